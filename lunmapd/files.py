@@ -66,6 +66,12 @@ def replace_file(path: Path, parts: Iterable[bytes], like: os.stat_result | None
     _sync_directory(path.parent)
 
 
+def create_private(path: Path, data: bytes) -> None:
+    """Create a file that only its owner can read. Raises OSError, FileExistsError if the name is taken."""
+    _write_file(path, (data,), None)
+    _sync_directory(path.parent)
+
+
 def _write_file(path: Path, parts: Iterable[bytes], like: os.stat_result | None) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "wb") as file:

@@ -3,86 +3,97 @@
 The names in `__all__`, and the public attributes and methods of the objects that they name, follow Semantic
 Versioning together with the version of the package: they are kept within a major version, and additions to
 them have defaults. Everything else in the package may change at any time.
+
+The module of a name is imported when the name is first used: a program that uses few of them starts fast.
 """
 
-from lunmapd.client.access import LockedOutError, Permissions, RoleRefusedError, ZnodesLeftError
-from lunmapd.client.client import Client, Note, Proposal
-from lunmapd.client.file_merge import FieldConflict, FileConflictError, ForeignFileError, Prefer
-from lunmapd.client.files import BackupFileError
-from lunmapd.client.fleet import Fleet, NotAppliedError
-from lunmapd.core.base.access import Principal, Role, Roles, parse_principal, with_password
-from lunmapd.core.base.acl_entries import AclDifference
-from lunmapd.core.base.backings import Backing, Block, FileIO, Pscsi, RamDisk, User
-from lunmapd.core.base.errors import InvalidInputError, LunmapdError, Problem
-from lunmapd.core.base.lunmap import (
-    Access,
-    AluaState,
-    Authentication,
-    Chap,
-    Discovery,
-    Group,
-    Initiator,
-    Lun,
-    Lunmap,
-    Map,
-    Node,
-    NodeState,
-    PortalGroup,
-    Shared,
-    Target,
-)
-from lunmapd.core.base.password import Secret
-from lunmapd.core.fleet.lag import Lag, UnappliedRevision
-from lunmapd.core.fleet.lun_paths import Host, LunPaths, NodePath
-from lunmapd.core.fleet.status import Live, NodeStatus
-from lunmapd.core.history.backup import BackupError, Title
-from lunmapd.core.history.changes import Allowance, Change, Revision
-from lunmapd.core.history.fields import Difference, FieldChange, differences
-from lunmapd.core.history.last_changes import LastChange
-from lunmapd.core.map.file_base import FileBase, base_of
-from lunmapd.core.map.mapfile import parse_map as parse_map
-from lunmapd.core.map.mapfile import show_map as show_map
-from lunmapd.store.commit.commit_errors import (
-    BusyError,
-    ConflictError,
-    EditedMeanwhileError,
-    NothingStagedError,
-    OutcomeUnknownError,
-    StagedError,
-    StoppedError,
-    TakenOverError,
-    UnexpectedRevisionError,
-)
-from lunmapd.store.session.access_errors import (
-    CredentialsError,
-    NotAuthenticatedError,
-    NotPermittedError,
-    TlsFailedError,
-    UnknownIdentityError,
-)
-from lunmapd.store.session.credentials import Credentials, PasswordLogin, Tls
-from lunmapd.store.session.errors import (
-    AlreadyInitialisedError,
-    NoClientError,
-    NotInitialisedError,
-    OlderSchemaError,
-    StoreError,
-    UnreachableError,
-)
-from lunmapd.store.session.limits import TooLargeError
-from lunmapd.store.session.session import Session
-from lunmapd.store.tree.history_errors import (
-    HistoryTrimmedError,
-    HistoryUnknownError,
-    NoSuchRevisionError,
-    PartOnlyError,
-)
-from lunmapd.store.tree.members import FleetNode
-from lunmapd.store.tree.snapshot import Meta, Snapshot
-from lunmapd.store.upkeep.forget import Forgotten, NeverRegisteredError, NodeInUseError
-from lunmapd.store.upkeep.migrate import OldNodesError
-from lunmapd.store.upkeep.restore_errors import BadBackupError, RestoreBusyError, TreeExistsError
-from lunmapd.store.upkeep.trim import KEEP, Trimmed
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from lunmapd.client.access import LockedOutError, Permissions, RoleRefusedError, ZnodesLeftError
+    from lunmapd.client.client import Client, Note, Proposal
+    from lunmapd.client.file_merge import FieldConflict, FileConflictError, ForeignFileError, Prefer
+    from lunmapd.client.files import BackupFileError
+    from lunmapd.client.fleet import Fleet, NotAppliedError
+    from lunmapd.core.base.access import Principal, Role, Roles, parse_principal, with_password
+    from lunmapd.core.base.acl_entries import AclDifference
+    from lunmapd.core.base.backings import Backing, Block, FileIO, Pscsi, RamDisk, User
+    from lunmapd.core.base.errors import InvalidInputError, LunmapdError, Problem
+    from lunmapd.core.base.lunmap import (
+        Access,
+        AluaState,
+        Authentication,
+        Chap,
+        Discovery,
+        Group,
+        Initiator,
+        Lun,
+        Lunmap,
+        Map,
+        Node,
+        NodeState,
+        PortalGroup,
+        Shared,
+        Target,
+    )
+    from lunmapd.core.base.password import Secret
+    from lunmapd.core.edits.maps import FreeNumbers
+    from lunmapd.core.fleet.lag import Lag, UnappliedRevision
+    from lunmapd.core.fleet.lun_paths import Host, LunPaths, NodePath
+    from lunmapd.core.fleet.status import Live, NodeStatus
+    from lunmapd.core.history.backup import BackupError, Title
+    from lunmapd.core.history.changes import Allowance, Change, Revision
+    from lunmapd.core.history.fields import Difference, FieldChange, differences
+    from lunmapd.core.history.last_changes import LastChange
+    from lunmapd.core.map.file_base import FileBase, base_of
+    from lunmapd.core.map.mapfile import parse_map, show_map
+    from lunmapd.store.commit.commit_errors import (
+        BusyError,
+        ConflictError,
+        EditedMeanwhileError,
+        NothingStagedError,
+        OutcomeUnknownError,
+        StagedError,
+        StoppedError,
+        TakenOverError,
+        UnexpectedRevisionError,
+    )
+    from lunmapd.store.session.access_errors import (
+        CredentialsError,
+        NotAuthenticatedError,
+        NotPermittedError,
+        TlsFailedError,
+        UnknownIdentityError,
+    )
+    from lunmapd.store.session.credentials import Credentials, PasswordLogin, Tls
+    from lunmapd.store.session.errors import (
+        AlreadyInitialisedError,
+        NoClientError,
+        NotInitialisedError,
+        OlderSchemaError,
+        StoreError,
+        UnreachableError,
+    )
+    from lunmapd.store.session.limits import TooLargeError
+    from lunmapd.store.session.session import Session
+    from lunmapd.store.tree.history import KEEP
+    from lunmapd.store.tree.history_errors import (
+        HistoryTrimmedError,
+        HistoryUnknownError,
+        NoSuchRevisionError,
+        PartOnlyError,
+    )
+    from lunmapd.store.tree.members import FleetNode
+    from lunmapd.store.tree.snapshot import Meta, Snapshot
+    from lunmapd.store.upkeep.forget import Forgotten, NeverRegisteredError, NodeInUseError
+    from lunmapd.store.upkeep.migrate import OldNodesError
+    from lunmapd.store.upkeep.restore_errors import BadBackupError, RestoreBusyError, TreeExistsError
+    from lunmapd.store.upkeep.trim import Trimmed
 
 __all__ = [
     "KEEP",
@@ -116,6 +127,7 @@ __all__ = [
     "FleetNode",
     "ForeignFileError",
     "Forgotten",
+    "FreeNumbers",
     "Group",
     "HistoryTrimmedError",
     "HistoryUnknownError",
@@ -192,3 +204,66 @@ __all__ = [
     "show_map",
     "with_password",
 ]
+
+# The same names as the imports above, which only type checkers see.
+_NAMES: Mapping[str, str] = {
+    "client.access": "LockedOutError Permissions RoleRefusedError ZnodesLeftError",
+    "client.client": "Client Note Proposal",
+    "client.file_merge": "FieldConflict FileConflictError ForeignFileError Prefer",
+    "client.files": "BackupFileError",
+    "client.fleet": "Fleet NotAppliedError",
+    "core.base.access": "Principal Role Roles parse_principal with_password",
+    "core.base.acl_entries": "AclDifference",
+    "core.base.backings": "Backing Block FileIO Pscsi RamDisk User",
+    "core.base.errors": "InvalidInputError LunmapdError Problem",
+    "core.base.lunmap": (
+        "Access AluaState Authentication Chap Discovery Group Initiator "
+        "Lun Lunmap Map Node NodeState PortalGroup Shared Target"
+    ),
+    "core.base.password": "Secret",
+    "core.edits.maps": "FreeNumbers",
+    "core.fleet.lag": "Lag UnappliedRevision",
+    "core.fleet.lun_paths": "Host LunPaths NodePath",
+    "core.fleet.status": "Live NodeStatus",
+    "core.history.backup": "BackupError Title",
+    "core.history.changes": "Allowance Change Revision",
+    "core.history.fields": "Difference FieldChange differences",
+    "core.history.last_changes": "LastChange",
+    "core.map.file_base": "FileBase base_of",
+    "core.map.mapfile": "parse_map show_map",
+    "store.commit.commit_errors": (
+        "BusyError ConflictError EditedMeanwhileError NothingStagedError "
+        "OutcomeUnknownError StagedError StoppedError TakenOverError UnexpectedRevisionError"
+    ),
+    "store.session.access_errors": (
+        "CredentialsError NotAuthenticatedError NotPermittedError TlsFailedError UnknownIdentityError"
+    ),
+    "store.session.credentials": "Credentials PasswordLogin Tls",
+    "store.session.errors": (
+        "AlreadyInitialisedError NoClientError NotInitialisedError "
+        "OlderSchemaError StoreError UnreachableError"
+    ),
+    "store.session.limits": "TooLargeError",
+    "store.session.session": "Session",
+    "store.tree.history": "KEEP",
+    "store.tree.history_errors": "HistoryTrimmedError HistoryUnknownError NoSuchRevisionError PartOnlyError",
+    "store.tree.members": "FleetNode",
+    "store.tree.snapshot": "Meta Snapshot",
+    "store.upkeep.forget": "Forgotten NeverRegisteredError NodeInUseError",
+    "store.upkeep.migrate": "OldNodesError",
+    "store.upkeep.restore_errors": "BadBackupError RestoreBusyError TreeExistsError",
+    "store.upkeep.trim": "Trimmed",
+}
+_HOMES = {name: f"lunmapd.{module}" for module, names in _NAMES.items() for name in names.split()}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name on its first use (PEP 562). Raises AttributeError."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found = globals()[name] = getattr(import_module(_HOMES[name]), name)
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,70 +1,55 @@
-"""The client: every operation on a map, typed."""
+"""The client: every operation on a map, typed.
 
-import getpass
+The modules of an operation are imported when it is called, so that a program that only reads starts fast.
+"""
+
+from __future__ import annotations
+
 import logging
 import socket
 import uuid
-from collections.abc import Callable, Iterator
-from collections.abc import Set as AbstractSet
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import islice
-from pathlib import Path
-from typing import Self, TypeVar
+from typing import TYPE_CHECKING, Self, TypeVar
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from lunmapd.client.access import Permissions
-from lunmapd.client.file_merge import Prefer, changes_undone, merge_file
-from lunmapd.client.files import load_backup, save_backup
-from lunmapd.client.fleet import Fleet, read_nodes, read_with_history, wait_applied, wait_backing_differences
-from lunmapd.client.floating import GroupLine, list_groups, move_group, wait_moved
 from lunmapd.clock import rfc3339
 from lunmapd.core.base.errors import InvalidInputError, LunmapdError, Problem
-from lunmapd.core.base.lunmap import GroupId, Lunmap
 from lunmapd.core.base.text import first_of
-from lunmapd.core.fleet.backing_differences import BackingDifference
-from lunmapd.core.floating.documents import Wish
-from lunmapd.core.forecast.fleet import Forecast, forecast_fleet
-from lunmapd.core.forecast.node import MapChange
-from lunmapd.core.history.backup import Title
-from lunmapd.core.history.changes import Allowance, Change, Revision, diff_maps, split_path
-from lunmapd.core.history.last_changes import LastChange
-from lunmapd.core.history.migrate import migrate_to_schema_2
-from lunmapd.core.map.file_base import FileBase
-from lunmapd.core.map.fill_in import fill_in, needs_port_ids
-from lunmapd.core.map.ledger import unused_lun_numbers
-from lunmapd.core.map.used_numbers import UNUSED
-from lunmapd.core.planning.disruption_limit import DISRUPTION_WORDS
-from lunmapd.core.planning.plan import Disruption
-from lunmapd.store.commit.acts import accept_rewound, confirm, edited_changes, override, repair
-from lunmapd.store.commit.commit import commit, edit
-from lunmapd.store.commit.commit_errors import NothingStagedError
-from lunmapd.store.commit.commit_options import (
-    CommitOptions,
-    CommitProgress,
-    Precondition,
-    commit_rules,
-    ignore_progress,
-)
-from lunmapd.store.commit.draft import Signature
-from lunmapd.store.commit.evidence import read_evidence
-from lunmapd.store.commit.leases import keep_leases
-from lunmapd.store.commit.ledger import allowance_after, find_reuse, read_addresses, read_ids
-from lunmapd.store.commit.staged import StagedCommit, read_staged, resume_commit, undo_commit
+from lunmapd.core.history.changes import Allowance, Revision, diff_maps, split_path
 from lunmapd.store.session.credentials import ANONYMOUS, Credentials
 from lunmapd.store.session.session import DEFAULT_CHROOT, Session
-from lunmapd.store.tree.history import check_released, map_at, read_revision, walk_revisions
+from lunmapd.store.tree.history import KEEP, check_released, map_at, read_revision, walk_revisions
 from lunmapd.store.tree.read import read_tree
-from lunmapd.store.tree.snapshot import Meta, Snapshot, effective_map, map_with_identities
+from lunmapd.store.tree.snapshot import effective_map, map_with_identities
 from lunmapd.store.tree.znodes import read_newest
-from lunmapd.store.upkeep.backup import take_backup
-from lunmapd.store.upkeep.forget import Forgotten, forget
-from lunmapd.store.upkeep.init import initialise
-from lunmapd.store.upkeep.migrate import convert_map, migrate, resume_migration
-from lunmapd.store.upkeep.restore import restore
-from lunmapd.store.upkeep.trim import KEEP, Trimmed, trim, trim_if_long
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Iterator
+    from collections.abc import Set as AbstractSet
+    from pathlib import Path
+
+    from lunmapd.client.access import Permissions
+    from lunmapd.client.file_merge import Prefer
+    from lunmapd.client.fleet import Fleet
+    from lunmapd.client.floating import GroupLine
+    from lunmapd.core.base.lunmap import Lunmap
+    from lunmapd.core.edits.maps import FreeNumbers
+    from lunmapd.core.fleet.backing_differences import BackingDifference
+    from lunmapd.core.forecast.fleet import Forecast
+    from lunmapd.core.history.backup import Title
+    from lunmapd.core.history.changes import Change
+    from lunmapd.core.history.last_changes import LastChange
+    from lunmapd.core.map.file_base import FileBase
+    from lunmapd.store.commit.commit_options import CommitOptions, CommitProgress, Precondition
+    from lunmapd.store.commit.kept_rules import KeptRules
+    from lunmapd.store.commit.staged import StagedCommit
+    from lunmapd.store.tree.snapshot import Meta, Snapshot
+    from lunmapd.store.upkeep.forget import Forgotten
+    from lunmapd.store.upkeep.trim import Trimmed
 
 _log = logging.getLogger(__name__)
 
@@ -119,9 +104,7 @@ class Client:
     are LunmapdError.
     """
 
-    def __init__(
-        self, session: Session, *, progress: CommitProgress = ignore_progress, keep: int = KEEP
-    ) -> None:
+    def __init__(self, session: Session, *, progress: CommitProgress | None = None, keep: int = KEEP) -> None:
         """Use a started session, which stays open.
 
         `progress` is called with the number of parts of a large commit that are written, and the number of
@@ -131,6 +114,7 @@ class Client:
         self._progress = progress
         self._keep = keep
         self._owned = False
+        self._kept_rules: KeptRules | None = None
         self._committed: int | None = None
 
     @classmethod
@@ -174,6 +158,8 @@ class Client:
     @property
     def permissions(self) -> Permissions:
         """The roles in the tree."""
+        from lunmapd.client.access import Permissions
+
         return Permissions(self._session)
 
     def initialise(self, *, closed: bool = False) -> str:
@@ -182,6 +168,8 @@ class Client:
         The tree is open to everybody, or `closed` to all but this client's principals. Raises
         AlreadyInitialisedError; with `closed`, UnknownIdentityError if this client is anonymous.
         """
+        from lunmapd.store.upkeep.init import initialise
+
         return initialise(self._session, closed=closed)
 
     def read(self) -> Snapshot:
@@ -209,6 +197,8 @@ class Client:
         With `resume`, a large commit that stopped half-way is resumed until the map is `target`.
         Raises InvalidInputError, ForeignFileError, and with `base` the errors of `map_at`.
         """
+        from lunmapd.client.file_merge import merge_file
+
         staged = self._read_staged() if resume else None
         before = staged.released if staged else self.read()
         known = staged.all_objects if staged else map_with_identities(before)
@@ -218,12 +208,27 @@ class Client:
         fresh = _new_serials(target, after, known)
         return self._proposal(before, after, replace(self._options(note), new_serials=fresh), staged)
 
+    def propose_edit(self, change: Callable[[Lunmap, FreeNumbers], Lunmap], note: Note = NOTE) -> Proposal:
+        """Return what committing the result of `change` on the newest map would change, without committing.
+
+        Serials and port ids that it leaves out are new. Raises InvalidInputError, and what `change` raises.
+        """
+        before = self.read()
+        after = change(before.lunmap, self._free_numbers(before))
+        known = map_with_identities(before)
+        filled = self._fill_in(after, known, before)
+        fresh = _new_serials(after, filled, known)
+        return self._proposal(before, filled, replace(self._options(note), new_serials=fresh), None)
+
     def apply(self, target: Lunmap | Proposal, note: Note = NOTE) -> Revision | None:
         """Make the map equal to `target`, in one commit; return None if it already is.
 
         Changes that other clients make meanwhile to other objects stay. Raises ConflictError if they changed
         the same objects, and TakenOverError if they resumed or undid the commit that `target` resumes.
         """
+        from lunmapd.store.commit.commit import commit
+        from lunmapd.store.commit.staged import resume_commit
+
         proposal = target if isinstance(target, Proposal) else self.propose(target, note)
         options = replace(self._options(note), new_serials=proposal.new_serials)
         if proposal.resumes is not None:
@@ -232,6 +237,11 @@ class Client:
 
     def forecast(self, proposal: Proposal, note: Note = NOTE) -> Forecast:
         """Return what every node would do if the proposal were committed now, and to whom."""
+        from lunmapd.client.fleet import read_nodes
+        from lunmapd.core.forecast.fleet import forecast_fleet
+        from lunmapd.core.forecast.node import MapChange
+        from lunmapd.store.commit.ledger import allowance_after
+
         fleet = read_nodes(self._session, proposal.before)
         options = self._options(note)
         change = MapChange(
@@ -245,8 +255,11 @@ class Client:
 
     def unused_lun_numbers(self, initiator: str, target: str, count: int = 1) -> tuple[int, ...]:
         """Return the lowest LUN numbers that an initiator never had through a target, at most `count`."""
+        from lunmapd.core.map.ledger import unused_lun_numbers
+        from lunmapd.store.commit.ledger import read_addresses
+
         now = self.read()
-        ledger = read_addresses(self._session, now, initiator)
+        ledger = read_addresses(self._session, now, (initiator,))
         maps = (now.lunmap, effective_map(now))
         return tuple(islice(unused_lun_numbers(ledger, maps, target, (initiator,)), count))
 
@@ -255,6 +268,8 @@ class Client:
 
         It runs again on the newer map if another client was faster.
         """
+        from lunmapd.store.commit.commit import edit
+
         return self._tidied(edit(self._session, self.read(), change, self._options(note)))
 
     def undone(self, proposal: Proposal) -> tuple[LastChange, ...]:
@@ -263,6 +278,8 @@ class Client:
         To remove an object undoes its last change. A file without a base that was made from an older map
         makes such changes. The newest 1,000 revisions are searched.
         """
+        from lunmapd.client.file_merge import changes_undone
+
         return changes_undone(self._session, proposal.changes, proposal.before)
 
     def resume(self, target: Lunmap, note: Note = NOTE) -> Revision | None:
@@ -278,6 +295,8 @@ class Client:
 
         Raises NothingStagedError.
         """
+        from lunmapd.store.commit.staged import read_staged, undo_commit
+
         return self._tidied(undo_commit(self._session, read_staged(self._session), self._options(note)))
 
     def log(self, path: str | None = None) -> Iterator[Revision]:
@@ -322,6 +341,9 @@ class Client:
         errors of `map_at`, PartOnlyError, and InvalidInputError for a change that the rules forbid, such as
         another serial.
         """
+        from lunmapd.core.history.migrate import migrate_to_schema_2
+        from lunmapd.store.upkeep.migrate import convert_map
+
         staged = self._read_staged() if resume else None
         now = staged.released if staged else self.read()
         check_released(self._session, revision, now.revision)
@@ -332,6 +354,8 @@ class Client:
         self, before: Snapshot, after: Lunmap, options: CommitOptions, staged: StagedCommit | None
     ) -> Proposal:
         """Check a whole map against the rules, and against the ledger. Raises InvalidInputError."""
+        from lunmapd.store.commit.ledger import find_reuse
+
         options.check_map(effective_map(before), after)
         if problems := find_reuse(self._session, before, after, options):
             raise InvalidInputError(problems)
@@ -344,6 +368,8 @@ class Client:
         Returns None if they are confirmed already. Nodes that hold large removals then apply them. Raises
         NoSuchRevisionError.
         """
+        from lunmapd.store.commit.acts import confirm
+
         now = self.read()
         chosen = now.revision if revision is None else revision
         return self._tidied(confirm(self._session, now, chosen, self._options(note)))
@@ -364,6 +390,8 @@ class Client:
         next revision, unless it is limited to Luns. It is refused if the map is newer than `note.expect`.
         Raises InvalidInputError for an unknown class, node or Lun.
         """
+        from lunmapd.store.commit.acts import override
+
         now = self.read()
         if problems := _problems_of_override(now.lunmap, disruption, nodes, luns):
             raise InvalidInputError(problems)
@@ -376,6 +404,8 @@ class Client:
 
         Raises the errors of `map_at`.
         """
+        from lunmapd.store.upkeep.trim import trim
+
         return trim(self._session, keep)
 
     def confirm_rewound(self, note: Note = NOTE) -> Revision | None:
@@ -383,10 +413,14 @@ class Client:
 
         ZooKeeper's own data may have been put back.
         """
+        from lunmapd.store.commit.acts import accept_rewound
+
         return self._tidied(accept_rewound(self._session, self.read(), self._options(note)))
 
     def edited(self) -> tuple[Change, ...]:
         """Return what `repair` would change: the out-of-band edits, from the tree to the revisions."""
+        from lunmapd.store.commit.acts import edited_changes
+
         return edited_changes(self.read())
 
     def repair(self, note: Note = NOTE) -> Revision | None:
@@ -394,6 +428,8 @@ class Client:
 
         Returns None if there are none. Raises HistoryUnknownError.
         """
+        from lunmapd.store.commit.acts import repair
+
         now = self.read()
         signed = replace(note, message=note.message or f"put back {first_of(sorted(now.edited), _MAX_NAMED)}")
         return self._tidied(repair(self._session, now, self._options(signed)))
@@ -404,6 +440,9 @@ class Client:
         Returns None if the map has the current schema. With `resume` it resumes a migration that stopped
         half-way. Raises OldNodesError.
         """
+        from lunmapd.core.history.migrate import migrate_to_schema_2
+        from lunmapd.store.upkeep.migrate import migrate, resume_migration
+
         options = self._options(replace(note, message=note.message or "migrate to schema 2"))
         staged = self._read_staged() if resume else None
         if staged is not None:
@@ -415,6 +454,9 @@ class Client:
 
         Returns the title of the file. Raises BackupFileError.
         """
+        from lunmapd.client.files import save_backup
+        from lunmapd.store.upkeep.backup import take_backup
+
         backup = take_backup(self._session, self._options(NOTE).signature.time())
         save_backup(path, backup)
         return backup.title
@@ -430,6 +472,10 @@ class Client:
         InvalidInputError if LUN numbers, port ids or TPG tags would lead to something else than in the tree
         that is replaced; `note` can name them.
         """
+        from lunmapd.client.files import load_backup
+        from lunmapd.store.commit.leases import keep_leases
+        from lunmapd.store.upkeep.restore import restore
+
         made = restore(self._session, load_backup(path), self._options(note), replaced, closed=closed)
         keep_leases(self._session, effective_map(read_tree(self._session)))
         return made
@@ -439,14 +485,20 @@ class Client:
 
         Of the map and the revisions only what is new since `known` is read.
         """
+        from lunmapd.client.fleet import read_with_history
+
         return read_with_history(self._session, known)
 
     def wait_applied(self, revision: int, seconds: float) -> Fleet:
         """Wait until every live node has applied `revision`, at most `seconds`. Raises NotAppliedError."""
+        from lunmapd.client.fleet import wait_applied
+
         return wait_applied(self._session, revision, seconds)
 
     def floating_groups(self) -> tuple[GroupLine, ...]:
         """Read the floating portal groups, in the order of their targets and names."""
+        from lunmapd.client.floating import list_groups
+
         return list_groups(self._session, effective_map(self.read()))
 
     def move_group(self, target: str, name: str, node: str = "", seconds: float = 60.0) -> str:
@@ -455,6 +507,12 @@ class Client:
         By default it is the next fit node of the group's list. The node keeps the group until another one
         has to take it. Raises NoSuchGroupError, NotFitError and NotMovedError.
         """
+        import getpass
+
+        from lunmapd.client.floating import move_group, wait_moved
+        from lunmapd.core.base.lunmap import GroupId
+        from lunmapd.core.floating.documents import Wish
+
         group_id = GroupId(target, name)
         wish = Wish(node, f"{getpass.getuser()}@{socket.gethostname()}", rfc3339(datetime.now(UTC)))
         group, chosen = move_group(self._session, effective_map(self.read()), group_id, wish)
@@ -466,15 +524,45 @@ class Client:
 
         Raises NodeInUseError while it is in the map, is live or has a role, and NeverRegisteredError.
         """
+        from lunmapd.store.upkeep.forget import forget
+
         return forget(self._session, self.read(), node)
 
+    def _free_numbers(self, now: Snapshot) -> FreeNumbers:
+        from lunmapd.core.base.names import MAX_TAG
+        from lunmapd.core.edits.maps import FreeNumbers, first_unused
+        from lunmapd.core.map.ledger import unused_lun_numbers
+        from lunmapd.core.map.used_numbers import unused_numbers
+        from lunmapd.store.commit.ledger import read_addresses, read_ids
+
+        effective = effective_map(now)
+
+        def lun(lunmap: Lunmap, target: str, initiators: Collection[str], first: Iterable[int]) -> int:
+            ledger = read_addresses(self._session, now, initiators)
+            maps = (lunmap, now.lunmap, effective)
+            return first_unused(unused_lun_numbers(ledger, maps, target, initiators, first), "LUN number")
+
+        def tag(lunmap: Lunmap) -> int:
+            taken = {node.tpg_tag for each in (lunmap, effective) for node in each.nodes.values()}
+            used = read_ids(self._session, now).tpg_tags
+            return first_unused(unused_numbers(range(1, MAX_TAG + 1), used, taken), "TPG tag")
+
+        return FreeNumbers(lun, tag)
+
     def _fill_in(self, target: Lunmap, known: Lunmap, released: Snapshot) -> Lunmap:
+        from lunmapd.core.map.fill_in import fill_in, needs_port_ids
+        from lunmapd.core.map.used_numbers import UNUSED
+        from lunmapd.store.commit.ledger import read_ids
+
         used = UNUSED
         if needs_port_ids(target, known):
             used = read_ids(self._session, released).port_ids
         return fill_in(target, known, _new_serial, used)
 
     def _read_staged(self) -> StagedCommit | None:
+        from lunmapd.store.commit.commit_errors import NothingStagedError
+        from lunmapd.store.commit.staged import read_staged
+
         try:
             return read_staged(self._session)
         except NothingStagedError:
@@ -482,6 +570,8 @@ class Client:
 
     def _tidied(self, made: _Made) -> _Made:
         """Trim a long history after a commit; the commit counts as made even if this fails."""
+        from lunmapd.store.upkeep.trim import trim_if_long
+
         if made is not None:
             self._committed = made.revision
             try:
@@ -497,20 +587,42 @@ class Client:
 
         Wait at most `patience` seconds until each node reports the path that the map gives a Lun there.
         """
+        from lunmapd.client.fleet import wait_backing_differences
+
         return wait_backing_differences(self._session, luns, patience)
 
+    def wait_sizes(self, lun: str, least: int = 0, patience: float = 0.0) -> dict[str, int]:
+        """Return the size in bytes that each live node of a Lun has opened, by name of the node.
+
+        It is 0 if the node reports none. Wait at most `patience` seconds until all have the same size, at
+        least `least`.
+        """
+        from lunmapd.client.fleet import wait_sizes
+
+        return wait_sizes(self._session, lun, least, patience)
+
     def _rules(self, note: Note) -> Precondition:
+        from lunmapd.store.commit.commit_options import commit_rules
+        from lunmapd.store.commit.evidence import read_evidence
+        from lunmapd.store.commit.kept_rules import KeptRules
+
+        self._kept_rules = self._kept_rules or KeptRules()
         evidence = partial(read_evidence, self._session)
-        return commit_rules(frozenset(note.shrink), frozenset(note.rebacking), evidence)
+        return commit_rules(frozenset(note.shrink), frozenset(note.rebacking), evidence, self._kept_rules)
 
     def _options(self, note: Note) -> CommitOptions:
+        import getpass
+
+        from lunmapd.store.commit.commit_options import CommitOptions, ignore_progress
+        from lunmapd.store.commit.draft import Signature
+
         author = note.author or f"{getpass.getuser()}@{socket.gethostname()}"
         signature = Signature(author, note.message, datetime.now(UTC))
         return CommitOptions(
             signature,
             self._rules(note),
             note.expect,
-            self._progress,
+            self._progress or ignore_progress,
             frozenset(note.reuse_luns),
             frozenset(note.reuse_ids),
             frozenset(note.rebacking),
@@ -520,6 +632,9 @@ class Client:
 def _problems_of_override(
     lunmap: Lunmap, disruption: str, nodes: tuple[str, ...], luns: tuple[str, ...]
 ) -> list[Problem]:
+    from lunmapd.core.planning.disruption_limit import DISRUPTION_WORDS
+    from lunmapd.core.planning.plan import Disruption
+
     problems = [
         Problem((section, name), f"the map has no such {kind}")
         for section, kind, named, known in (

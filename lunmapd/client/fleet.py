@@ -13,6 +13,7 @@ from lunmapd.core.base.lunmap import GroupId
 from lunmapd.core.fleet.backing_differences import BackingDifference, find_backing_differences, sources_of
 from lunmapd.core.fleet.lag import Lag, RecentHistory, UnappliedRevision, compute_lag
 from lunmapd.core.fleet.lun_paths import LunPaths, find_lun_paths, find_owners
+from lunmapd.core.fleet.lun_sizes import lun_sizes
 from lunmapd.core.fleet.path_state import NodeView
 from lunmapd.core.fleet.status import HistoryPoint
 from lunmapd.store.session.session import Session
@@ -86,6 +87,23 @@ class Fleet(Struct, frozen=True):
         }
         return find_backing_differences(self.snapshot.lunmap, current)
 
+    def sizes(self, lun: str, now: datetime) -> dict[str, int]:
+        """Return the size in bytes that each node of a Lun has opened, by name of the node; 0 if unknown.
+
+        Only nodes that live and are not silent count; `now` has a time zone.
+        """
+        nodes = sorted(sources_of(self.snapshot.lunmap, lun))
+        reports = {name: self.backings.get(name, NodeReports()).luns.get(lun) for name in nodes}
+        return {
+            name: 0 if report is None else report.size
+            for name, report in reports.items()
+            if view_of(self.nodes[name], now).is_current
+        }
+
+    def lun_sizes(self) -> dict[str, int]:
+        """Return the size of each Lun in bytes, by its name, 0 if it is unknown."""
+        return lun_sizes(self.snapshot.lunmap, {name: each.luns for name, each in self.backings.items()})
+
     @property
     def _recent(self) -> RecentHistory:
         snapshot = self.snapshot
@@ -127,10 +145,8 @@ def read_with_history(session: Session, known: Fleet | None = None) -> Fleet:
 
 
 def _read_backings(session: Session, fleet: Fleet, known: Fleet | None) -> dict[str, NodeReports]:
-    """Read what the nodes report, where their status says that it is new; a single node has no other."""
+    """Read what the nodes report, where their status says that it is new."""
     digests = {name: digest for name, node in fleet.nodes.items() if (digest := _backings_digest(node))}
-    if len(digests) < 2:  # noqa: PLR2004 - one differs from none
-        return {}
     same = {
         name: known.backings[name]
         for name, digest in digests.items()
@@ -170,6 +186,21 @@ def wait_backing_differences(
         time.sleep(_POLL)
         fleet = read_with_history(session, fleet)
     return tuple(each for each in fleet.backing_differences(datetime.now(UTC)) if each.lun in luns)
+
+
+def wait_sizes(session: Session, lun: str, least: int, seconds: float) -> dict[str, int]:
+    """Return the size in bytes that each live node of a Lun has opened, by name of the node.
+
+    Wait at most `seconds` until all have the same, `least` at least.
+    """
+    until = time.monotonic() + seconds
+    fleet = read_with_history(session)
+    while True:
+        sizes = fleet.sizes(lun, datetime.now(UTC))
+        if min(sizes.values(), default=0) >= max(least, *sizes.values(), 0) or time.monotonic() >= until:
+            return sizes
+        time.sleep(_POLL)
+        fleet = read_with_history(session, fleet)
 
 
 def _reports_paths(fleet: Fleet, luns: AbstractSet[str]) -> bool:

@@ -50,6 +50,11 @@ def config_option(text: str) -> Callable[[_F], _F]:
     )
 
 
+def examples_text(program: str, lines: Sequence[str]) -> str:
+    """Return examples as the end of a help text; the mark at its begin keeps click from wrapping them."""
+    return "\n".join(("\b", "Examples:", *(f"  {program} {line}" for line in lines)))
+
+
 class OutputError(LunmapdError):
     """The output can't be written. The message says what was done before."""
 

@@ -1,9 +1,9 @@
 #!/usr/bin/python3
 """Make the manual pages: `pages.py DIRECTORY`.
 
-The pages beside this file are text for people, in Markdown. `@OPTIONS@`, `@COMMANDS@`, `@EXITS@` and
-`@MAP@` in them stand for the text of the commands, docs/exit-codes.md and docs/map.md, so that it stays
-true.
+The pages beside this file are text for people, in Markdown. `@OPTIONS@`, `@COMMANDS@`, `@EXAMPLES@`,
+`@EXITS@` and `@MAP@` in them stand for the text of the commands, docs/exit-codes.md and docs/map.md, so that
+it stays true.
 """
 
 import re
@@ -17,6 +17,7 @@ import click
 
 from lunmapd import __version__
 from lunmapd.service.ctl.cli import ctl
+from lunmapd.service.ctl.start.examples import EXAMPLES
 from lunmapd.service.daemon.main import daemon
 
 HERE = Path(__file__).parent
@@ -37,6 +38,8 @@ def _parts(name: str) -> dict[str, Iterable[str]]:
     if name in COMMANDS:
         context = _context(COMMANDS[name], name)
         parts |= {"OPTIONS": _options(context), "COMMANDS": _commands(context)}
+    if name == "lunmapctl":
+        parts["EXAMPLES"] = [f"    lunmapctl {line}" for line in EXAMPLES[""]]
     return parts
 
 
@@ -45,7 +48,10 @@ def _context(command: click.Command, name: str, parent: click.Context | None = N
 
 
 def _commands(context: click.Context) -> Iterator[str]:
-    """Describe every command below a group, those of groups within it too."""
+    """Describe every command below a group, those of groups within it too.
+
+    A group that is a command of its own, such as `plan`, only repeats commands that are described elsewhere.
+    """
     group = context.command
     if not isinstance(group, click.Group):
         return
@@ -53,7 +59,8 @@ def _commands(context: click.Context) -> Iterator[str]:
         command = group.get_command(context, name)
         assert command is not None, f"{name} was listed"
         below = _context(command, name, context)
-        yield from _commands(below) if isinstance(command, click.Group) else _command(below)
+        is_group = isinstance(command, click.Group) and not command.invoke_without_command
+        yield from _commands(below) if is_group else _command(below)
 
 
 def _command(context: click.Context) -> Iterator[str]:
@@ -61,6 +68,8 @@ def _command(context: click.Context) -> Iterator[str]:
     yield from (f"## {context.command_path.partition(' ')[2]}", "", f"`{usage}`", "")
     yield from (_escaped(cleandoc(context.command.help or "")), "")
     yield from _options(context)
+    if lines := EXAMPLES.get(context.command_path.partition(" ")[2]):
+        yield from ("Examples:", "", *(f"    lunmapctl {line}" for line in lines), "")
 
 
 def _options(context: click.Context) -> Iterator[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bench import cold_apply, commits, full_read, latency, passes, resident, start, status, watches
+from bench import cold_apply, commits, full_read, latency, passes, resident, rules, start, status, watches
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,6 +18,7 @@ FIGURES: Sequence[Figure] = (
     *commits.FIGURES,
     *latency.FIGURES,
     *full_read.FIGURES,
+    *rules.FIGURES,
     *status.FIGURES,
     *watches.FIGURES,
     *start.FIGURES,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tabulate import tabulate
+from lunmapd.service.table import table as aligned
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -17,7 +17,7 @@ _HEADERS = ("FIGURE", "OURS", "BARE", "VALUE", "GOAL", "MET", "NOTE")
 def table(figures: Sequence[Figure], found: Mapping[str, Measured | None]) -> str:
     """Lay out all figures, also those that could not be measured."""
     rows = [_row(figure, found[figure.name]) for figure in figures]
-    return tabulate(rows, headers=_HEADERS, tablefmt="plain", disable_numparse=True)
+    return "\n".join(aligned(_HEADERS, rows))
 
 
 def _row(figure: Figure, measured: Measured | None) -> tuple[str, ...]:

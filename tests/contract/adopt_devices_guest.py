@@ -13,7 +13,7 @@ from lunmapd.core.adoption.convert import as_ours
 from lunmapd.core.node.project import project_map
 from lunmapd.core.planning.plan import Plan, plan
 from lunmapd.lio.apply.apply import apply_step
-from lunmapd.lio.apply.luns import reserve_lun_number
+from lunmapd.lio.apply.luns import begin_batch, prepare_lun
 from lunmapd.lio.apply.mark import mark_adopted
 from lunmapd.lio.observe.observe import kernel_features, observe_lio
 from lunmapd.lio.observe.observe_foreign import observe_foreign
@@ -48,7 +48,8 @@ def execute(steps: Plan) -> list[str]:
             for device in set(Path("/dev").glob("uio*")) - known:
                 known.add(device)
                 handlers.enter_context(device.open("rb", buffering=0))
-            reserve_lun_number(step, index)
+            begin_batch(index)
+            prepare_lun(step, index)
             apply_step(step, index)
     return [str(step) for step in steps]
 

@@ -12,7 +12,7 @@ from fakes.lio import CrashedError, FakeLio
 from lab import Machine
 from lunmapd.core.base.lunmap import AluaState
 from lunmapd.core.node import lio_objects
-from lunmapd.core.node.observed import Observed
+from lunmapd.core.node.observed import AclLuns, HostCommands, Observed
 from lunmapd.core.planning.outcome import StepOutcome
 from lunmapd.core.planning.plan import Action, Step
 from lunmapd.lio.base.index import tpg_path
@@ -35,6 +35,9 @@ class Lio(Protocol):
 
     def observe_some(self, items: Sequence[lio_objects.Object]) -> Observed | None:
         """Observe these objects only."""
+
+    def count_commands(self, acls: Sequence[AclLuns]) -> tuple[HostCommands, ...]:
+        """Count the commands to these mapped LUNs."""
 
     def apply(self, steps: Iterable[Step]) -> Iterator[StepOutcome]:
         """Apply the steps, and yield the outcome of each."""

@@ -242,6 +242,8 @@ rm tpgt_1/lun/lun_0/other
 rmdir tpgt_1/lun/lun_0 tpgt_1
 cd ..
 rmdir naa.6001405000000001
+cd ..
+rmdir loopback
 """
 
 

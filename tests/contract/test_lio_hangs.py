@@ -10,11 +10,12 @@ import pytest
 
 from contract import maps
 from contract.implementations import RealImplementation
-from contract.maps import IQN, TAG, converge, log_out
+from contract.maps import CLAIMS, IQN, TAG, converge, log_out
 from contract.portals import check
 from lab import Initiator, Machine, wait_for
 from lab.wait import PATIENCE
 from lunmapd.core.node import lio_objects
+from lunmapd.core.node.observed import AclLuns, HostCommands
 from lunmapd.lio.worker import wire
 
 pytestmark = pytest.mark.kernel
@@ -129,6 +130,23 @@ def _hang_io(node: Machine, initiator: Initiator) -> None:
 
 def _reasons(found: dict[str, Any]) -> dict[str, str]:
     return {name: reason for name, (reason, _) in found["failures"].items()}
+
+
+def test_commands_are_counted_and_seen_in_flight(real: RealImplementation, hanging: "Hang") -> None:
+    """A drained node sees each command of a host to a LUN, and whether all are answered."""
+    real.kernel.observe(CLAIMS)
+
+    def count() -> HostCommands:
+        (counted,) = real.kernel.count_commands([AclLuns(IQN, TAG, maps.HOST, (0, 7))])
+        return counted
+
+    waiting = count()
+    assert ([number for number, _ in waiting.counts], waiting.in_flight) == ([0], True)
+    hanging.node.run("dmsetup resume slow")
+    answered = wait_for("the answer", count, lambda found: not found.in_flight)
+    (disk,) = hanging.initiator.machine.run(f"ls /dev/disk/by-path/*{IQN}-lun-0").stdout.split()
+    hanging.initiator.machine.run(f"dd if={disk} of=/dev/null bs=4k count=9 iflag=direct")
+    assert count().counts[0][1] >= answered.counts[0][1] + 9
 
 
 def test_a_lun_costs_itself_only(hanging: Hang) -> None:

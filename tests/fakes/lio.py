@@ -14,7 +14,15 @@ from lunmapd.core.node import lio_objects
 from lunmapd.core.node.backing_facts import BackingFacts, NameState
 from lunmapd.core.node.backing_failures import block_size_problem
 from lunmapd.core.node.failure import Failure
-from lunmapd.core.node.observed import LOGGED_IN, IscsiSession, LoginCounters, Observed, SessionCounters
+from lunmapd.core.node.observed import (
+    LOGGED_IN,
+    AclLuns,
+    HostCommands,
+    IscsiSession,
+    LoginCounters,
+    Observed,
+    SessionCounters,
+)
 from lunmapd.core.node.project import MARK, PORT_ID, TPG_ATTRIBUTES
 from lunmapd.core.node.reservations import NO_RESERVATION_FILES
 from lunmapd.core.planning.outcome import FailureTracker, StepOutcome
@@ -48,7 +56,9 @@ class FakeLio:
 
     Tests set its public attributes. Those of backings are by path: `missing` ones lead to nothing,
     `identities` name what the others lead to, by default themselves. Devices with an identity in `gone` don't
-    exist any more. `unhandled` names the `user` storage objects without a handler.
+    exist any more. `unhandled` names the `user` storage objects without a handler. `commands` maps target,
+    initiator and LUN number to the commands that were sent; the targets and initiators in `in_flight` have
+    some without an answer.
     """
 
     def __init__(self, features: AbstractSet[str] = frozenset({PORT_ID})) -> None:
@@ -70,6 +80,8 @@ class FakeLio:
         self.login_counters: tuple[LoginCounters, ...] = ()
         self.misspelled: set[str] = set()
         self.failures: dict[lio_objects.Key, Failure] = {}
+        self.commands: dict[tuple[str, str, int], int] = {}
+        self.in_flight: set[tuple[str, str]] = set()
         self.crash_after: int | None = None
         self.bug: Exception | None = None
         self.done: list[Step] = []
@@ -193,6 +205,23 @@ class FakeLio:
             if failure is not None:
                 ledger.record(step)
             yield StepOutcome(step, failure)
+
+    def count_commands(self, acls: Iterable[AclLuns]) -> tuple[HostCommands, ...]:
+        """Count the commands that a test gave to mapped LUNs, like the kernel's method."""
+        return tuple(
+            HostCommands(
+                acl.iqn,
+                acl.tag,
+                acl.initiator,
+                tuple(
+                    (number, self.commands.get((acl.iqn, acl.initiator, number), 0))
+                    for number in acl.luns
+                    if ("mapped_lun", acl.iqn, acl.tag, acl.initiator, number) in self.objects
+                ),
+                (acl.iqn, acl.initiator) in self.in_flight,
+            )
+            for acl in acls
+        )
 
     def close(self) -> None:
         """Note that it was closed; the configuration stays."""

@@ -109,6 +109,17 @@ def check_unchanged(before: Listing, after: Listing, *, is_held: bool = False) -
         raise ViolationError(f"a pass that makes no step changed {moved}")
 
 
+def check_opened(before: View, after: View, offered: AbstractSet[tuple[str, str]]) -> None:
+    """Check that a pass that is held enables no TPG but those of the last map that was followed."""
+    opened = {
+        key[1:3]
+        for key, text in after.items()
+        if key[0] == "tpg" and _is_enabled(text) and not _is_enabled(before.get(key, ""))
+    }
+    if opened - offered:
+        raise ViolationError(f"a held pass enabled {sorted(opened - offered)}, which the last map did not")
+
+
 def check_closed(view: View, failed: AbstractSet[lio_objects.Key]) -> None:
     """Check that a full pass leaves no TPG open to everybody, and no ACL with a rule of its own.
 

@@ -67,6 +67,18 @@ def authentications(*versions: Map) -> set[tuple[str, str]]:
     return {(iqn, _asks(target)) for version in versions for iqn, target in _all(version, "targets")}
 
 
+def offered(lunmap: Map, node: str) -> set[tuple[str, str]]:
+    """Return the TPGs that `node` enables for a map: target and tag."""
+    itself = lunmap.get(f"nodes/{node}", {"state": "unknown"})
+    if itself.get("state", "active") != "active":
+        return set()
+    return {
+        (iqn, str(itself.get("tpg_tag")))
+        for iqn, target in _all(lunmap, "targets")
+        if node in target.get("nodes", ())
+    }
+
+
 def _asks(target: Document) -> str:
     return "0" if target.get("authentication", "none") == "none" else "1"
 

@@ -11,7 +11,7 @@ from fuzz.documents import HOSTS, LUNS, MIB
 from fuzz.hosts import Session
 from fuzz.view import FOREIGN, Listing, list_configfs
 from lunmapd.core.node import lio_objects
-from lunmapd.core.node.observed import Observed
+from lunmapd.core.node.observed import AclLuns, HostCommands, Observed
 from lunmapd.core.planning.outcome import StepOutcome
 from lunmapd.core.planning.plan import Plan
 from lunmapd.lio.worker.kernel import Kernel
@@ -41,6 +41,10 @@ class Killable:
     def observe_some(self, items: Sequence[lio_objects.Object]) -> Observed | None:
         """See Kernel."""
         return self.inner.observe_some(items)
+
+    def count_commands(self, acls: Sequence[AclLuns]) -> tuple[HostCommands, ...]:
+        """See Kernel."""
+        return self.inner.count_commands(acls)
 
     def apply(self, plan: Plan) -> Iterator[StepOutcome]:
         """See Kernel. The worker is killed while it does the steps after the counted ones."""

@@ -9,7 +9,7 @@ from fuzz import laws
 from fuzz.documents import NODE, VAULT
 from fuzz.hosts import Hosts, Sessions
 from fuzz.laws import OTHER_DATA, Before, ViolationError
-from fuzz.oracle import authentications, grants
+from fuzz.oracle import authentications, grants, offered
 from fuzz.tree import Tree
 from fuzz.view import Listing, View, foreign_part, read_view
 from lunmapd.agent.loop.pass_input import Circumstances, NodeUnknownError, pass_input, point_of
@@ -24,7 +24,7 @@ from lunmapd.agent.state.seen_file import SeenFile, ValidityKey
 from lunmapd.core.base.errors import LunmapdError
 from lunmapd.core.base.reasons import Reason
 from lunmapd.core.node import lio_objects
-from lunmapd.core.node.observed import Observed
+from lunmapd.core.node.observed import AclLuns, HostCommands, Observed
 from lunmapd.core.planning.enablement import Enablement
 from lunmapd.core.planning.outcome import StepOutcome
 from lunmapd.core.planning.plan import Plan
@@ -105,6 +105,11 @@ class Watched:
         observed: Observed | None = self._world.lio.kernel.observe_some(items)
         return observed
 
+    def count_commands(self, acls: Sequence[AclLuns]) -> tuple[HostCommands, ...]:
+        """Count the commands to these mapped LUNs."""
+        counted: tuple[HostCommands, ...] = self._world.lio.kernel.count_commands(acls)
+        return counted
+
     def apply(self, plan: Plan) -> Iterator[StepOutcome]:
         """Execute the steps; die after some of them."""
         for outcome in self._world.lio.kernel.apply(plan):
@@ -125,6 +130,7 @@ class World:
         self._kernel = Watched(self)
         self._known: Snapshot | None = None
         self._first, self._decided = 0, frozenset[lio_objects.Key]()
+        self._offered = set[tuple[str, str]]()
         self._steps_to_live: int | None = None
         self._failed = set[lio_objects.Key]()
         self._before, self._is_drift_unseen = self._look({}), False
@@ -234,10 +240,12 @@ class World:
 
     def _try_pass(self, before: Listing) -> PassResult | None:
         steps = self.steps
+        offers = offered(self.tree.map, NODE) | offered(self.tree.readable(), NODE)
         try:
-            return self._reconcile()
+            result = self._reconcile()
         except RemovalHeldError:
             listing = self.lio.listing()
+            laws.check_opened(read_view(before), read_view(listing), self._offered)
             laws.check_unchanged(before, listing, is_held=True)
             laws.check_closed(read_view(listing), self._failed)
         except NodeUnknownError:
@@ -246,7 +254,13 @@ class World:
             if self.steps == steps:
                 laws.check_unchanged(before, self.lio.listing())
         except self.lio.killed:
+            # It may have followed the map or not.
+            self._offered |= offers
             self.restart()
+        else:
+            # What belongs to documents that can't be read stays as it is.
+            self._offered = offers if self.tree.readable() == self.tree.map else self._offered | offers
+            return result
         return None
 
     def _reconcile(self) -> PassResult:

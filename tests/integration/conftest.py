@@ -4,6 +4,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -53,8 +54,8 @@ def connect(ensemble: Ensemble, root: str) -> Iterator[Connect]:
     """Give what opens sessions on the test's chroot, closed at its end."""
     with ExitStack() as stack:
 
-        def opened(hosts: str = ensemble.hosts, *, timeout: float = 10.0, deadline: float = 15.0) -> Session:
-            return stack.enter_context(Session(hosts, root, timeout=timeout, deadline=deadline))
+        def opened(hosts: str = ensemble.hosts, *, deadline: float = 15.0, **options: Any) -> Session:
+            return stack.enter_context(Session(hosts, root, deadline=deadline, **options))
 
         yield opened
 

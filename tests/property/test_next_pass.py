@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from hypothesis import event, given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from fakes.clock import Clock
 from fakes.lio import FakeLio
@@ -87,6 +88,7 @@ class Daemon:
     def foresee(self, given: PassInput, logins: Logins) -> NextPass:
         """Decide the next pass from the files alone."""
         state, seen = self._read(), SeenFile(self._directory)
+        given = replace(given, offered=seen.offered(given.node, BOOT))
         comparison = compare(given, self.kernel.observe(self._claims().load()))
         known: DriftBaseline | None = None
         if seen.content is not None:

@@ -16,6 +16,7 @@ from lunmapd.agent.loop.node_files import NodeFiles
 from lunmapd.agent.loop.policy import Policy
 from lunmapd.agent.loop.portal_checks import PortalChecks
 from lunmapd.agent.loop.registration import Registration
+from lunmapd.agent.loop.targetctl import Targetctl
 from lunmapd.agent.reconcile.addresses import AddressKeeper
 from lunmapd.agent.state.address_file import AddressFile
 from lunmapd.agent.state.claims import Claims
@@ -69,6 +70,7 @@ class AgentFactory:
         policy: Policy | None = None,
         portals: PortalChecks | None = None,
         reads: BackingChecks | None = None,
+        targetctl: Targetctl | None = None,
         describe: DescribeDevice = describe_nothing,
         **clocks: Clock,
     ) -> Agent:
@@ -84,6 +86,7 @@ class AgentFactory:
         local = NodeFiles(
             Claims(self.directory),
             lambda: read_keys(self.directory / "secrets.key"),
+            targetctl,
             state=DaemonFile(self.directory),
             seen=seen,
             addresses=addresses,

@@ -5,7 +5,7 @@ from collections.abc import Set as AbstractSet
 
 from fakes.lio import FakeLio
 from lunmapd.core.node import lio_objects
-from lunmapd.core.node.observed import Observed
+from lunmapd.core.node.observed import AclLuns, HostCommands, Observed
 from lunmapd.core.planning.impact import Logins
 from lunmapd.core.planning.outcome import StepOutcome
 from lunmapd.core.planning.plan import Plan
@@ -25,6 +25,10 @@ class RecordingKernel:
 
     def observe_some(self, _items: Sequence[lio_objects.Object]) -> None:
         """Leave it to a full pass."""
+
+    def count_commands(self, acls: Sequence[AclLuns]) -> tuple[HostCommands, ...]:
+        """Count the commands of the fake."""
+        return self.lio.count_commands(acls)
 
     def apply(self, plan: Plan) -> Iterator[StepOutcome]:
         """Record the steps, and execute them."""

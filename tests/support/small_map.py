@@ -1,7 +1,9 @@
 """A map of one Lun that two nodes have."""
 
+from msgspec.structs import replace
+
 from lunmapd.core.base.backings import FileIO
-from lunmapd.core.base.lunmap import Initiator, Lun, Lunmap, Map, Node, PortalGroup, Target
+from lunmapd.core.base.lunmap import Initiator, Lun, Lunmap, Map, Node, NodeState, PortalGroup, Target
 
 T = "iqn.2026-01.org.example:t"
 H = "iqn.2026-01.org.example:h"
@@ -12,3 +14,9 @@ MAP = Lunmap(
     {H: Initiator()},
     nodes={"n1": Node(1, ("10.0.0.1:3260",)), "n2": Node(2, ("10.0.0.2:3260",))},
 )
+
+
+def drained(lunmap: Lunmap, *nodes: str) -> Lunmap:
+    """Return the map with these nodes drained."""
+    changed = {name: replace(lunmap.nodes[name], state=NodeState.DRAINED) for name in nodes}
+    return replace(lunmap, nodes={**lunmap.nodes, **changed})

@@ -140,6 +140,30 @@ def test_a_path_on_standby_is_left_to_the_other(cluster: Cluster, io: VerifiedIO
     wait_until("both paths are back", partial(shows, cluster, AT_REST))
 
 
+def test_a_drained_node_is_left_before_its_sessions_end(cluster: Cluster, io: VerifiedIO) -> None:
+    """The preferred node is drained and back: I/O never waits for a session, and is spread as before."""
+    recovery = 5.0
+    slowed = f"for each in /sys/class/iscsi_session/*/recovery_tmo; do echo {recovery:g} >$each; done"
+    cluster.initiator.machine.run(slowed)
+    goes_on(io)
+    drained = MAP.replace("n1: {", "n1: {state: drained, ")
+    cluster.ctl.apply(filled(cluster, drained), wait=None)
+    wait_until("hosts are asked to leave", lambda: status_has(cluster, "Draining"))
+    wait_until("the node is left", partial(shows, cluster, {"n2": "optimized"}))
+    wait_until("the node is drained", cluster.all_well)
+    assert not cluster.nodes[0].has_sessions()
+    goes_on(io)
+    cluster.ctl.apply(filled(cluster, MAP))
+    wait_until("both paths are back", partial(shows, cluster, AT_REST))
+    goes_on(io)
+    assert io.progress.pause < recovery
+
+
+def status_has(cluster: Cluster, word: str) -> bool:
+    """Return whether a node's problems have a word."""
+    return any(word in line for node in cluster.ctl.status()["nodes"].values() for line in node["problems"])
+
+
 def with_luns(cluster: Cluster, luns: str, *targets: str) -> str:
     """Return the map with more Luns, and these targets, each at one node."""
     more = "".join(

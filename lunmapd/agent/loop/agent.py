@@ -29,6 +29,7 @@ from lunmapd.agent.loop.portal_checks import NoPortalChecks, PortalChecks
 from lunmapd.agent.loop.registration import Registration
 from lunmapd.agent.loop.report import CycleResult, first_status, next_status, reason_of, with_former
 from lunmapd.agent.loop.unexpected import UnexpectedError, UnexpectedLog, UnexpectedReadError
+from lunmapd.agent.reconcile.drain import DrainWatch
 from lunmapd.agent.reconcile.pass_state import PassState
 from lunmapd.agent.reconcile.reconcile import LioKernel, PassPorts, reconcile
 from lunmapd.agent.reconcile.result import PassResult, RemovalHeldError
@@ -41,13 +42,13 @@ from lunmapd.core.base.events import Event, Timer, WakeCause
 from lunmapd.core.fleet.status import FLOATING, ConditionUpdate, HistoryPoint
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.backing_reads import find_reads
+from lunmapd.core.node.observed import Observed
 from lunmapd.core.node.portals import serving_portals
 from lunmapd.core.node.refused_logins import Refusals, update_refusals
-from lunmapd.core.planning.decide import PassInput
 from lunmapd.core.planning.enablement import Enablement
 from lunmapd.core.secrets.sealing import Keyring
 from lunmapd.store.session.errors import NoAccessError, NodeNameTakenError, StoreError
-from lunmapd.store.tree.snapshot import Snapshot
+from lunmapd.store.tree.snapshot import Snapshot, effective_map
 from lunmapd.trace import trace
 
 _log = logging.getLogger(__name__)
@@ -94,6 +95,7 @@ class Agent:
         self._backings = BackingReporter(describe)
         self._written_result: PassResult | None = None
         self._refusals = Refusals()
+        self._drain = DrainWatch(now=now)
         self._now = now
         self.status = first_status(registration.boot, utc_now())
 
@@ -206,7 +208,7 @@ class Agent:
 
     def _contention(self, snapshot: Snapshot | None) -> Iterator[ConditionUpdate]:
         if self._files.targetctl is not None and snapshot is not None:
-            yield self._files.targetctl.condition(snapshot.lunmap, self._registration.node)
+            yield self._files.targetctl.condition(effective_map(snapshot), self._registration.node)
 
     def _pass(
         self, reading: ReadResult, enablement: Enablement, conditions: tuple[ConditionUpdate, ...]
@@ -252,7 +254,7 @@ class Agent:
         )
         given = pass_input(node, snapshot, self._policy, self._keys, circumstances)
         fleet = self._registration if is_readable else None
-        edges = PassPorts(self._kernel, files.claims, fleet, files.seen, files.addresses)
+        edges = PassPorts(self._kernel, files.claims, fleet, files.seen, files.addresses, self._drain)
         if files.addresses is not None and files.addresses.record is None:
             files.addresses.follow(None, snapshot)
         valid_for = ValidityKey(at, node, self._registration.boot, self._keys.ids)
@@ -262,26 +264,23 @@ class Agent:
         except RemovalHeldError as held:
             trace(_log, Event.RECONCILE_HELD, revision=snapshot.revision, reason=held.held)
             confirmations.held(snapshot.revision)
+            self._check(held.observed)
             raise
-        self._check_portals(given, result)
-        self._check_backings(result)
+        self._check(result.observed)
         trace_result(snapshot.revision, result)
         confirmations.passed(snapshot.revision, result.decided)
         self._transitions.failures(result.failures)
         return result
 
-    def _check_portals(self, given: PassInput, result: PassResult) -> None:
-        objects = result.observed.objects
-        discovery = objects.get(lio_objects.DISCOVERY_AUTH)
+    def _check(self, observed: Observed) -> None:
+        """Let the portals and backings be checked that serve after a pass, also one that was held."""
+        discovery = observed.objects.get(lio_objects.DISCOVERY_AUTH)
         credentials = (
             discovery.credentials
             if isinstance(discovery, lio_objects.DiscoveryAuth)
             else lio_objects.NO_CREDENTIALS
         )
-        self._portals.check(serving_portals(given.lunmap, given.node, objects), credentials)
-
-    def _check_backings(self, result: PassResult) -> None:
-        observed = result.observed
+        self._portals.check(serving_portals(observed.objects), credentials)
         if observed.backings is not self._read_from:
             self._read_from = observed.backings
             self._reads.check(find_reads(observed))
@@ -367,5 +366,6 @@ class Agent:
             deferrals=tuple(starmap(Deferral, self._state.schedule.deferrals())),
             portals=dict(self._portals.problems()),
             unread=dict(self._reads.problems()),
+            drain=self._drain.progress,
             emptied=() if addresses is None else tuple(starmap(Emptied, addresses.emptied.items())),
         )

@@ -15,6 +15,7 @@ from lunmapd.core.node import lio_objects
 from lunmapd.core.node.backing_reads import ReadProblems
 from lunmapd.core.node.failure import Failure
 from lunmapd.core.node.portals import PortalProblems
+from lunmapd.core.planning.draining import DrainProgress
 from lunmapd.files import read_regular, replace_file
 
 DAEMON_FILE = "daemon.json"
@@ -47,7 +48,7 @@ class DaemonState(Struct, frozen=True):
     (confirmations.py). `silent_since` is when contact with ZooKeeper was lost, None while there is contact;
     `met`: there has been contact since the daemon started. `portals` are the problems of portals,
     `unread` those of reading files and devices. `emptied` are the LUN addresses that are empty until another
-    Lun may be created there.
+    Lun may be created there. `drain` is the progress of a drain of the node.
     """
 
     process: Process
@@ -63,6 +64,7 @@ class DaemonState(Struct, frozen=True):
     portals: PortalProblems = {}
     unread: ReadProblems = {}
     emptied: tuple[Emptied, ...] = ()
+    drain: DrainProgress | None = None
 
     def due(self, point: HistoryPoint, keys: Iterable[str], now: float) -> Mapping[lio_objects.Key, Deferral]:
         """Return the objects that a pass by this map, with these keys, does not try yet."""

@@ -23,6 +23,7 @@ from lunmapd.agent.loop.pass_input import Circumstances, NoMapError, pass_input,
 from lunmapd.agent.loop.policy import Policy
 from lunmapd.agent.loop.snapshot_fallback import assess_snapshot
 from lunmapd.agent.reconcile.addresses import follow_change
+from lunmapd.agent.reconcile.drain import DrainWatch
 from lunmapd.agent.reconcile.reconcile import LioKernel
 from lunmapd.agent.state.address_file import AddressFile, AddressFileDamagedError
 from lunmapd.agent.state.claims import Claims
@@ -123,7 +124,10 @@ def decide_next_pass(site: Site, session: Session, kernel: LioKernel) -> NextPas
     circumstances = _circumstances(node, session, current, enablement)
     given = pass_input(site.node, current.snapshot, _policy(node), keys, circumstances)
     comparison = compare(given, kernel.observe(Claims(site.directory).load()))
-    given = replace(given, addresses=_address_rules(node, current, given, comparison))
+    rules = _address_rules(node, current, given, comparison)
+    given = replace(given, addresses=rules, offered=node.seen.offered(site.node, site.identity.boot))
+    drain = DrainWatch(None if state is None else state.drain, site.now)
+    given = replace(given, busy=drain.busy(given, comparison, kernel.count_commands))
     baseline, drift_notes = _baseline(node, session, current, given, comparison)
     deferrals = {} if state is None else state.due(point_of(current.snapshot), keys.ids, site.now())
     logins = _logins(session) if current.is_reachable else {}
@@ -256,8 +260,8 @@ def _baseline(
         terms = ValidityKey(point_of(current.snapshot), site.node, site.identity.boot, node.keys)
         past = node.seen.load(terms)
         return None if past is None else baseline_from(past, comparison.desire), ()
-    past = node.seen.content
-    if past is None or (past.terms.node, past.terms.boot) != (site.node, site.identity.boot):
+    past = node.seen.of_boot(site.node, site.identity.boot)
+    if past is None:
         return None, ()
     then = _given_at(past.terms.at, node, session, current, given)
     known = None if then is None else baseline_from(past, compare(then, comparison.observed).desire)

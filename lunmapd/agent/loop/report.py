@@ -180,6 +180,7 @@ _ON_PURPOSE = (
     Reason.CLAIMS_UNWRITABLE,
     Reason.HELD,
     Reason.LEFT_EMPTY,
+    Reason.DRAINING,
     Reason.DRIFTED,
 )
 """The reasons of steps that are left out on purpose; the first one that applies is that of the condition."""
@@ -197,6 +198,7 @@ def _left_out(result: PassResult) -> ConditionUpdate | None:
         Reason.CLAIMS_UNWRITABLE: those[0].message,
         Reason.HELD: f"{len(result.failures)} objects are held or wait: {those[0].message}",
         Reason.LEFT_EMPTY: f"{len(those)} LUN numbers stay empty before they lead to another Lun",
+        Reason.DRAINING: those[0].message,
         Reason.DRIFTED: _drifted(result),
     }
     return false_condition(APPLIED, reason, sentences[reason])

@@ -128,7 +128,9 @@ class PassState:
     def finish_full(self, given: PassInput, comparison: Comparison, result: PassResult) -> None:
         """End a full pass; `comparison` is the one after the last observation."""
         desired = self.baseline.record_full(comparison, result.left)
-        self.schedule.finish_full({**_remaining(result.left), **result.failures}, result.empty)
+        self.schedule.finish_full(
+            {**_remaining(result.left), **result.failures}, result.empty, result.draining
+        )
         if not self.schedule.has_audits:
             self._start = FullPass.NO_AUDIT
             return

@@ -11,6 +11,7 @@ from typing import NamedTuple, Protocol
 from msgspec.structs import replace
 
 from lunmapd.agent.reconcile.addresses import AddressKeeper
+from lunmapd.agent.reconcile.drain import DrainWatch
 from lunmapd.agent.reconcile.pass_state import Partial, PassState
 from lunmapd.agent.reconcile.result import PassResult, RemovalHeldError
 from lunmapd.agent.reconcile.transition_log import log_ended, log_outcome, log_restored
@@ -21,7 +22,7 @@ from lunmapd.core.map.addresses import LunAddress
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.desired_delta import Delta
 from lunmapd.core.node.failure import Failure
-from lunmapd.core.node.observed import Observed
+from lunmapd.core.node.observed import AclLuns, HostCommands, Observed
 from lunmapd.core.planning import guard
 from lunmapd.core.planning.decide import (
     Comparison,
@@ -36,7 +37,7 @@ from lunmapd.core.planning.disruption_limit import may_exceed
 from lunmapd.core.planning.impact import Logins
 from lunmapd.core.planning.other_data import hold_other_data, replaces_other_data
 from lunmapd.core.planning.outcome import StepOutcome, failures_of
-from lunmapd.core.planning.plan import Plan, plan
+from lunmapd.core.planning.plan import Plan, objects_after, plan
 from lunmapd.core.planning.reservations import find_unrestored, keep_reservations, makes_recorded
 from lunmapd.core.planning.unclaimed import claims_of, withhold_unclaimed
 from lunmapd.core.planning.withhold import created_keys
@@ -53,6 +54,12 @@ class LioKernel(Protocol):
 
     def observe_some(self, items: Sequence[lio_objects.Object]) -> Observed | None:
         """Observe these objects and their backings only, given as they should be; None if only `observe` can.
+
+        Raises LunmapdError.
+        """
+
+    def count_commands(self, acls: Sequence[AclLuns]) -> tuple[HostCommands, ...]:
+        """Count the commands that initiators have sent to some mapped LUNs; () when they can't be counted.
 
         Raises LunmapdError.
         """
@@ -77,6 +84,7 @@ class PassPorts(NamedTuple):
     Without a `fleet`, as while ZooKeeper does not answer, no initiator counts as logged in at another node.
     Without a `seen` file, a restart of the daemon can't distinguish drift from steps that were still to be
     done. Without `addresses`, LUN numbers are given to other Luns at any time.
+    Without a `drain`, a drained node disables its TPGs at once.
     """
 
     kernel: LioKernel
@@ -84,6 +92,7 @@ class PassPorts(NamedTuple):
     fleet: FleetLogins | None = None
     seen: SeenFile | None = None
     addresses: AddressKeeper | None = None
+    drain: DrainWatch | None = None
 
 
 def reconcile(
@@ -93,7 +102,8 @@ def reconcile(
 
     `terms` are the validity key of the seen file that this pass leaves. Raises RemovalHeldError for a
     mass removal that is not confirmed, and another LunmapdError when the kernel can't be read; then nothing
-    was changed, except that TPGs were disabled or enabled, and access was closed.
+    was changed, except that isolation or a drain disabled TPGs, or the end of isolation enabled them, and
+    access was closed.
     """
     partial = state.start(given)
     result = partial if isinstance(partial, FullPass) else _reconcile_part(edges, given, state, partial)
@@ -162,14 +172,21 @@ def _reconcile_all(
     kernel, claims = edges.kernel, edges.claims
     claimed = claims.load()
     comparison = _compare(edges, given, kernel.observe(claimed))
-    given = _with_addresses(edges, given, is_full=True)
+    given = _with_busy(edges, _with_addresses(edges, given, is_full=True), comparison)
     state.baseline.load(edges.seen, terms, comparison.desire)
+    given = replace(given, offered=state.baseline.offered or {})
     decision = _decide(edges, given, state, comparison)
     if decision.blocked is not None:
         outcomes = _execute(edges, given, state, decision, comparison)
-        error = RemovalHeldError(given.revision, decision.blocked, outcomes)
+        done = (outcome.step for outcome in outcomes if outcome.failure is None)
+        observed = comparison.observed
+        observed = replace(observed, objects=objects_after(observed.objects, done))
+        error = RemovalHeldError(given.revision, decision.blocked, observed, outcomes)
         state.finish_held(error)
         raise error
+    if state.baseline.follow(comparison.desire):
+        # After a crash the next daemon must not take a drain for isolation.
+        state.baseline.save(edges.seen)
     reports: tuple[StepOutcome, ...] = ()
     if decision.steps:
         decision = _record_claims(claims, claimed, comparison, decision)
@@ -180,7 +197,7 @@ def _reconcile_all(
         log_ended(before, reports)
         log_restored(before, comparison.observed)
     claims.save(claims_of(comparison.desire.objects.values()) | _still_claimed(claimed, comparison))
-    result = _result(comparison, decision, reports, _seconds_empty(edges, decision))
+    result = _result(comparison, decision, reports, _pauses(edges, given, decision))
     state.finish_full(given, comparison, result)
     return result
 
@@ -198,6 +215,12 @@ def _with_addresses(edges: PassPorts, given: PassInput, *, is_full: bool) -> Pas
     if edges.addresses is None:
         return given
     return replace(given, addresses=edges.addresses.rules(given.addresses.reuse, is_full=is_full))
+
+
+def _with_busy(edges: PassPorts, given: PassInput, comparison: Comparison) -> PassInput:
+    if edges.drain is None:
+        return given
+    return replace(given, busy=edges.drain.busy(given, comparison, edges.kernel.count_commands))
 
 
 def _record_claims(
@@ -227,6 +250,12 @@ def _record_attempts(
     return replace(decision, steps=kept.steps, held={**kept.held, **decision.held})
 
 
+def _pauses(edges: PassPorts, given: PassInput, decision: Decision) -> tuple[float, float]:
+    """Return `empty` and `draining` of the result, in seconds."""
+    draining = edges.drain.seconds_left() if edges.drain is not None and given.busy else float("inf")
+    return _seconds_empty(edges, decision), draining
+
+
 def _seconds_empty(edges: PassPorts, decision: Decision) -> float:
     """Return the seconds until the first creation that waits for its LUN number to be empty can be made."""
     addresses = (LunAddress(str(key[1]), str(key[3]), int(key[4])) for key in decision.emptying)
@@ -253,11 +282,11 @@ def _execute(
 
 
 def _result(
-    comparison: Comparison, decision: Decision, reports: tuple[StepOutcome, ...], empty: float
+    comparison: Comparison, decision: Decision, reports: tuple[StepOutcome, ...], pauses: tuple[float, float]
 ) -> PassResult:
     left = comparison.steps
     failing = {**comparison.desire.failures, **decision.held, **failures_of(reports)}
     decided = decision.removals & guard.removed_keys(left)
     unrestored = find_unrestored(comparison.desired, comparison.observed)
     disabled = len(comparison.kept_disabled)
-    return PassResult(comparison.observed, failing, left, reports, disabled, decided, unrestored, empty)
+    return PassResult(comparison.observed, failing, left, reports, disabled, decided, unrestored, *pauses)

@@ -20,12 +20,15 @@ class RemovalHeldError(ConditionError, reason=Reason.REMOVAL_HELD):
     """A pass would make a mass removal that is not confirmed.
 
     `outcomes` are those of the steps that it made all the same; the first failure is in the message.
+    `observed` is LIO after them.
     """
 
     exit_code = Exit.DEGRADED
 
-    def __init__(self, revision: int, held: MassRemoval, outcomes: Iterable[StepOutcome] = ()) -> None:
-        self.held = held
+    def __init__(
+        self, revision: int, held: MassRemoval, observed: Observed, outcomes: Iterable[StepOutcome] = ()
+    ) -> None:
+        self.held, self.observed = held, observed
         failed = ((each.step, each.failure) for each in outcomes if each.failure is not None)
         texts = (
             f"; and it could not {step.action} {lio_objects.show_key(lio_objects.key_of(step.item))}: "
@@ -46,7 +49,8 @@ class PassResult(Struct, frozen=True):
     `done` are the outcomes of the steps that were executed. `kept_disabled` is the number of TPGs that the
     map enables and isolation does not. `decided` are the keys of the objects whose removal was permitted and
     could not be done. `unrestored` are the reservation records that the kernel will not restore. `empty` are
-    the seconds until a LUN number was empty for long enough, infinity if none must be.
+    the seconds until a LUN number was empty for long enough, infinity if none must be; `draining` are those
+    until the next look whether hosts have left a drained node.
     """
 
     observed: Observed
@@ -57,6 +61,7 @@ class PassResult(Struct, frozen=True):
     decided: AbstractSet[lio_objects.Key] = frozenset()
     unrestored: tuple[ReservationRecord, ...] = ()
     empty: float = float("inf")
+    draining: float = float("inf")
 
     @property
     def converged(self) -> bool:

@@ -29,6 +29,7 @@ class Schedule:
         self._audit_at = float("-inf")
         self._is_audit = True
         self._empty_until = _NEVER
+        self._drain_at = _NEVER
         self.backoff = Backoff(retry, audit, now)
 
     @property
@@ -40,6 +41,7 @@ class Schedule:
         """Yield what will be due if nothing happens, and in how many seconds."""
         yield Timer.BACK_OFF, self.backoff.wait()
         yield Timer.LEFT_EMPTY, max(0.0, self._empty_until - self._now())
+        yield Timer.DRAINING, max(0.0, self._drain_at - self._now())
         if self.has_audits:
             yield Timer.AUDIT, max(0.0, self._audit_at - self._now())
 
@@ -49,7 +51,7 @@ class Schedule:
             yield key, failure, max(0.0, min(due, self._audit_at))
 
     def start_pass(self) -> FullPass | None:
-        """Return what is due now: AUDIT, LEFT_EMPTY, RETRY or nothing.
+        """Return what is due now: AUDIT, LEFT_EMPTY, DRAINING, RETRY or nothing.
 
         An audit tries everything that is deferred.
         """
@@ -59,15 +61,24 @@ class Schedule:
             return FullPass.AUDIT
         if self._now() >= self._empty_until:
             return FullPass.LEFT_EMPTY
+        if self._now() >= self._drain_at:
+            return FullPass.DRAINING
         return None if self.backoff.wait() else FullPass.RETRY
 
-    def finish_full(self, failures: Mapping[lio_objects.Key, Failure], empty: float = _NEVER) -> None:
+    def finish_full(
+        self,
+        failures: Mapping[lio_objects.Key, Failure],
+        empty: float = _NEVER,
+        draining: float = _NEVER,
+    ) -> None:
         """Record what fails at the end of a full pass.
 
-        `empty` are the seconds until a LUN number was empty for long enough, infinity if none must be.
+        `empty` are the seconds until a LUN number was empty for long enough, infinity if none must be;
+        `draining` those until the next look at a drain.
         """
         self.backoff.settle(failures)
         self._empty_until = self._now() + empty
+        self._drain_at = self._now() + draining
         if tracing(_log):
             self._trace_deferred()
         if self._is_audit:

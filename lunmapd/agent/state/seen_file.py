@@ -1,4 +1,4 @@
-"""The seen file: what was last observed as desired, by which a restart recognises drift."""
+"""The seen file: what was last observed as desired, by which a restart recognises drift and isolation."""
 
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from lunmapd.core.fleet.status import HistoryPoint
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.desire import Desired
 from lunmapd.core.planning.drift import DriftBaseline
+from lunmapd.core.planning.enablement import Offered
 from lunmapd.files import read_regular, replace_file
 
 SEEN_FILE = "seen.json"
@@ -40,12 +41,13 @@ class SeenState(Struct, frozen=True):
 
     `terms` are what it is valid for. `open` are the keys of the objects that were not observed as desired, as
     in drift.Known. `refused` are the keys of what the map asks for and the node can't have, such as a foreign
-    target.
+    target. `offered` are the Enabled objects that the map asks for.
     """
 
     terms: ValidityKey
     open: tuple[lio_objects.Key, ...] = ()
     refused: tuple[lio_objects.Key, ...] = ()
+    offered: tuple[lio_objects.Enabled, ...] = ()
 
 
 def refused_keys(want: Desired) -> frozenset[lio_objects.Key]:
@@ -83,6 +85,16 @@ class SeenFile:
     def load(self, valid_for: ValidityKey) -> SeenState | None:
         """Return the content if it is valid, else None."""
         return self._state if self._state is not None and self._state.terms == valid_for else None
+
+    def of_boot(self, node: str, boot: str) -> SeenState | None:
+        """Return the content if it is of this node and this boot, for whatever map; else None."""
+        state = self._state
+        return state if state is not None and (state.terms.node, state.terms.boot) == (node, boot) else None
+
+    def offered(self, node: str, boot: str) -> Offered:
+        """Return the Enabled objects of the map last followed in this boot, none if that is not known."""
+        state = self.of_boot(node, boot)
+        return {} if state is None else {lio_objects.key_of(item): item for item in state.offered}
 
     @property
     def cluster(self) -> str:

@@ -69,6 +69,7 @@ class Timer(StrEnum):
     RETRY = "retry"
     BACK_OFF = "back-off"
     LEFT_EMPTY = "the end of the time that a LUN number stays empty"
+    DRAINING = "the next look whether hosts have left a drained node"
     AUDIT = "audit"
     ISOLATION = "isolation"
 
@@ -94,6 +95,7 @@ class FullPass(StrEnum):
     AUDIT = "the audit is due"
     RETRY = "a deferred object is due"
     LEFT_EMPTY = "a LUN number was empty for long enough"
+    DRAINING = "hosts may have left a drained node"
     RELOADED = "the settings were read again"
     CHANGED_OUTSIDE = "a device or a session is new while objects fail"
     INTERRUPTED = "the last pass did not complete"

@@ -319,6 +319,29 @@ def state_on(lun: Lun, node: str) -> AluaState:
     return AluaState.OPTIMIZED if lun.preferred in {"", node} else lun.others
 
 
+def offered_state(lunmap: Lunmap, lun: Lun, node: str) -> tuple[AluaState, bool]:
+    """Return the ALUA state that a node reports for a Lun of several nodes, and whether as the preferred one.
+
+    It is that of `state_on`, but hosts are led away from a drained node: that node reports an open path as
+    non-optimized, and the other nodes report theirs as optimized if the preferred node is the drained one. A
+    path that the map closes stays closed.
+    """
+    state = state_on(lun, node)
+    if state in CLOSED:
+        return state, False
+    if is_drained(lunmap, node):
+        return AluaState.NON_OPTIMIZED, False
+    if is_drained(lunmap, lun.preferred):
+        return AluaState.OPTIMIZED, False
+    return state, lun.preferred == node
+
+
+def is_drained(lunmap: Lunmap, node: str) -> bool:
+    """Return whether the map has the node, and drains it."""
+    itself = lunmap.nodes.get(node)
+    return itself is not None and itself.state is NodeState.DRAINED
+
+
 def has_read_only_map(lun: Lun) -> bool:
     """Return whether some initiator may only read the Lun."""
     return any(entry.access is Access.READ_ONLY for entry in lun.maps)

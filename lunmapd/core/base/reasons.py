@@ -78,6 +78,7 @@ class Reason(StrEnum):
     HELD = "Held"
     DRIFTED = "Drifted"
     LEFT_EMPTY = "LeftEmpty"
+    DRAINING = "Draining"
 
     # An object fails.
     WAITING = "Waiting"

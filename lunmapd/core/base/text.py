@@ -21,6 +21,27 @@ def first_of(items: Sequence[object], most: int, separator: str = ", ") -> str:
     return separator.join(str(item) for item in items[:most]) + more
 
 
+_UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB", "PiB")
+
+
+def human_size(size: int) -> str:
+    """Return a size in bytes in the unit that a person would use: `32 GiB`, `1.5 TiB`, `513 bytes`."""
+    exponent = min(max(size.bit_length() - 1, 0) // 10, len(_UNITS) - 1)
+    count = size / (1 << (10 * exponent))
+    return f"{count:.1f}".removesuffix(".0") + f" {_UNITS[exponent]}"
+
+
+def exact_size(size: int) -> str:
+    """Return a size in the largest unit that divides it: `64 MiB`, `67108865 bytes`."""
+    exponent = max(n for n in range(len(_UNITS)) if size % (1 << (10 * n)) == 0) if size else 0
+    return f"{size >> (10 * exponent)} {_UNITS[exponent]}"
+
+
+def count_of(number: int, one: str, several: str = "") -> str:
+    """Return a number with its noun: `1 object`, `10,000 objects`."""
+    return f"{number:,} {one if number == 1 else several or f'{one}s'}"
+
+
 def printable(text: str) -> str:
     r"""Return a text with each character that is not printable as an escape of Python: `\n`, `\x1b`.
 

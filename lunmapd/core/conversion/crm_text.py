@@ -89,15 +89,17 @@ def read_pcs(text: str, name: str) -> ClusterResources:
 
 
 def _pcs_nodes(text: str) -> tuple[str, ...]:
-    """Return the names of the nodes, which stand after their heading or in the line below it."""
+    """Return the names of the nodes, which stand after their heading or indented in the line below it.
+
+    Before a cluster has run, pcs 0.11.5 prints an empty line instead of names.
+    """
     nodes: dict[str, None] = {}
-    is_next = False
+    is_below = False
     for line in text.splitlines():
         heading = _PCS_NODES.match(line)
-        if heading or is_next:
-            words = (heading[1] if heading else line).split()
-            nodes.update(dict.fromkeys(words))
-            is_next = not words
+        names = heading[1] if heading else line if is_below and line.startswith(" ") else ""
+        nodes.update(dict.fromkeys(names.split()))
+        is_below = heading is not None
     return tuple(nodes)
 
 

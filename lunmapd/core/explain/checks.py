@@ -14,11 +14,11 @@ from lunmapd.core.base.lunmap import (
     reporting_nodes,
     state_on,
 )
+from lunmapd.core.base.text import human_size
 from lunmapd.core.explain.world import Route, World
 from lunmapd.core.fleet.lun_paths import hides_logins
 from lunmapd.core.fleet.path_state import OK, USABLE, scope_of, tags_on
 from lunmapd.core.fleet.status import NodeStatus, Standing, standing_of
-from lunmapd.core.map.mapfile import show_size
 from lunmapd.core.node.observed import Login
 from lunmapd.core.node.portals import portals_by_tag
 from lunmapd.core.node.refused_logins import RefusalCause, RefusedLogins, describe_refused
@@ -116,7 +116,7 @@ def node_check(world: World, node: str, state: str = "") -> Check:
     itself, view = world.lunmap.nodes.get(node), world.view(node)
     if itself is not None and itself.state is NodeState.DRAINED:
         sentence = "drained: it takes no logins"
-        return Check(Topic.NODE, Verdict.NO, sentence, node, f"set nodes[{node}].state to active, and apply")
+        return Check(Topic.NODE, Verdict.NO, sentence, node, f"lunmapctl node set {node} state=active")
     if not view.live:
         remedy = f"on {node}: systemctl status lunmapd"
         return Check(Topic.NODE, Verdict.NO, "dead: its session with ZooKeeper ended", node, remedy)
@@ -143,7 +143,7 @@ def device_check(world: World, lun: str, node: str, status: NodeStatus) -> Check
             verdict = Verdict.OK if failing.kept else Verdict.NO
             return Check(Topic.DEVICE, verdict, f"{failing.reason}: {failing.message}", node)
     report = world.report(node, lun)
-    known = "" if report is None else f": {report.path}, {show_size(report.size)}"
+    known = "" if report is None else f": {report.path}, {human_size(report.size)}"
     return Check(Topic.DEVICE, Verdict.OK, f"exported{known}", node)
 
 
@@ -171,7 +171,7 @@ def portal_check(world: World, target: str, route: Route, status: NodeStatus) ->
     node, served = route.node, _tpg_of(world, target, route)
     if served is None:
         sentence = f"{node} does not serve {target}"
-        remedy = f"add {node} to targets[{target}].nodes, and apply"
+        remedy = f"lunmapctl node add {node} --target {target}"
         return Check(Topic.PORTAL, Verdict.NO, sentence, node, remedy)
     tag, portals = served
     failing = {
@@ -184,7 +184,7 @@ def portal_check(world: World, target: str, route: Route, status: NodeStatus) ->
     }
     verdict = Verdict.NO if len(failing) == len(portals) else Verdict.OK
     shown = [f"{portal}{f' ({failing[portal]})' if portal in failing else ''}" for portal in portals]
-    remedy = "" if portals else f"give nodes[{node}] a portal, and apply"
+    remedy = "" if portals else f"lunmapctl node set {node} portals=ADDRESS"
     return Check(Topic.PORTAL, verdict, ", ".join(shown) or "it has no portal", node, remedy)
 
 
@@ -208,7 +208,7 @@ def alua_check(world: World, lun: str, route: Route) -> Iterator[Check]:
         state = state_on(item, route.node)
         closed = state in CLOSED
         shown = AluaState.OPTIMIZED if route.floating and not closed else state
-        remedy = f"set luns[{lun}].others to non-optimized, and apply" if closed else ""
+        remedy = f"lunmapctl lun set {lun} others=non-optimized" if closed else ""
         yield Check(Topic.ALUA, Verdict.NO if closed else Verdict.OK, shown.value, route.node, remedy)
 
 

@@ -16,6 +16,7 @@ from lunmapd.core.explain.checks import (
 )
 from lunmapd.core.explain.world import Route, World, maps_to
 from lunmapd.core.fleet.path_state import NO_OWNER
+from lunmapd.core.map.short_names import short_names
 from lunmapd.core.node.observed import Login
 
 
@@ -106,17 +107,13 @@ def explain_host(world: World, initiator: str) -> HostExplanation:
     )
 
 
-def explain_pair(world: World, initiator: str, lun: str, offer: str = "") -> PairExplanation:
-    """Return why an initiator sees a Lun, or why not. `offer` is a map that would let it, as YAML."""
+def explain_pair(world: World, initiator: str, lun: str) -> PairExplanation:
+    """Return why an initiator sees a Lun, or why not."""
     entries = maps_to(world.lunmap, world.lunmap.luns[lun], initiator)
     if not entries:
-        remedy = f"add {offer} to luns[{lun}].maps, and apply" if offer else ""
         sentence = f"{lun} is mapped neither to it nor to a group of it"
-        return PairExplanation(
-            initiator,
-            lun,
-            (Check(Topic.MAPPED, Verdict.NO, sentence, remedy=remedy), *_refusals(world, initiator)),
-        )
+        unmapped = Check(Topic.MAPPED, Verdict.NO, sentence, remedy=_map_command(world, initiator, lun))
+        return PairExplanation(initiator, lun, (unmapped, *_refusals(world, initiator)))
     checks, usable, paths = list[Check](), 0, 0
     for entry in entries:
         checks.append(Check(Topic.MAPPED, Verdict.OK, _mapped(entry)))
@@ -128,15 +125,11 @@ def explain_pair(world: World, initiator: str, lun: str, offer: str = "") -> Pai
     return PairExplanation(initiator, lun, tuple(checks), usable, paths)
 
 
-def offered_target(world: World, lun: str) -> str:
-    """Return the target through which another host could get a Lun, "" if that can't be told.
-
-    It is that of its first map, else the only one.
-    """
-    maps = world.lunmap.luns[lun].maps
-    if maps:
-        return maps[0].target
-    return next(iter(world.lunmap.targets)) if len(world.lunmap.targets) == 1 else ""
+def _map_command(world: World, initiator: str, lun: str) -> str:
+    """Return the command that maps a Lun to another host, through the target of its first map."""
+    names, maps = short_names(world.lunmap), world.lunmap.luns[lun].maps
+    target = f" --target {names.target(maps[0].target)}" if maps else ""
+    return f"lunmapctl map {lun} {names.initiator(initiator)}{target}"
 
 
 def _mapped(entry: Map) -> str:
@@ -149,7 +142,7 @@ def _unserved(target: str) -> Check:
         Topic.NODE,
         Verdict.NO,
         f"no node serves {target}",
-        remedy=f"add nodes to targets[{target}], and apply",
+        remedy=f"lunmapctl target set {target} nodes=NODE,...",
     )
 
 

@@ -8,6 +8,7 @@ from msgspec import Struct
 from lunmapd.core.base.backing_reports import BackingReport, Reports
 from lunmapd.core.base.lunmap import GroupId, Lun, Lunmap, Map, initiators_of
 from lunmapd.core.fleet.lun_paths import LunPaths, find_owners
+from lunmapd.core.fleet.lun_sizes import lun_size
 from lunmapd.core.fleet.path_state import UNKNOWN, NodeView
 from lunmapd.core.fleet.status import GroupStatus, NodeStatus
 
@@ -60,9 +61,8 @@ class World(Struct, frozen=True):
         return self.reports.get(node, {}).get(lun)
 
     def size(self, lun: str) -> int:
-        """Return the largest size that a node reports, in bytes; without a report that of the map, else 0."""
-        found = [report.size for node in self.reports if (report := self.report(node, lun)) is not None]
-        return max(found, default=0) or self.lunmap.luns[lun].size or 0
+        """Return the size of a Lun in bytes, 0 if it is unknown."""
+        return lun_size(self.lunmap, self.reports, lun)
 
 
 def maps_to(lunmap: Lunmap, lun: Lun, initiator: str) -> tuple[Map, ...]:

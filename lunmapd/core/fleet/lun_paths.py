@@ -91,7 +91,8 @@ class LunPaths(Struct, frozen=True):
     """A Lun with its paths and the initiators that see it.
 
     `usable` is the number of usable paths, `intended` that of the map's, without drained nodes and paths
-    whose ALUA state accepts no I/O (`others: standby`, `unavailable`).
+    whose ALUA state accepts no I/O (`others: standby`, `unavailable`). `size` is in bytes, 0 if
+    it is unknown.
     """
 
     lun: str
@@ -99,6 +100,7 @@ class LunPaths(Struct, frozen=True):
     intended: int
     paths: tuple[NodePath, ...]
     initiators: tuple[Host, ...]
+    size: int = 0
 
     @property
     def is_whole(self) -> bool:

@@ -28,6 +28,7 @@ _LISTED = {
     Reason.FAILING,
     Reason.HELD,
     Reason.LEFT_EMPTY,
+    Reason.DRAINING,
     Reason.DRIFTED,
     Reason.CLAIMS_UNREADABLE,
     Reason.CLAIMS_UNWRITABLE,

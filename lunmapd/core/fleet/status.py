@@ -293,7 +293,7 @@ def standing_of(status: NodeStatus | None) -> Standing:
         return Standing.HELD
     if status.observed is None:
         return Standing.PENDING
-    if false_conditions == {APPLIED: Reason.LEFT_EMPTY}:
+    if false_conditions in ({APPLIED: Reason.LEFT_EMPTY}, {APPLIED: Reason.DRAINING}):
         return Standing.PENDING
     if status.failing_count or false_conditions:
         return Standing.DEGRADED

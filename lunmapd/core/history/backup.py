@@ -31,7 +31,7 @@ class BackupError(LunmapdError):
     exit_code = Exit.INVALID
 
     def __init__(self, line: int, reason: str) -> None:
-        super().__init__(f"line {line}: {reason}; nothing was restored")
+        super().__init__(f"line {line}: {reason}")
 
 
 class Title(Struct, frozen=True):

@@ -1,6 +1,6 @@
 """The CHAP credentials of a map: where they are, and how to change all of them at once. Pure."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 from msgspec import structs
 
@@ -50,7 +50,7 @@ def set_credentials(lunmap: Lunmap, path: str, field: str, chap: Chap | None) ->
     elif isinstance(item, Initiator):
         new = structs.replace(item, **{field: chap})
     else:
-        raise NoSuchObjectError(f"there is no {path} in the map: add it with 'lunmapctl apply' first")
+        raise NoSuchObjectError(f"there is no {path} in the map: add it first, as by 'lunmapctl host add'")
     return structs.replace(lunmap, **{section: {**lunmap.section(section), name: new}})
 
 
@@ -74,6 +74,14 @@ def all_credentials(lunmap: Lunmap) -> Iterator[tuple[str, str, Chap]]:
 
     change_credentials(lunmap, note)
     yield from credentials
+
+
+def credentials_at(lunmap: Lunmap, path: str) -> Mapping[str, Chap]:
+    """Return the credentials of an initiator or a node by field; none if it is not in the map."""
+    section, name = split_path(path)
+    item = lunmap.section(section).get(name)
+    alone = Lunmap() if item is None else structs.replace(Lunmap(), **{section: {name: item}})
+    return {field: chap for _, field, chap in all_credentials(alone)}
 
 
 def change_credentials(lunmap: Lunmap, change: CredentialChange) -> Lunmap:
@@ -131,3 +139,22 @@ def reseal_all(lunmap: Lunmap, vault: Vault, new_nonce: Callable[[int], bytes]) 
         return structs.replace(chap, password=vault.seal(path, field, secret, new_nonce(NONCE_BYTES)))
 
     return change_credentials(lunmap, reseal)
+
+
+def rebind_secrets(
+    initiator: Initiator, old: str, new: str, vault: Vault, new_nonce: Callable[[int], bytes]
+) -> Initiator:
+    """Return an initiator whose secrets are sealed for the name `new` in place of `old`.
+
+    `new_nonce(count)` returns so many random bytes. Raises NotOpenedError.
+    """
+
+    def rebind(path: str, field: str, chap: Chap) -> Chap:
+        try:
+            secret = vault.open(path, field, chap.password)
+        except SecretError as error:
+            raise NotOpenedError(f"{path}, {field}: {error}") from error
+        sealed = vault.seal(initiator_path(new), field, secret, new_nonce(NONCE_BYTES))
+        return structs.replace(chap, password=sealed)
+
+    return _initiator(old, initiator, rebind)

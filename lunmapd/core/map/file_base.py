@@ -5,13 +5,16 @@
 
 import re
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
 from lunmapd.core.base.documents import convert
 from lunmapd.core.base.lunmap import EMPTY_MAP, SECTIONS, Lunmap
 from lunmapd.core.history.changes import build_map
-from lunmapd.core.map.source import YamlSource
+
+if TYPE_CHECKING:
+    from lunmapd.core.map.source import YamlSource
 
 _LINE = re.compile(r"# lunmap (\S+) incarnation (\d{1,18}) revision (\d{1,18})(?: only (\S+))?\s*")
 
@@ -38,7 +41,7 @@ def base_line(base: FileBase) -> str:
     return f"# lunmap {base.cluster} incarnation {base.incarnation} revision {base.revision}{part}"
 
 
-def base_of(source: YamlSource) -> FileBase | None:
+def base_of(source: "YamlSource") -> FileBase | None:
     """Return the base of a file that `parse_map` accepts: by its key `base`, else by a comment at its top."""
     given = source.value.get("base") if isinstance(source.value, dict) else None
     if given is not None:

@@ -206,17 +206,22 @@ def fold_history(now: Lunmap, newest_first: Iterable[Revision]) -> Ledger:
 
 
 def unused_lun_numbers(
-    ledger: Ledger, maps: Iterable[Lunmap], target: str, initiators: Collection[str]
+    ledger: Ledger,
+    maps: Iterable[Lunmap],
+    target: str,
+    initiators: Collection[str],
+    first: Iterable[int] = (),
 ) -> Iterator[int]:
-    """Yield the LUN numbers that none of the initiators ever had through a target, in ascending order.
+    """Yield the LUN numbers that none of the initiators ever had through a target.
 
-    Numbers of `maps` are left out too. 0 comes last, since LIO itself answers for a missing LUN 0. Every verb
-    that chooses a LUN number takes the first one.
+    Those of `first` come first, then the others in ascending order. Numbers of `maps` are left out too. 0
+    comes last, since LIO itself answers for a missing LUN 0. Every verb that chooses a LUN number takes the
+    first one.
     """
     records = [ledger.numbers(target, initiator).used for initiator in initiators]
     used = UsedNumbers(merge_ranges(each for ranges in records for each in ranges))
     present = _numbers_in(maps, target, frozenset(initiators))
-    return unused_numbers((*range(1, MAX_LUN_NUMBER + 1), 0), used, present)
+    return unused_numbers(dict.fromkeys((*first, *range(1, MAX_LUN_NUMBER + 1), 0)), used, present)
 
 
 def _numbers_in(maps: Iterable[Lunmap], target: str, initiators: AbstractSet[str]) -> set[int]:

@@ -2,18 +2,19 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
-import yaml
 
-from lunmapd.core.base.errors import InvalidInputError, Place
+from lunmapd.core.base.errors import InvalidInputError, Place, Problem
 from lunmapd.core.base.lunmap import SECTIONS, Document, Lunmap, Section
 from lunmapd.core.base.names import parse_portal
 from lunmapd.core.base.plain_values import FormProblem, read_values
 from lunmapd.core.history.changes import build_map
 from lunmapd.core.map.file_base import FileBase
-from lunmapd.core.map.source import YamlSource
+
+if TYPE_CHECKING:
+    from lunmapd.core.map.source import YamlSource
 
 _SIZE = re.compile(r"(\d{1,20})\s*([KMGTP]i?)?B?", re.IGNORECASE)
 SIZE_PATTERN = r"^\s*[0-9]{1,20}\s*([KMGTPkmgtp][Ii]?)?[Bb]?\s*$"
@@ -41,7 +42,7 @@ def show_size(size: int) -> str:
     return str(size)
 
 
-def parse_map(text: str, name: str = "lunmap.yaml") -> tuple[Lunmap, YamlSource]:
+def parse_map(text: str, name: str = "lunmap.yaml") -> tuple[Lunmap, "YamlSource"]:
     """Return the map of a YAML text, and the source, which knows the line of each place.
 
     Raises InvalidInputError with every problem of form and its `file:line`, in the order of the lines. The
@@ -57,12 +58,14 @@ class ReadMap(NamedTuple):
     """A map that was read from a text, and what is wrong with its form; bad values are replaced."""
 
     lunmap: Lunmap
-    source: YamlSource
+    source: "YamlSource"
     form: list[FormProblem]
 
 
 def read_map(text: str, name: str) -> ReadMap:
     """Return the map of a YAML text with all problems of form. Raises InvalidInputError if it is not YAML."""
+    from lunmapd.core.map.source import YamlSource  # noqa: PLC0415 - it imports the parser
+
     source = YamlSource(text, name)
     top, problems = read_values({} if source.value is None else source.value, _Sections)
     sections: dict[Section, dict[str, Document]] = {section: {} for section in SECTIONS}
@@ -72,6 +75,17 @@ def read_map(text: str, name: str) -> ReadMap:
             sections[section][key], wrong = read_values(spelled, kind, (section, key))
             problems += [*misspelled, *wrong]
     return ReadMap(build_map(sections), source, problems)
+
+
+def read_document(section: Section, name: str, value: Mapping[str, Any]) -> Document:
+    """Return one object of plain values, spelled as in a file. Raises InvalidInputError."""
+    place: Place = (section, name)
+    spelled, misspelled = _spell_out(place, value)
+    document, wrong = read_values(spelled, SECTIONS[section], place)
+    if problems := (*misspelled, *wrong):
+        raise InvalidInputError([Problem(each.place, each.message) for each in problems])
+    read: Document = document
+    return read
 
 
 class _Sections(msgspec.Struct, forbid_unknown_fields=True):
@@ -166,6 +180,8 @@ def _portal(text: Any) -> Any:
 
 def show_map(lunmap: Lunmap, only: Sequence[Section] = tuple(SECTIONS)) -> str:
     """Return a map, or some of its sections, as YAML; `parse_map` is the inverse."""
+    import yaml  # noqa: PLC0415 - most verbs show no map
+
     sections = {section: _plain(lunmap.section(section)) for section in only}
     for lun in sections.get("luns", {}).values():
         if "size" in lun:

@@ -33,6 +33,9 @@ class ShortNames(Struct, frozen=True):
         return self.initiators.get(name, name)
 
 
+FULL_NAMES = ShortNames()
+
+
 def short_names(*maps: Lunmap) -> ShortNames:
     """Return the short forms that are unique in all the maps together."""
     return ShortNames(

@@ -31,13 +31,14 @@ class NameState(StrEnum):
 class BackingFacts(Struct, frozen=True, gc=False, omit_defaults=True, array_like=True):
     """The facts about the backing of one storage object.
 
-    `name` compares the path with what LIO has opened. `device` are the numbers of the opened block device in
-    the form of sysfs (`253:0`), empty for a file. `size` is in bytes, that of the opened device, or that of
-    the file at the path; None if unknown. `block_size` is the logical block size of a device in bytes, 0 if
-    unknown. `read_only` says that the device or the file system accepts no writes. `shrunk_from` is the size
-    in bytes with which a device was opened, if it is smaller now; else 0. `other` describes the file or
-    device that the path leads to, if it is not the opened one. `twin` names the storage object that has the
-    same file, if there is one.
+    `name` compares the path with what LIO has opened. `device` are the numbers of the opened block device
+    in the form of sysfs (`253:0`), empty for a file. `size` is in bytes, that of the opened device, or that
+    of the file at the path; None if unknown. `block_size` is the logical block size of a device in bytes, 0
+    if unknown. `file` is the identity of the opened file (device and inode, `2049:131`). `read_only` says
+    that the device or the file system accepts no writes. `shrunk_from` is the size in bytes with which a
+    device was opened, if it is smaller now; else 0. `other` describes the file or device that the path
+    leads to, if it is not the opened one. `twin` names the storage object that has the same file, if there
+    is one.
     """
 
     name: NameState = NameState.SAME
@@ -48,6 +49,7 @@ class BackingFacts(Struct, frozen=True, gc=False, omit_defaults=True, array_like
     shrunk_from: int = 0
     other: str = ""
     twin: str = ""
+    file: str = ""
 
 
 HEALTHY = frozenset({NameState.SAME})

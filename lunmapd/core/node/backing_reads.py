@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 
 from msgspec import Struct
 
-from lunmapd.core.base.backing_read import BackingRead
+from lunmapd.core.base.backing_read import BackingKey, BackingRead
 from lunmapd.core.base.backings import PluginName
 from lunmapd.core.base.reasons import Reason
 from lunmapd.core.node import lio_objects
@@ -52,7 +52,7 @@ def find_reads(observed: Observed) -> dict[str, BackingRead]:
         if not isinstance(item, lio_objects.StorageObject) or facts.name not in HEALTHY:
             continue
         if item.plugin == PluginName.FILEIO:
-            found[name] = BackingRead(item.path, "", item.size, _FILE_BLOCK)
+            found[name] = BackingRead(item.path, "", item.size, _FILE_BLOCK, facts.file)
         elif item.plugin == PluginName.IBLOCK and facts.size:
             found[name] = BackingRead(item.path, facts.device, facts.size, facts.block_size or _SECTOR)
     return found
@@ -64,21 +64,21 @@ def read_failures(problems: ReadProblems, observed: lio_objects.Objects) -> dict
 
 
 class ReadSchedule:
-    """Which backings are read when, each by its path, and the problems that were found.
+    """Which backings are read when, each by its key, and the problems that were found.
 
-    A backing is never read while an earlier read of it has no answer. A read that fails is a problem once a
-    second one has failed too.
+    A backing is never read while an earlier read of it has no answer; another file or device that has come
+    under its path is another backing. A read that fails is a problem once a second one has failed too.
     """
 
     def __init__(self, pace: Pace = Pace()) -> None:  # noqa: B008 - it is frozen
         """Start without backings."""
         self._pace = pace
-        self._reads: Mapping[str, BackingRead] = {}
-        self._due: list[tuple[float, str]] = []
-        self._queued: set[str] = set()
-        self._under_way: dict[str, float] = {}
-        self._doubtful: set[str] = set()
-        self._failures: dict[str, Failure] = {}
+        self._reads: Mapping[BackingKey, BackingRead] = {}
+        self._due: list[tuple[float, BackingKey]] = []
+        self._queued: set[BackingKey] = set()
+        self._under_way: dict[BackingKey, float] = {}
+        self._doubtful: set[BackingKey] = set()
+        self._failures: dict[BackingKey, Failure] = {}
         self._second, self._room = 0.0, pace.a_second  # which second it is, and how many may begin in it
 
     @property
@@ -88,11 +88,11 @@ class ReadSchedule:
 
     def follow(self, reads: Iterable[BackingRead], now: float) -> None:
         """Read these backings from now on; new ones at once."""
-        self._reads = {read.path: read for read in reads}
-        for path in self._reads.keys() - self._queued - self._under_way.keys():
-            self._queue(path, now)
+        self._reads = {read.key: read for read in reads}
+        for key in self._reads.keys() - self._queued - self._under_way.keys():
+            self._queue(key, now)
         self._doubtful &= self._reads.keys()
-        self._failures = {path: why for path, why in self._failures.items() if path in self._reads}
+        self._failures = {key: why for key, why in self._failures.items() if key in self._reads}
 
     def begin(self, now: float) -> list[BackingRead]:
         """Return the reads that begin now."""
@@ -100,41 +100,41 @@ class ReadSchedule:
         if now >= self._second + 1.0:
             self._second, self._room = now, self._pace.a_second
         while self._due and self._due[0][0] <= now and self._may_begin():
-            path = heapq.heappop(self._due)[1]
-            self._queued.discard(path)
-            if path in self._reads:
-                began.append(self._reads[path])
-                self._under_way[path] = now
+            key = heapq.heappop(self._due)[1]
+            self._queued.discard(key)
+            if key in self._reads:
+                began.append(self._reads[key])
+                self._under_way[key] = now
                 self._room -= 1
         return began
 
-    def end(self, path: str, error: str, now: float) -> None:
+    def end(self, key: BackingKey, error: str, now: float) -> None:
         """Record the answer to a read: an error, or ""."""
-        hung = self._hangs(self._under_way.pop(path), now)
-        if path not in self._reads:
+        hung = self._hangs(self._under_way.pop(key), now)
+        if key not in self._reads:
             return
-        confirmed = hung or path in self._doubtful or path in self._failures
-        self._doubtful.discard(path)
-        self._failures.pop(path, None)
+        confirmed = hung or key in self._doubtful or key in self._failures
+        self._doubtful.discard(key)
+        self._failures.pop(key, None)
         if error and not confirmed:
-            self._doubtful.add(path)
+            self._doubtful.add(key)
         elif error:
-            self._failures[path] = _unreadable(path, error)
-        self._queue(path, now + (self._pace.confirm if path in self._doubtful else self._pace.interval))
+            self._failures[key] = _unreadable(key.path, error)
+        self._queue(key, now + (self._pace.confirm if key in self._doubtful else self._pace.interval))
 
     def lose(self, now: float) -> None:
         """Record that the reads under way will not be answered, since their process has ended."""
-        for path in [*self._under_way]:
-            del self._under_way[path]
-            if path in self._reads:
-                self._queue(path, now + self._pace.interval)
+        for key in [*self._under_way]:
+            del self._under_way[key]
+            if key in self._reads:
+                self._queue(key, now + self._pace.interval)
 
-    def problems(self, now: float) -> dict[str, Failure]:
-        """Return the problems by path."""
+    def problems(self, now: float) -> dict[BackingKey, Failure]:
+        """Return the problems by backing."""
         hanging = {
-            path: _hanging(path, self._pace.patience)
-            for path, began in self._under_way.items()
-            if path in self._reads and self._hangs(began, now)
+            key: _hanging(key.path, self._pace.patience)
+            for key, began in self._under_way.items()
+            if key in self._reads and self._hangs(began, now)
         }
         return {**self._failures, **hanging}
 
@@ -153,9 +153,9 @@ class ReadSchedule:
     def _hangs(self, began: float, now: float) -> bool:
         return now - began >= self._pace.patience
 
-    def _queue(self, path: str, due: float) -> None:
-        self._queued.add(path)
-        heapq.heappush(self._due, (due, path))
+    def _queue(self, key: BackingKey, due: float) -> None:
+        self._queued.add(key)
+        heapq.heappush(self._due, (due, key))
 
 
 def _unreadable(path: str, error: str) -> Failure:

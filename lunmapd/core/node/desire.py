@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 
 from msgspec import Struct
+from msgspec.structs import replace
 
-from lunmapd.core.base.lunmap import SECTIONS, Lunmap, nodes_of
+from lunmapd.core.base.lunmap import SECTIONS, Lunmap, Map, nodes_of
 from lunmapd.core.base.reasons import Reason
 from lunmapd.core.history.changes import build_map
 from lunmapd.core.map.rules import check_served
@@ -41,10 +42,12 @@ def compute_desired(
     opens the secrets. Documents are judged one by one: objects of an unreadable document, or of one that
     breaks a rule, stay as observed.
     """
-    broken = broken_documents(lunmap)
+    readable = _without_unreadable_ends(lunmap, unreadable.keys(), observed.objects)
+    broken = broken_documents(readable)
     bad = unreadable.keys() | broken.keys()
-    trusted = _without_documents(lunmap, broken.keys())
+    trusted = _without_documents(readable, broken.keys())
     projected = project_map(trusted, node, observed.features, observed.foreign, observed.objects)
+    projected = _keep_backings(projected, observed.objects, _luns_with_ends(lunmap, bad))
     desired, refused = add_credentials(projected, observed.objects, trusted, node, vault)
     failures = {
         _document_key(path): _failure(Reason.DOCUMENT_UNREADABLE, reason)
@@ -79,6 +82,71 @@ def _without_documents(lunmap: Lunmap, bad: AbstractSet[str]) -> Lunmap:
             for section in SECTIONS
         }
     )
+
+
+def _without_unreadable_ends(
+    lunmap: Lunmap, unreadable: AbstractSet[str], observed: lio_objects.Objects
+) -> Lunmap:
+    """Return the map without the entries of Luns whose target or initiator can't be read.
+
+    A Lun that the node has not made yet keeps them, and so breaks a rule: which nodes report the Lun, and
+    thereby its attributes, can't be known. The other Luns are served as far as their ends can be read.
+    """
+    made = [name for name in _luns_with_ends(lunmap, unreadable) if ("storage_object", name) in observed]
+    if not made:
+        return lunmap
+    luns = dict(lunmap.luns)
+    for name in made:
+        maps = (entry for entry in luns[name].maps if unreadable.isdisjoint(_ends(entry)))
+        luns[name] = replace(luns[name], maps=tuple(maps))
+    return replace(lunmap, luns=luns)
+
+
+def _luns_with_ends(lunmap: Lunmap, bad: AbstractSet[str]) -> frozenset[str]:
+    """Return the Luns with a map whose target or initiator is one of the `bad` paths."""
+    if not any(path.startswith(("targets/", "initiators/")) for path in bad):
+        return frozenset()
+    return frozenset(
+        name
+        for name, lun in lunmap.luns.items()
+        if any(not bad.isdisjoint(_ends(entry)) for entry in lun.maps)
+    )
+
+
+def _ends(entry: Map) -> tuple[str, str]:
+    return f"targets/{entry.target}", f"initiators/{entry.initiator}"
+
+
+def _keep_backings(
+    desired: dict[lio_objects.Key, lio_objects.DesiredObject],
+    observed: lio_objects.Objects,
+    luns: AbstractSet[str],
+) -> dict[lio_objects.Key, lio_objects.DesiredObject]:
+    """Return the desired objects, with the storage objects of these Luns as observed.
+
+    Their attributes and target port groups depend on all maps of the Lun and on the nodes of all its targets.
+    """
+    if not luns:
+        return desired
+    there = {
+        item.name: item
+        for item in observed.values()
+        if isinstance(item, lio_objects.StorageObject) and item.name in luns
+    }
+    return {key: _with_backing(item, there) for key, item in desired.items()}
+
+
+def _with_backing(
+    item: lio_objects.DesiredObject, backings: Mapping[str, lio_objects.StorageObject]
+) -> lio_objects.DesiredObject:
+    match item:
+        case lio_objects.StorageObject():
+            return backings.get(item.name, item)
+        case lio_objects.TpgLun() if item.storage_object in backings:
+            alua = backings[item.storage_object].alua
+            return replace(item, group=0 if alua is None else alua.id)
+        case _:
+            return item
 
 
 def _foreign_targets(lunmap: Lunmap, node: str, foreign: AbstractSet[str]) -> dict[lio_objects.Key, Failure]:

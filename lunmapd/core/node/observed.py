@@ -79,6 +79,30 @@ class LoginCounters(Struct, frozen=True, gc=False, omit_defaults=True):
     address: str = ""
 
 
+class AclLuns(Struct, frozen=True, gc=False):
+    """An ACL of a TPG, and the numbers of some of its mapped LUNs."""
+
+    iqn: str
+    tag: int
+    initiator: str
+    luns: tuple[int, ...]
+
+
+class HostCommands(Struct, frozen=True, gc=False):
+    """The commands that an initiator has sent to Luns of a TPG, as the kernel counts them.
+
+    `counts` are pairs of a LUN number and the commands since the mapped LUN was made, of all sessions and of
+    every kind. `in_flight`: its session has commands without an answer. Sources: transport_lookup_cmd_lun in
+    drivers/target/target_core_device.c, lio_target_nacl_info_show in iscsi/iscsi_target_configfs.c.
+    """
+
+    iqn: str
+    tag: int
+    initiator: str
+    counts: tuple[tuple[int, int], ...] = ()
+    in_flight: bool = False
+
+
 class Observed(Struct, frozen=True):
     """lunmapd's LIO objects, and the facts about LIO that a pass needs.
 

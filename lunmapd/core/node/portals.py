@@ -27,19 +27,16 @@ class Interface(Struct, frozen=True):
     running: bool
 
 
-def serving_portals(lunmap: Lunmap, node: str, observed: lio_objects.Objects) -> frozenset[str]:
+def serving_portals(observed: lio_objects.Objects) -> frozenset[str]:
     """Return the portals of this node through which initiators can log in, judged by LIO alone.
 
-    Those of disabled TPGs and of remote TPGs are left out, and so are those of floating groups of which this
-    node is not the owner.
+    Those of disabled TPGs are left out, and so those of remote TPGs. The map does not matter: while its
+    removals are held, initiators use portals that it no longer has.
     """
     return frozenset(
-        portal
-        for iqn, target in lunmap.targets.items()
-        for tag, portals in portals_by_tag(lunmap, target, node)
-        if ("enabled", iqn, tag) in observed
-        for portal in portals
-        if ("portal", iqn, tag, portal) in observed
+        item.address
+        for item in observed.values()
+        if isinstance(item, lio_objects.Portal) and ("enabled", item.iqn, item.tag) in observed
     )
 
 

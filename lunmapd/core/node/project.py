@@ -27,10 +27,10 @@ from lunmapd.core.base.lunmap import (
     has_read_only_map,
     initiators_of,
     nodes_of,
+    offered_state,
     portals_of,
     reporting_nodes,
     source_on,
-    state_on,
 )
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.interning import ObjectPool
@@ -228,7 +228,7 @@ def project_lun(
     if not maps or node not in reporting:
         return
     several = len(reporting) > 1
-    alua = _alua(lun, node, itself.tpg_tag) if several else None
+    alua = _alua(lunmap, lun, node) if several else None
     yield _storage_object(name, lun, source_on(lun, node, itself), alua, several=several)
     for entry in maps:
         own, remote = serves[entry.target]
@@ -258,11 +258,12 @@ def _mapping(name: str, entry: Map, tag: int, initiator: str) -> Iterator[lio_ob
     yield lio_objects.MappedLun(entry.target, tag, initiator, entry.lun, name, read_only)
 
 
-def _alua(lun: Lun, node: str, tag: int) -> lio_objects.Alua | None:
+def _alua(lunmap: Lunmap, lun: Lun, node: str) -> lio_objects.Alua | None:
     """Return the group of a Lun that several nodes show; None if its device or handler does ALUA."""
     if not plugin_of(lun.backing).emulated:
         return None
-    return lio_objects.Alua(tag, state_on(lun, node).value, lun.preferred == node)
+    state, preferred = offered_state(lunmap, lun, node)
+    return lio_objects.Alua(lunmap.nodes[node].tpg_tag, state.value, preferred)
 
 
 def _storage_object(

@@ -6,13 +6,14 @@ in an order on which safety depends; each check sees only the steps that the one
 
 1. drift (drift.py): changes made outside lunmapd, of the classes that are only reported, are not repaired;
 2. other data (backings.py): what was opened is not replaced by other data that came under its path;
-3. mass removal (guard.py): if too much would be removed without a confirmation, only isolation goes on, and
-   access that was opened out of band is closed (drift.py);
+3. mass removal (guard.py): if too much would be removed without a confirmation, only isolation and the drain
+   of the node go on (enablement.py), and access that was opened out of band is closed (drift.py);
 4. back-off: steps that failed recently are withheld until they are due;
 5. LUN addresses (other_data.py): a LUN number of a host that may still hold another Lun there is not given to
    this one;
 6. disruption (disruption_limit.py): steps that disrupt initiators more than allowed are withheld;
-7. emptying (other_data.py): a LUN number that goes to another Lun stays empty for a while.
+7. draining (draining.py): a drained node keeps its TPGs enabled until hosts use other paths;
+8. emptying (other_data.py): a LUN number that goes to another Lun stays empty for a while.
 """
 
 from collections.abc import Iterator, Mapping
@@ -21,7 +22,7 @@ from collections.abc import Set as AbstractSet
 from msgspec import Struct
 from msgspec.structs import replace
 
-from lunmapd.core.base.lunmap import Lunmap, NodeState
+from lunmapd.core.base.lunmap import Lunmap, is_drained
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.backing_reads import ReadProblems, read_failures
 from lunmapd.core.node.desire import Desired, compute_desired
@@ -34,12 +35,19 @@ from lunmapd.core.node.portals import PortalProblems, portal_failures, serving_p
 from lunmapd.core.planning import drift, guard
 from lunmapd.core.planning.backings import opens_other_data, returned_keys, withhold_other_data
 from lunmapd.core.planning.disruption_limit import limit_disruption
+from lunmapd.core.planning.draining import keep_used_tpgs
 from lunmapd.core.planning.drift import DriftBaseline
-from lunmapd.core.planning.enablement import Enablement, change_enablement_only, limit_enablement
+from lunmapd.core.planning.enablement import (
+    Enablement,
+    Offered,
+    change_enablement_only,
+    enabled_objects,
+    limit_enablement,
+)
 from lunmapd.core.planning.guard import MassRemoval, RemovalLimits
 from lunmapd.core.planning.impact import AccessPaths, Audience, Disruptions, Impact, Logins, find_disruptions
 from lunmapd.core.planning.other_data import AddressRules, hold_other_data, leave_empty
-from lunmapd.core.planning.plan import Disruption, Plan, Step, disruption, find_removals, plan
+from lunmapd.core.planning.plan import Action, Disruption, Plan, Step, disruption, find_removals, plan
 from lunmapd.core.planning.withhold import Permitted, withhold_steps
 from lunmapd.core.secrets.sealing import SecretOpener
 
@@ -55,10 +63,11 @@ class PassInput(Struct, frozen=True):
     map up to which removals are confirmed, None without a confirmation. `decided` are the keys of the
     objects whose removal an earlier pass decided and could not finish. `limits`, `allow` and `report` are
     settings: what counts as a mass removal, the highest class of disruption, and the classes of objects
-    (drift.CLASSES) whose drift is only reported. `enablement` says which TPGs may be enabled. `portals` are
-    the problems of portals that were found from outside LIO, `unread` those of files and devices that the
-    node has tried to read. `addresses` are the former occupants of LUN
-    addresses, and what is allowed there.
+    (drift.CLASSES) whose drift is only reported. `enablement` says which TPGs may be enabled; a held pass
+    enables only the `offered` ones again. `portals` are the problems of portals that were found from outside
+    LIO, `unread` those of files and devices that the node has tried to read. `addresses` are the former
+    occupants of LUN addresses, and what is allowed there. `busy` are the TPGs of a drained node that hosts
+    still use, by the key of the Enabled.
     """
 
     node: str
@@ -71,11 +80,13 @@ class PassInput(Struct, frozen=True):
     decided: AbstractSet[lio_objects.Key] = frozenset()
     limits: RemovalLimits = RemovalLimits()
     enablement: Enablement = Enablement.ALL
+    offered: Offered = {}
     allow: Disruption = Disruption.DATA_UNREACHABLE
     report: AbstractSet[str] = frozenset()
     portals: PortalProblems = {}
     unread: ReadProblems = {}
     addresses: AddressRules = AddressRules()
+    busy: Mapping[lio_objects.Key, Failure] = {}
 
 
 class Comparison(Struct, frozen=True):
@@ -105,11 +116,11 @@ class Decision(Struct, frozen=True):
     """What a pass executes, and why it leaves out the rest of the plan.
 
     `steps` are executed, in order. `held` gives the reason for each object that has a step withheld.
-    `blocked` is the mass removal that needs a confirmation; then `steps` only enable or disable TPGs, as
-    isolation demands, and close access that was opened out of band. `removals` are the keys of the objects
-    that the pass was permitted to remove, whether it can do it now or not. `disruptions` is the class of
-    disruption of each step that is executed, 0 if it is not in it. `emptying` maps the creations whose LUN
-    number must be empty for a while to the seconds that are left.
+    `blocked` is the mass removal that needs a confirmation; then `steps` only disable or enable TPGs, as
+    isolation or a drain demands, and close access that was opened out of band. `removals` are the keys of
+    the objects that the pass was permitted to remove, whether it can do it now or not. `disruptions` is the
+    class of disruption of each step that is executed, 0 if it is not in it. `emptying` maps the creations
+    whose LUN number must be empty for a while to the seconds that are left.
     """
 
     steps: Plan = ()
@@ -125,7 +136,7 @@ def compare(given: PassInput, observed: Observed) -> Comparison:
     accepted = accept_edits(given.lunmap, given.edited, given.unreadable.keys())
     want = compute_desired(accepted.lunmap, given.unreadable, given.node, observed, given.vault)
     want = replace(want, objects=as_leased(want.objects, observed.objects.keys()))
-    serving = serving_portals(accepted.lunmap, given.node, observed.objects)
+    serving = serving_portals(observed.objects)
     unreachable = portal_failures(given.portals, serving)
     unread = read_failures(given.unread, observed.objects)
     want = replace(want, failures={**unread, **want.failures, **accepted.failures, **unreachable})
@@ -180,16 +191,25 @@ def decide(
     safe = withhold_other_data(repaired.steps, comparison.observed, given.addresses.reuse)
     blocked = _mass_removal(given, comparison, safe.steps)
     if blocked is not None:
-        isolating = _change_enablement(given, comparison, baseline)
-        steps = (*drift.closing_steps(repaired.steps, comparison.observed.objects), *isolating.steps)
+        changed = _change_enablement(given, comparison, baseline, ways)
+        steps = (*drift.closing_steps(repaired.steps, comparison.observed.objects), *changed.steps)
         disruptions = _disruptions(given, comparison, steps, ways)
-        return Decision(steps, isolating.held, blocked, disruptions=disruptions)
+        return Decision(steps, changed.held, blocked, disruptions=disruptions)
     due = _without_deferred(safe.steps, deferred)
     wanted = comparison.desire.objects
     known = hold_other_data(due.steps, wanted, given.addresses)
     permitted = limit_disruption(known.steps, comparison.observed, ways, given.allow)
-    emptying = leave_empty(permitted.steps, wanted, comparison.observed.objects, given.addresses)
-    held = {**emptying.waiting, **permitted.held, **known.held, **due.held, **safe.held, **repaired.held}
+    used = keep_used_tpgs(permitted.steps, given.busy)
+    emptying = leave_empty(used.steps, wanted, comparison.observed.objects, given.addresses)
+    held = {
+        **emptying.waiting,
+        **used.held,
+        **permitted.held,
+        **known.held,
+        **due.held,
+        **safe.held,
+        **repaired.held,
+    }
     return Decision(
         emptying.steps,
         held,
@@ -227,12 +247,30 @@ def _leads_to_other_data(given: PassInput, comparison: Comparison, step: Step) -
     return reuses or opens_other_data(step, comparison.observed.objects)
 
 
-def _change_enablement(given: PassInput, comparison: Comparison, baseline: DriftBaseline | None) -> Permitted:
-    """Return the steps that enable or disable TPGs. The pass that is confirmed removes the leftovers."""
-    still = change_enablement_only(comparison.desire.objects, comparison.observed.objects, given.enablement)
+def _change_enablement(
+    given: PassInput, comparison: Comparison, baseline: DriftBaseline | None, ways: AccessPaths
+) -> Permitted:
+    """Return the steps that enable or disable TPGs in a held pass.
+
+    The pass that is confirmed enables those that were disabled out of band, and removes the leftovers.
+    """
+    still = change_enablement_only(
+        comparison.desire.objects,
+        comparison.observed.objects,
+        given.enablement,
+        given.offered,
+        is_drained=is_drained(comparison.lunmap, given.node),
+    )
     changes = _without_reported_drift(given, comparison, still, baseline)
-    steps = tuple(step for step in changes.steps if isinstance(step.item, lio_objects.Enabled))
-    return Permitted(steps, changes.held)
+    steps = tuple(
+        step
+        for step in changes.steps
+        if isinstance(step.item, lio_objects.Enabled) and not (step.drift and step.action is Action.CREATE)
+    )
+    if given.enablement is Enablement.NONE:
+        return Permitted(steps, changes.held)
+    permitted = limit_disruption(steps, comparison.observed, ways, given.allow)
+    return Permitted(permitted.steps, {**permitted.held, **changes.held})
 
 
 def _without_deferred(steps: Plan, deferred: Deferred) -> Permitted:
@@ -274,9 +312,7 @@ def _mass_removal(given: PassInput, comparison: Comparison, steps: Plan) -> Mass
 
 def _meant_to_close(given: PassInput, comparison: Comparison) -> AbstractSet[lio_objects.Key]:
     """Return the keys of the TPGs that isolation disables, or the state `drained` of the node."""
-    enabled = {
-        key for key, item in comparison.observed.objects.items() if isinstance(item, lio_objects.Enabled)
-    }
-    node = comparison.lunmap.nodes.get(given.node)
-    is_drained = node is not None and node.state is NodeState.DRAINED
-    return enabled if is_drained else enabled & comparison.desire.objects.keys()
+    enabled = enabled_objects(comparison.observed.objects).keys()
+    if is_drained(comparison.lunmap, given.node):
+        return enabled
+    return enabled & comparison.desire.objects.keys()

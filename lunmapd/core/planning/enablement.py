@@ -1,9 +1,13 @@
 """Which TPGs a node enables. An isolated node disables all, so that initiators use other nodes."""
 
+from collections.abc import Mapping
 from enum import Enum
 
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.project import ADMITTING_ATTRIBUTES, TPG_PARAMETERS
+
+Offered = Mapping[lio_objects.Key, lio_objects.Enabled]
+"""The Enabled objects, by key, that the map of the last pass that was not held asks for, isolated or not."""
 
 
 class Enablement(Enum):
@@ -30,25 +34,37 @@ def limit_enablement(
     }
 
 
+def enabled_objects(objects: lio_objects.Objects) -> Offered:
+    """Return the Enabled objects among the objects."""
+    return {key: item for key, item in objects.items() if isinstance(item, lio_objects.Enabled)}
+
+
 def change_enablement_only(
-    desired: lio_objects.DesiredObjects, observed: lio_objects.Objects, enablement: Enablement
+    desired: lio_objects.DesiredObjects,
+    observed: lio_objects.Objects,
+    enablement: Enablement,
+    offered: Offered = {},  # noqa: B006 - it is not changed
+    *,
+    is_drained: bool = False,
 ) -> lio_objects.DesiredObjects:
     """Return the observed objects with the changes of enablement alone.
 
-    For NONE all TPGs are disabled; otherwise the desired ones that exist and are disabled are enabled, if
-    they admit as the map says.
+    For NONE all TPGs are disabled. Otherwise the desired ones that exist, are disabled and are among the
+    `offered` ones are enabled, if they admit as the map says. If the map has the node `is_drained`, the
+    enabled ones that are not desired are disabled.
     """
     there = lio_objects.complete_objects(observed)
     if enablement is Enablement.NONE:
         return limit_enablement(there, observed, enablement)
-    disabled = {
+    closed = enabled_objects(there).keys() - desired.keys() if is_drained else frozenset()
+    opened = {
         key: item
-        for key, item in limit_enablement(desired, observed, enablement).items()
-        if isinstance(item, lio_objects.Enabled)
+        for key, item in limit_enablement(offered, observed, enablement).items()
+        if key in desired
         and key not in observed
         and _admits_alike(lio_objects.parents_of(item)[0], desired, observed)
     }
-    return {**there, **disabled}
+    return {key: item for key, item in there.items() if key not in closed} | opened
 
 
 def _admits_alike(

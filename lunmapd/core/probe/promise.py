@@ -12,7 +12,6 @@ from lunmapd.core.base.lunmap import (
     AluaState,
     Authentication,
     GroupId,
-    Lun,
     Lunmap,
     Map,
     Node,
@@ -20,9 +19,9 @@ from lunmapd.core.base.lunmap import (
     floating_groups,
     initiators_of,
     nodes_of,
+    offered_state,
     portals_of,
     reporting_nodes,
-    state_on,
 )
 from lunmapd.core.base.names import is_every_address, naa
 
@@ -209,7 +208,7 @@ def _luns_of(lunmap: Lunmap, initiator: str) -> dict[str, dict[str, PromisedTarg
                 continue
             for node in lunmap.nodes.keys() & nodes_of(lunmap.targets[entry.target]) & set(reporting):
                 tag = 0 if len(reporting) == 1 else lunmap.nodes[node].tpg_tag
-                promised = _promised((name, lun), entry, node, tag)
+                promised = _promised(lunmap, (name, entry), node, tag)
                 seen.setdefault(entry.target, {}).setdefault(node, {})[entry.lun] = promised
     return {
         target: {node: _target(lunmap, target, luns) for node, luns in nodes.items()}
@@ -224,15 +223,17 @@ def _target(lunmap: Lunmap, target: str, luns: Mapping[int, PromisedLun]) -> Pro
     return PromisedTarget(luns, authentication=document.authentication, obstacle=obstacle)
 
 
-def _promised(named: tuple[str, Lun], entry: Map, node: str, group: int) -> PromisedLun:
+def _promised(lunmap: Lunmap, mapped: tuple[str, Map], node: str, group: int) -> PromisedLun:
     """Return a LUN on a node; its target port group is LIO's own (0) if the node alone reports it."""
-    name, lun = named
+    name, entry = mapped
+    lun = lunmap.luns[name]
     plugin = plugin_of(lun.backing)
     read_only = entry.access.value == "ro"
     if not plugin.emulated:
         # The device or program answers INQUIRY, and does ALUA.
         size = lun.size if plugin.sized else None
         return PromisedLun(lun=name, number=entry.lun, size=size, read_only=read_only)
+    state, preferred = offered_state(lunmap, lun, node) if group else (AluaState.OPTIMIZED, False)
     default_block = _DEFAULT_BLOCK_SIZE if plugin.sized else None
     return PromisedLun(
         lun=name,
@@ -244,8 +245,8 @@ def _promised(named: tuple[str, Lun], entry: Map, node: str, group: int) -> Prom
         size=lun.size,
         may_exceed=plugin.size is SizeSource.DECLARED,
         block_size=lun.attributes.get("block_size", default_block),
-        state=state_on(lun, node) if group else AluaState.OPTIMIZED,
-        preferred=bool(group) and lun.preferred == node,
+        state=state,
+        preferred=preferred,
         group=group,
         read_only=read_only,
     )

@@ -1,7 +1,7 @@
 """Creating, changing and removing TPG LUNs and mapped LUNs."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from lunmapd.core.base.backings import PluginName
@@ -14,14 +14,14 @@ from lunmapd.lio.base import files, rts
 from lunmapd.lio.base.index import KernelIndex, NumberPool, take_lun_number, tpg_path
 from lunmapd.lio.base.parse import parse_directory_number
 from lunmapd.lio.base.refusal import KernelRefusedError
-from lunmapd.lio.base.tcmu import find_handled
+from lunmapd.lio.base.tcmu import find_handlers
 from lunmapd.lio.observe import alua
 
 
 def create_lun(item: lio_objects.TpgLun | lio_objects.MappedLun, index: KernelIndex) -> None:
     """Export a storage object in a TPG, or map a LUN of a TPG to an initiator.
 
-    The number of a TPG LUN was chosen by `reserve_lun_number`. Raises OSError, and KernelRefusedError if the
+    The step was prepared by `prepare_lun`. Raises OSError, and KernelRefusedError if the
     storage object or LUN does not exist, has no handler and needs one, or is a LUN of the TPG already.
     """
     if isinstance(item, lio_objects.TpgLun):
@@ -66,11 +66,27 @@ def free_lun_number(path: str, index: KernelIndex) -> None:
         index.lun_numbers[iqn, tag].free(number)
 
 
-def reserve_lun_number(step: Step, index: KernelIndex) -> None:
-    """Choose the number of a LUN that is about to be created, before steps run in parallel."""
+def begin_batch(index: KernelIndex) -> None:
+    """Forget which handlers were away, so that they are looked for once more in this batch of steps."""
+    index.handlers = {name: True for name, is_there in index.handlers.items() if is_there}
+
+
+def prepare_lun(
+    step: Step, index: KernelIndex, look: Callable[[], Mapping[str, bool]] = find_handlers
+) -> None:
+    """Choose the number of a LUN that is about to be created, and look for the handler, if it needs one.
+
+    That is done before steps run in parallel. A look goes through the open files of all processes; it finds
+    the handlers of all storage objects that exist by then, so a batch costs few looks.
+    """
     item = step.item
-    if step.action is Action.CREATE and isinstance(item, lio_objects.TpgLun):
+    if step.action is not Action.CREATE or not isinstance(item, lio_objects.TpgLun | lio_objects.MappedLun):
+        return
+    if isinstance(item, lio_objects.TpgLun):
         take_lun_number(index, (item.iqn, item.tag), item.storage_object)
+    handled = _handled_name(item.storage_object, index)
+    if handled and handled not in index.handlers:
+        index.handlers = look()
 
 
 def _create_tpg_lun(item: lio_objects.TpgLun, index: KernelIndex) -> None:
@@ -93,12 +109,15 @@ def _check_handler(name: str, index: KernelIndex) -> None:
     A host gives up its scan of a target at the first LUN that does not answer, and so loses the others
     (scsi_report_lun_scan in drivers/scsi/scsi_scan.c).
     """
-    hba = index.hbas.get(name, "")
-    if hba.rpartition("_")[0] != PluginName.USER or f"{hba}/{name}" in index.handled:
-        return
-    index.handled = find_handled()
-    if f"{hba}/{name}" not in index.handled:
+    handled = _handled_name(name, index)
+    if handled and not index.handlers.get(handled):
         raise KernelRefusedError(Reason.HANDLER_AWAY, handler_away(name))
+
+
+def _handled_name(name: str, index: KernelIndex) -> str:
+    """Return the name of a `user` storage object in the index of handlers, "" for one that needs none."""
+    hba = index.hbas.get(name, "")
+    return f"{hba}/{name}" if hba.rpartition("_")[0] == PluginName.USER else ""
 
 
 @contextlib.contextmanager

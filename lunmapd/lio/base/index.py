@@ -1,7 +1,7 @@
 """The index of kernel numbers: HBA indexes and TPG LUN numbers, which are in no key of an object."""
 
 from collections import Counter, defaultdict
-from collections.abc import Set as AbstractSet
+from collections.abc import Mapping
 from threading import Lock
 
 from msgspec import Struct, field
@@ -134,8 +134,8 @@ class KernelIndex(Struct):
     """TPG to its mapped LUNs."""
     files: OpenedFiles = field(default_factory=OpenedFiles)
     """The files that storage objects have opened."""
-    handled: AbstractSet[str] = frozenset()
-    """The `user` storage objects that had a handler at the last look, as `user_10000/NAME`."""
+    handlers: Mapping[str, bool] = field(default_factory=dict)
+    """Whether each `user` storage object, as `user_10000/NAME`, had a handler at the last look."""
 
 
 def record_number(index: KernelIndex, tpg: _Tpg, serial: str, number: int) -> None:

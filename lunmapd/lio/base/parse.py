@@ -15,6 +15,7 @@ _UDEV_PATH = re.compile(r"UDEV PATH: (\S+)")
 _STATE = re.compile(r"TARG_SESS_(?:STATE_)?(\w+)")
 _ADDRESS = re.compile(r"Address (\S+)")
 _SESSION_ID = re.compile(r"LIO Session ID: (\d+)\s+ISID: (0x[0-9a-f ]+?)\s+TSIH")
+_WINDOW = re.compile(r"MaxCmdSN.*\n +0x([0-9a-f]+) +0x([0-9a-f]+) ")
 _CONNECTION = re.compile(r"Connection State: TARG_CONN_STATE_(\w+)")
 
 
@@ -90,6 +91,17 @@ def parse_session(info: str) -> SessionInfo | None:
         int(identity[1]) if identity else 0,
         state[1] == LOGGED_IN and bool(connections) and set(connections) == {LOGGED_IN},
     )
+
+
+def has_commands_in_flight(info: str) -> bool:
+    """Return whether the session in an ACL's `info` has commands that were not answered yet.
+
+    The window of commands that the initiator may send (CmdSN/WC) is as large as at the login (CmdSN/WR) once
+    all are answered: LIO moves MaxCmdSN on with each answer (iscsit_increment_maxcmdsn in
+    drivers/target/iscsi/iscsi_target_device.c).
+    """
+    window = _WINDOW.search(info)
+    return window is not None and window[1] != window[2]
 
 
 def parse_dynamic_sessions(text: str) -> list[str]:

@@ -19,12 +19,13 @@ PROCESS_FILES = Path("/proc")
 _PREFIX = "tcm-user"
 
 
-def find_handled(devices: Path = UIO, processes: Path = PROCESS_FILES) -> frozenset[str]:
-    """Return the `user` storage objects whose device some process has open, as `user_INDEX/NAME`."""
+def find_handlers(devices: Path = UIO, processes: Path = PROCESS_FILES) -> dict[str, bool]:
+    """Return whether some process has the device of each `user` storage object open, by `user_INDEX/NAME`."""
     names = dict(_tcmu_devices(devices))
     if not names:
-        return frozenset()
-    return frozenset(names[numbers] for numbers in _open_devices(processes) if numbers in names)
+        return {}
+    is_open = set(_open_devices(processes))
+    return {name: numbers in is_open for numbers, name in names.items()}
 
 
 def _tcmu_devices(directory: Path) -> Iterator[tuple[str, str]]:

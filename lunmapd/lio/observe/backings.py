@@ -12,7 +12,7 @@ from lunmapd.lio.base.alias import OpenedBacking
 from lunmapd.lio.base.block_devices import BlockDevice, is_claimed, read_block_device, read_identity
 from lunmapd.lio.base.observation import Observation
 from lunmapd.lio.base.path_probe import Kind, PathStatus
-from lunmapd.lio.base.tcmu import find_handled
+from lunmapd.lio.base.tcmu import find_handlers
 
 _ABSENT = {
     Kind.MISSING: NameState.MISSING,
@@ -65,8 +65,8 @@ def _without_handler(
     names = [item.name for item in items if item.plugin == PluginName.USER]
     index = observation.index
     if names:
-        index.handled = find_handled()
-    away = [name for name in names if f"{index.hbas[name]}/{name}" not in index.handled]
+        index.handlers = find_handlers()
+    away = [name for name in names if not index.handlers.get(f"{index.hbas[name]}/{name}")]
     return dict.fromkeys(away, BackingFacts(NameState.HANDLER_AWAY))
 
 
@@ -104,7 +104,7 @@ def _file_facts(observation: Observation, each: ReadStorageObject, status: PathS
     if state is None:
         state = NameState.SAME if status.file == file else NameState.REPLACED
     if state is NameState.SAME:
-        return BackingFacts(state, size=status.size, read_only=status.read_only, twin=twin)
+        return BackingFacts(state, size=status.size, read_only=status.read_only, twin=twin, file=file)
     return BackingFacts(state, other=_describe(status) if state not in _SILENT else "", twin=twin)
 
 

@@ -14,7 +14,7 @@ from lunmapd.core.base.reasons import Reason
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.failure import Failure
 from lunmapd.core.node.interning import ObjectPool, ValuePool
-from lunmapd.core.node.observed import Observed
+from lunmapd.core.node.observed import AclLuns, HostCommands, Observed
 from lunmapd.core.planning.outcome import FailureTracker, StepOutcome
 from lunmapd.core.planning.plan import Action, Step
 from lunmapd.lio.base.index import target_or_tpg_at
@@ -105,6 +105,17 @@ class Kernel:
             self._objects.pop(key, None)
         self._objects |= observed
         return Observed(observed, backings=wire.ungroup_facts(answer.backings, observed))
+
+    def count_commands(self, acls: Sequence[AclLuns]) -> tuple[HostCommands, ...]:
+        """Count the commands that initiators have sent to some mapped LUNs.
+
+        None are counted without a worker, or beside a stuck step, whose directory must not be read. Raises
+        KernelUnreadableError.
+        """
+        if self._worker is None or not self._worker.alive or self._quarantine:
+            return ()
+        answer = self._ask(self._worker, wire.CountCommands(tuple(acls)), lambda _: None)
+        return () if isinstance(answer, wire.FailedAnswer) else answer.commands
 
     def apply(self, steps: Iterable[Step]) -> Iterator[StepOutcome]:
         """Apply the steps in order, and yield the outcome of each step that is done, failed or left out."""

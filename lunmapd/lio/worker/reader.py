@@ -13,7 +13,7 @@ from functools import partial
 
 from msgspec import Struct, json
 
-from lunmapd.core.base.backing_read import BackingRead
+from lunmapd.core.base.backing_read import BackingKey, BackingRead
 from lunmapd.files import write_all
 from lunmapd.lio.base.block_ends import read_ends
 
@@ -21,10 +21,16 @@ _STACK = 256 * 1024  # bytes for each thread
 
 
 class ReadAnswer(Struct, frozen=True):
-    """The answer to a read of the backing at `path`: its error, "" without one."""
+    """The answer to a read of the backing at `path` with this `identity`: its error, "" without one."""
 
     path: str
+    identity: str
     error: str
+
+    @property
+    def key(self) -> BackingKey:
+        """The backing that was read."""
+        return BackingKey(self.path, self.identity)
 
 
 encode_line = json.Encoder().encode
@@ -37,7 +43,7 @@ def begin_reads(lines: Iterable[bytes], output: int) -> None:
     lock = threading.Lock()
 
     def answer(read: BackingRead) -> None:
-        line = encode_line(ReadAnswer(read.path, read_ends(read))) + b"\n"
+        line = encode_line(ReadAnswer(*read.key, read_ends(read))) + b"\n"
         with lock:
             write_all(output, line)
 

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from pathlib import Path
 
 from lunmapd.core.base.backing_read import BackingRead
 from lunmapd.files import write_all
@@ -13,6 +14,7 @@ from lunmapd.lio.worker.reader import ReadAnswer, decode_read_answer, encode_lin
 # -P: no module is imported from the working directory.
 READER_COMMAND = (sys.executable, "-P", "-m", "lunmapd.lio.worker.reader")
 _CHUNK = 1 << 16  # what a pipe holds
+_ENDED = (b"Z", b"X")  # the states of a thread that has ended
 _END = 1.0  # seconds; a process without a read under way dies of SIGKILL at once
 
 
@@ -40,6 +42,19 @@ class ReaderProcess:
     def fileno(self) -> int:
         """Return the descriptor that is readable when there are answers."""
         return self._output.fileno()
+
+    def is_running(self) -> bool:
+        """Return whether the process has not ended, which the end of its answers does not always show.
+
+        SIGKILL does not end a thread in state D. It keeps the pipes open, and before it has ended the parent
+        can't wait for the process (delay_group_leader in kernel/exit.c), nor is a pidfd readable (pidfd_poll
+        in fs/pidfs.c). But the first thread is a zombie by then (proc_pid_stat(5)).
+        """
+        try:
+            status = Path(f"/proc/{self._process.pid}/stat").read_bytes()
+        except OSError:
+            return False
+        return status.rpartition(b")")[2].split()[0] not in _ENDED
 
     def begin(self, reads: Iterable[BackingRead]) -> None:
         """Let the process begin the reads. Raises ReaderGoneError."""

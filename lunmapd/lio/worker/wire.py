@@ -12,7 +12,14 @@ from msgspec import Struct, json
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.backing_facts import BackingFacts
 from lunmapd.core.node.failure import Failure
-from lunmapd.core.node.observed import IscsiSession, LoginCounters, Observed, SessionCounters
+from lunmapd.core.node.observed import (
+    AclLuns,
+    HostCommands,
+    IscsiSession,
+    LoginCounters,
+    Observed,
+    SessionCounters,
+)
 from lunmapd.core.node.reservations import NO_RESERVATION_FILES, ReservationFiles
 from lunmapd.core.planning.plan import Step
 from lunmapd.lio.base.observation import StuckDirectory
@@ -32,6 +39,12 @@ class PartialObserve(Struct, frozen=True, tag=True):
     """
 
     items: tuple[lio_objects.Object, ...]
+
+
+class CountCommands(Struct, frozen=True, tag=True):
+    """Count the commands that initiators have sent to these mapped LUNs; answered by ObservedAnswer."""
+
+    acls: tuple[AclLuns, ...]
 
 
 class Apply(Struct, frozen=True, tag=True):
@@ -59,7 +72,8 @@ Most files of 10,000 Luns have the same facts; once for each Lun they would be m
 class ObservedAnswer(Struct, frozen=True, tag=True):
     """The last answer to Observe, with the rest of the observed objects; the fields are those of Observed.
 
-    Objects are sent without their keys, since a JSON object has no tuples as keys.
+    Objects are sent without their keys, since a JSON object has no tuples as keys. `commands` are the only
+    field of an answer to CountCommands.
     """
 
     objects: tuple[lio_objects.Object, ...]
@@ -71,6 +85,7 @@ class ObservedAnswer(Struct, frozen=True, tag=True):
     login_counters: tuple[LoginCounters, ...] = ()
     misspelled: tuple[str, ...] = ()
     counters: Mapping[str, SessionCounters] = {}
+    commands: tuple[HostCommands, ...] = ()
 
 
 class FailedAnswer(Struct, frozen=True, tag=True):
@@ -91,7 +106,7 @@ class ProgressAnswer(Struct, frozen=True, tag=True):
     under_way: tuple[tuple[int, str], ...] = ()
 
 
-Request = Observe | PartialObserve | Apply
+Request = Observe | PartialObserve | CountCommands | Apply
 Answer = ObjectsAnswer | ObservedAnswer | FailedAnswer | ProgressAnswer
 
 encode_message = json.Encoder().encode

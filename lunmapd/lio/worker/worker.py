@@ -29,6 +29,7 @@ from lunmapd.lio.base.index import KernelIndex, blocking_directory
 from lunmapd.lio.base.observation import ObservationHints
 from lunmapd.lio.base.path_probe import PathProbe
 from lunmapd.lio.base.refusal import KernelRefusedError, attempt
+from lunmapd.lio.observe.commands import count_commands
 from lunmapd.lio.observe.observe import kernel_features, observe_lio
 from lunmapd.lio.observe.observe_some import UnexpectedStateError, observe_some
 from lunmapd.lio.worker import wire
@@ -56,6 +57,8 @@ class Worker(Struct):
                 self._answer_or_failure(partial(self._observe, request))
             case wire.PartialObserve():
                 self._answer_or_failure(partial(self._observe_some, request))
+            case wire.CountCommands():
+                self._answer_or_failure(partial(self._count_commands, request))
             case wire.Apply():
                 self._apply(request.steps)
 
@@ -88,7 +91,13 @@ class Worker(Struct):
         facts = wire.group_facts(observation.backings)
         self.send(wire.ObservedAnswer(objects, (), (), sessions, facts))
 
+    def _count_commands(self, request: wire.CountCommands) -> None:
+        with attempt("read LIO"):
+            commands = count_commands(rts.ROOT, request.acls)
+        self.send(wire.ObservedAnswer((), (), (), (), commands=commands))
+
     def _apply(self, steps: Iterable[Step]) -> None:
+        luns.begin_batch(self.index)
         ledger = FailureTracker()
         reporter = ProgressReporter(self.send)
         do_one = partial(self._do, reporter)
@@ -98,7 +107,7 @@ class Worker(Struct):
                     break
                 ready = [each for each in run if not _must_wait(ledger, reporter, *each)]
                 for _, step in ready:
-                    luns.reserve_lun_number(step, self.index)
+                    luns.prepare_lun(step, self.index)
                 for (_, step), failure in zip(ready, do(ready), strict=True):
                     if failure is not None:
                         ledger.record(step)

@@ -17,6 +17,8 @@ def main() -> NoReturn:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
     from lunmapd.service.cli import run_command  # noqa: PLC0415 - see above
     from lunmapd.service.ctl.cli import ctl  # noqa: PLC0415
+    from lunmapd.service.ctl.interrupts import raise_interrupts  # noqa: PLC0415
 
-    signal.signal(signal.SIGINT, before)
+    if before is signal.default_int_handler:
+        raise_interrupts()
     run_command("lunmapctl", ctl)

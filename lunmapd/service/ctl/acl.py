@@ -137,9 +137,9 @@ def difference_sentences(each: AclDifference) -> Iterator[str]:
 )
 @click.pass_obj
 def grant(connection: Connection, role: str, who: str, password_file: Path | None) -> None:
-    """Give PRINCIPAL a role in the whole tree; for the role node, name the NODE too.
+    """Give PRINCIPAL a role in the whole tree.
 
-    An interrupted grant is completed by repeating it.
+    For the role node, name the NODE too. An interrupted grant is completed by repeating it.
     """
     node, identity = _parse(Role(role), who)
     if identity is None:
@@ -160,9 +160,10 @@ def grant(connection: Connection, role: str, who: str, password_file: Path | Non
 @click.argument("who", metavar="PRINCIPAL|NODE[=PRINCIPAL]")
 @click.pass_obj
 def revoke(connection: Connection, role: str, who: str) -> None:
-    """Take a role from PRINCIPAL in the whole tree, or from every principal of NODE.
+    """Take a role from PRINCIPAL in the whole tree.
 
-    An interrupted revoke is completed by repeating it.
+    The role node can be taken from every principal of NODE. An interrupted revoke is completed by
+    repeating it.
     """
     node, identity = _parse(Role(role), who)
     with connection.client() as client:

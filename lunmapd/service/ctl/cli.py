@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
-from lunmapd.service.cli import CONTEXT, config_option, version_option
+from lunmapd.service.cli import CONTEXT, config_option, examples_text, version_option
+from lunmapd.service.ctl.start.examples import EXAMPLES
 from lunmapd.service.ctl.start.lazy import LazyGroup
 from lunmapd.service.ctl.start.verbs import VERBS
 
@@ -55,7 +56,10 @@ def _given(context: click.Context, option: click.Parameter, value: str | None) -
     return value
 
 
-@click.group(cls=LazyGroup, verbs=VERBS, context_settings=CONTEXT)
+_EXAMPLES = examples_text("lunmapctl", EXAMPLES[""])
+
+
+@click.group(cls=LazyGroup, verbs=VERBS, context_settings=CONTEXT, epilog=_EXAMPLES)
 @version_option("lunmapctl")
 @config_option("Settings file that names the ensemble.")
 @click.option(

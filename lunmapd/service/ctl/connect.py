@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from msgspec.structs import replace
 
 from lunmapd.client.client import Client
-from lunmapd.service import settings, zookeeper
+from lunmapd.service import zookeeper
 from lunmapd.service.ctl.cli import Connection, TlsFiles
 from lunmapd.service.ctl.text.output import note_committed
 from lunmapd.service.output import echo
@@ -29,6 +29,8 @@ def connected(connection: Connection) -> Iterator[Client]:
 def _endpoint(connection: Connection) -> ZooKeeperSettings:
     hosts, chroot = connection.hosts, connection.chroot
     if hosts is None:
+        from lunmapd.service import settings  # noqa: PLC0415 - it imports the reader of YAML
+
         endpoint = settings.load_settings(connection.config).zookeeper
         return endpoint if chroot is None else replace(endpoint, chroot=chroot)
     tls = None if connection.tls == TlsFiles() else TlsSettings(*connection.tls)

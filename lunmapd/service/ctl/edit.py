@@ -1,49 +1,41 @@
 """The verbs that initialise the tree and change the map."""
 
-import functools
 import sys
-from collections.abc import Callable
 from typing import TextIO
 
 import click
-from msgspec.structs import replace
+from click.core import ParameterSource
 
-from lunmapd.client import Client, Lunmap, Note, Problem, Proposal, Revision
+from lunmapd.client import Client, Note, Proposal, Revision
 from lunmapd.core.base.errors import Exit
-from lunmapd.core.base.lunmap import SECTIONS, Section
-from lunmapd.core.fleet.backing_differences import is_divided
-from lunmapd.core.map import rules
 from lunmapd.service.cli import output_option
 from lunmapd.service.ctl.cli import Connection
-from lunmapd.service.ctl.commit.consent import Consent, agree, can_ask, consent_options, foresee
-from lunmapd.service.ctl.files.editor import edit_file
+from lunmapd.service.ctl.commit.consent import Consent, can_ask, consent_options, foresee
+from lunmapd.service.ctl.commit.steps import (
+    commit_proposal,
+    dry_run_option,
+    nothing_text,
+    permission_options,
+    wait_for,
+    wait_option,
+    warn_of_map,
+)
 from lunmapd.service.ctl.files.map_file import (
     Basis,
     MapFile,
     basis_options,
     check_undone,
-    map_text,
     read_map_file,
     renew_base,
 )
-from lunmapd.service.ctl.text.forecast_lines import plan_report
-from lunmapd.service.ctl.text.output import echo_committed, note_options, reuse_options
+from lunmapd.service.ctl.files.map_text import map_text
+from lunmapd.service.ctl.files.sections import full_name, section_and_name, section_argument
+from lunmapd.service.ctl.start.lazy import LazyGroup, start_planning
+from lunmapd.service.ctl.start.verbs import EDITS
+from lunmapd.service.ctl.text.output import echo_committed, note_options
 from lunmapd.service.output import echo, echo_json
 
 _REPORT_TIME = 3.0  # seconds after a revision was applied in which nodes report what they have opened
-
-wait_option = click.option(
-    "--wait",
-    type=click.FloatRange(min=0),
-    metavar="SECONDS",
-    help="Wait until every live node has applied the revision.",
-)
-
-
-dry_run_option = click.option(
-    "-n", "--dry-run", is_flag=True, help="Show the changes and what nodes would do, and commit nothing."
-)
-
 
 resume_option = click.option(
     "--resume", is_flag=True, help="Resume an interrupted large commit, if there is one."
@@ -65,44 +57,17 @@ def init(connection: Connection, closed: bool) -> None:
         echo(f"initialised {client.chroot}: cluster {cluster}, revision 0")
 
 
-def permission_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Add the options that allow what a commit refuses; the command receives them in its `note`."""
-
-    @click.option(
-        "--shrink",
-        multiple=True,
-        metavar="LUN",
-        help="Allow this Lun to shrink: initiators lose the data at its end. Repeatable.",
-    )
-    @click.option(
-        "--rebacking",
-        multiple=True,
-        metavar="LUN",
-        help="Allow this Lun another path or configuration while it is mapped: initiators get the data there "
-        "and don't notice. Not needed if each node reports it as another name of what it has opened. "
-        "Repeatable.",
-    )
-    @reuse_options
-    @functools.wraps(command)
-    def wrapped(
-        *args: object, note: Note, shrink: tuple[str, ...], rebacking: tuple[str, ...], **rest: object
-    ) -> None:
-        command(*args, note=replace(note, shrink=shrink, rebacking=rebacking), **rest)
-
-    return wrapped
-
-
 file_option = click.option(
     "-f",
     "--file",
     "file",
     type=click.File("r", encoding="utf-8"),
-    required=True,
     help="The whole map, as YAML; - for standard input.",
 )
 
 
 @click.command()
+@click.argument("given_file", metavar="FILE", type=click.File("r", encoding="utf-8"), required=False)
 @file_option
 @basis_options
 @note_options
@@ -115,7 +80,8 @@ file_option = click.option(
 @click.pass_obj
 def apply(
     connection: Connection,
-    file: TextIO,
+    given_file: TextIO | None,
+    file: TextIO | None,
     basis: Basis,
     note: Note,
     consent: Consent,
@@ -137,43 +103,76 @@ def apply(
     the removal of much, it asks on a terminal; elsewhere it commits nothing without --allow or --yes.
     """
     _refuse_dry_resume(resume=resume, dry_run=dry_run)
-    given = read_map_file(file)
+    given = read_map_file(_one_file(given_file, file))
     base = basis.of(given)
     with connection.client() as client, given.located():
         proposal = client.propose(given.lunmap, note, base=base, prefer=basis.prefer, resume=resume)
-        _warn(proposal.after, given.source.problem)
+        warn_of_map(proposal.after, given.source.problem)
         _warn_of_backings(client, proposal)
         check_undone(client, proposal, given, basis, dry_run=dry_run, can_ask=can_ask(output))
-        nothing = _nothing(proposal, dry_run=dry_run)
-        revision = _commit(client, proposal, note, None if dry_run else consent, output, nothing)
+        nothing = nothing_text(proposal, dry_run=dry_run)
+        revision = commit_proposal(client, proposal, note, None if dry_run else consent, output, nothing)
         renew_base(given, basis, revision)
         if not dry_run:
-            _wait(client, revision, proposal.before.revision, wait)
+            wait_for(client, revision, proposal.before.revision, wait)
             if wait is not None:
                 _warn_of_backings(client, proposal, patience=_REPORT_TIME)
 
 
-@click.command()
+def _one_file(*files: TextIO | None) -> TextIO:
+    """Return the file that is named, as an argument or by -f. Raises UsageError."""
+    named = [file for file in files if file is not None]
+    if len(named) != 1:
+        raise click.UsageError("name one FILE with the whole map, - for standard input")
+    return named[0]
+
+
+@click.group(cls=LazyGroup, verbs=EDITS, invoke_without_command=True)
 @file_option
 @basis_options
 @note_options
 @permission_options
 @output_option
-@click.pass_obj
-def plan(connection: Connection, file: TextIO, basis: Basis, note: Note, output: str) -> None:
+@click.pass_context
+def plan(context: click.Context, file: TextIO | None, basis: Basis, note: Note, output: str) -> None:
     """Show what every node would do if the map were made equal to FILE, and to whom. Nothing is committed.
+
+    A short verb with its arguments can take the place of FILE, as in 'plan unmap db1 host2'.
 
     It takes the file as 'apply' does, with the same options about it. Each node is taken to be as the newest
     map says, with the logins that it last reported. Exit code 6 if a host would lose a path, a node would
     hold steps or leave the map, or an object would fail; a unit attention disturbs nobody.
     """
+    if context.invoked_subcommand is not None:
+        _check_no_option(context)
+        start_planning(context)
+        return
+    if file is None:
+        raise click.UsageError("Missing option '-f' / '--file', or a verb such as 'unmap'")
+    _plan_file(context.obj, file, basis, note, output)
+
+
+def _check_no_option(context: click.Context) -> None:
+    """Refuse options between `plan` and a verb, which has its own."""
+    for parameter in context.command.params:
+        source = parameter.name and context.get_parameter_source(parameter.name)
+        if source is ParameterSource.COMMANDLINE:
+            raise click.UsageError(
+                f"{parameter.opts[-1]} is for a whole map: write the options of {context.invoked_subcommand} "
+                "behind it"
+            )
+
+
+def _plan_file(connection: Connection, file: TextIO, basis: Basis, note: Note, output: str) -> None:
     given = read_map_file(file)
     with connection.client() as client, given.located():
         proposal = client.propose(given.lunmap, note, base=basis.of(given), prefer=basis.prefer)
-        _warn(proposal.after, given.source.problem)
+        warn_of_map(proposal.after, given.source.problem)
         check_undone(client, proposal, given, basis, dry_run=True)
         forecast = foresee(client, proposal, note, output)
     if output == "json":
+        from lunmapd.service.ctl.text.forecast_lines import plan_report  # noqa: PLC0415 - a large module
+
         echo_json(plan_report(proposal, forecast))
     if forecast.is_noticed:
         sys.exit(Exit.DEGRADED)
@@ -184,21 +183,8 @@ def _refuse_dry_resume(*, resume: bool, dry_run: bool) -> None:
         raise click.UsageError("--resume commits, and --dry-run does not: leave one of them out")
 
 
-def _commit(
-    client: Client, proposal: Proposal, note: Note, consent: Consent | None, output: str, nothing: str
-) -> Revision | None:
-    """Show what the nodes would do, ask for what `consent` lacks, and commit; without it commit nothing."""
-    if proposal.changes:
-        forecast = foresee(client, proposal, note, output)
-        if consent is not None:
-            agree(proposal, forecast, consent, output)
-    made = None if consent is None else client.apply(proposal, note)
-    echo_committed(made, proposal.changes, output, nothing, is_shown=bool(proposal.changes))
-    return made
-
-
 @click.command("edit")
-@click.argument("section", type=click.Choice(list(SECTIONS)), required=False)
+@section_argument
 @click.argument("name", required=False)
 @note_options
 @permission_options
@@ -208,7 +194,7 @@ def _commit(
 @click.pass_obj
 def edit_map(
     connection: Connection,
-    section: Section | None,
+    section: str | None,
     name: str | None,
     note: Note,
     consent: Consent,
@@ -224,12 +210,18 @@ def edit_map(
     def commit(file: MapFile) -> tuple[Proposal, Revision | None]:
         with connection.client() as client, file.located():
             proposal = client.propose(file.lunmap, note, base=file.base)
-            _warn(proposal.after, file.source.problem)
-            revision = _commit(client, proposal, note, consent, output, _nothing(proposal, dry_run=False))
+            warn_of_map(proposal.after, file.source.problem)
+            revision = commit_proposal(
+                client, proposal, note, consent, output, nothing_text(proposal, dry_run=False)
+            )
             return proposal, revision
 
     with connection.client() as client:
-        text = map_text(client.read(), section, name)
+        snapshot = client.read()
+        part, name = section_and_name(section, name)
+        text = map_text(snapshot, part, full_name(snapshot.lunmap, part, name))
+    from lunmapd.service.ctl.files.editor import edit_file  # noqa: PLC0415 - of this verb only
+
     done = edit_file(text, commit)
     if done is None:
         echo_committed(None, (), output, "nothing was edited, and nothing committed")
@@ -237,12 +229,7 @@ def edit_map(
     proposal, revision = done
     if wait is not None:
         with connection.client() as client:
-            _wait(client, revision, proposal.before.revision, wait)
-
-
-def _warn(lunmap: Lunmap, locate: Callable[..., Problem]) -> None:
-    for warning in rules.map_warnings(lunmap):
-        echo(f"lunmapctl: warning: {locate(warning.place, warning.message)}", err=True)
+            wait_for(client, revision, proposal.before.revision, wait)
 
 
 def _warn_of_backings(client: Client, proposal: Proposal, patience: float = 0.0) -> None:
@@ -250,22 +237,13 @@ def _warn_of_backings(client: Client, proposal: Proposal, patience: float = 0.0)
 
     Wait at most `patience` seconds until the nodes report the paths of the map.
     """
+    from lunmapd.core.fleet.backing_differences import is_divided  # noqa: PLC0415 - after commits only
+
     names = {path for change in proposal.changes if (path := change.path).startswith("luns/")}
     luns = {name for path in names if is_divided(proposal.after, name := path.removeprefix("luns/"))}
     if luns:
         for difference in client.backing_differences(luns, patience):
             echo(f"lunmapctl: warning: {difference}", err=True)
-
-
-def _nothing(proposal: Proposal, *, dry_run: bool) -> str:
-    if dry_run and proposal.changes:
-        return "nothing was committed (dry run)"
-    return f"nothing to change: the map is at revision {proposal.before.revision}"
-
-
-def _wait(client: Client, revision: Revision | None, head: int, seconds: float | None) -> None:
-    if seconds is not None:
-        client.wait_applied(revision.revision if revision else head, seconds)
 
 
 @click.command()
@@ -299,10 +277,10 @@ def rollback(
     with connection.client() as client:
         proposal = client.propose_rollback(revision, note, resume=resume)
         if dry_run and proposal.changes:
-            nothing = _nothing(proposal, dry_run=True)
-        made = _commit(client, proposal, note, None if dry_run else consent, output, nothing)
+            nothing = nothing_text(proposal, dry_run=True)
+        made = commit_proposal(client, proposal, note, None if dry_run else consent, output, nothing)
         if not dry_run:
-            _wait(client, made, client.newest(), wait)
+            wait_for(client, made, client.newest(), wait)
 
 
 @click.command()

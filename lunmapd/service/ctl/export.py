@@ -17,7 +17,7 @@ from lunmapd.core.secrets.sealing import Vault
 from lunmapd.files import replace_file
 from lunmapd.service import keyfile
 from lunmapd.service.ctl.cli import Connection
-from lunmapd.service.ctl.secret_keys import configured_key_file, key_file_option
+from lunmapd.service.ctl.secrets.secret_keys import configured_key_file, key_file_option
 from lunmapd.service.output import echo, echo_json
 from lunmapd.store.tree.snapshot import Snapshot, effective_map
 

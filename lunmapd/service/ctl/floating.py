@@ -8,7 +8,7 @@ from lunmapd.client.floating import GroupLine, GroupNode
 from lunmapd.service.cli import output_option
 from lunmapd.service.ctl.cli import Connection
 from lunmapd.service.output import echo, echo_json, echo_paragraphs
-from lunmapd.service.table import table
+from lunmapd.service.table import Column, Table, terminal_layout
 
 
 @click.group("float")
@@ -32,10 +32,16 @@ def list_floating(connection: Connection, output: str) -> None:
 
 def _table(lines: Sequence[GroupLine]) -> list[str]:
     rows = [
-        (line.target, line.name, line.owner or "-", line.wish or "-", ", ".join(map(_node, line.nodes)))
-        for line in lines
+        (line.target, line.name, line.owner, line.wish, ", ".join(map(_node, line.nodes))) for line in lines
     ]
-    return table(("TARGET", "GROUP", "OWNER", "MOVED TO", "NODES"), rows)
+    columns = (
+        Column("TARGET"),
+        Column("GROUP"),
+        Column("OWNER"),
+        Column("MOVED TO", drop=1),
+        Column("NODES"),
+    )
+    return Table(columns, rows).lines(terminal_layout())
 
 
 def _node(node: GroupNode) -> str:

@@ -8,12 +8,15 @@ from lunmapd.client import differences
 from lunmapd.service.cli import output_option
 from lunmapd.service.ctl.cli import Connection
 from lunmapd.service.ctl.text.differences import difference_lines, log_table, revision_lines, revision_report
+from lunmapd.service.ctl.text.layout import table_options
 from lunmapd.service.output import echo, echo_json
+from lunmapd.service.table import Layout
 
 
-def parse_span(text: str) -> tuple[int, int | None]:
-    """Parse a span of revisions: `3..7`, or `3..` for all since revision 3. Raises click.BadParameter."""
-    older, _, newer = text.partition("..")
+def parse_span(_: click.Context, __: click.Parameter, words: tuple[str, ...]) -> tuple[int, int | None]:
+    """Parse a span of revisions: `3..7` or `3 7`, or `3..` for all since revision 3. Raises BadParameter."""
+    text = "..".join(words)
+    older, _dots, newer = text.partition("..")
     if older.isdecimal() and (newer.isdecimal() or not newer):
         return int(older), int(newer) if newer else None
     raise click.BadParameter(
@@ -33,16 +36,16 @@ def parse_span(text: str) -> tuple[int, int | None]:
 @click.option(
     "--object", "path", metavar="PATH", help="Only revisions that changed this object, such as luns/db1."
 )
-@output_option
+@table_options
 @click.pass_obj
-def log(connection: Connection, limit: int, path: str | None, output: str) -> None:
+def log(connection: Connection, limit: int, path: str | None, output: str, layout: Layout) -> None:
     """List the revisions, newest first."""
     with connection.client() as client:
         revisions = list(islice(client.log(path), limit))
     if output == "json":
         echo_json([revision_report(revision) for revision in revisions])
     else:
-        echo(*log_table(revisions))
+        echo(*log_table(revisions).lines(layout))
 
 
 @click.command()
@@ -60,7 +63,7 @@ def show(connection: Connection, revision: int, output: str) -> None:
 
 
 @click.command()
-@click.argument("span", metavar="A..B", type=parse_span)
+@click.argument("span", metavar="A..B", nargs=-1, required=True, callback=parse_span)
 @output_option
 @click.pass_obj
 def diff(connection: Connection, span: tuple[int, int | None], output: str) -> None:

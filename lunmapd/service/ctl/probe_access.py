@@ -2,14 +2,12 @@
 
 from pathlib import Path
 
-import yaml
 from msgspec import Struct
 
 from lunmapd.core.base.errors import Exit, InvalidInputError, LunmapdError
 from lunmapd.core.base.lunmap import Initiator
 from lunmapd.core.base.password import Secret
 from lunmapd.core.base.plain_values import read_values
-from lunmapd.core.map.source import YamlSource
 from lunmapd.files import replace_file
 from lunmapd.initiator.connection import InitiatorAccess
 from lunmapd.store.session.secret_files import read_private
@@ -53,6 +51,8 @@ class _File(Struct, frozen=True, forbid_unknown_fields=True):
 
 def read_access(path: Path) -> ProbeAccess:
     """Read the file. Raises CredentialsError, and InvalidInputError with the line of each problem."""
+    from lunmapd.core.map.source import YamlSource  # noqa: PLC0415 - it imports the parser
+
     source = YamlSource(read_private(path).decode("utf-8", "replace"), str(path))
     content, problems = read_values({} if source.value is None else source.value, _File)
     if found := source.with_form(problems):
@@ -62,6 +62,8 @@ def read_access(path: Path) -> ProbeAccess:
 
 def write_access(path: Path, access: ProbeAccess) -> None:
     """Write the file, over one of the same probe. Raises AccessFileError, and as `read_access` does."""
+    import yaml  # noqa: PLC0415 - most uses of this module write no file
+
     if path.exists() and (other := read_access(path).initiator) != access.initiator:
         raise AccessFileError(f"{path} belongs to {other}: name another file with '--access'")
     content = {

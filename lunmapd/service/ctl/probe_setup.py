@@ -15,7 +15,7 @@ from lunmapd.core.secrets.sealing import NONCE_BYTES, Vault
 from lunmapd.service import keyfile
 from lunmapd.service.ctl.cli import Connection
 from lunmapd.service.ctl.probe_access import DEFAULT_ACCESS_FILE, ProbeAccess, write_access
-from lunmapd.service.ctl.secret_keys import check_key_on_nodes, configured_key_file, key_file_option
+from lunmapd.service.ctl.secrets.secret_keys import check_key_on_nodes, configured_key_file, key_file_option
 from lunmapd.service.ctl.text.output import committing
 from lunmapd.service.output import echo
 

@@ -1,38 +1,44 @@
 """`lunmapctl secret`: the CHAP passwords of the map, and the keys that seal them."""
 
+import functools
 import os
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import click
 from msgspec import Struct
+from msgspec.structs import replace
 
 from lunmapd.client import Client, Lunmap, Note
-from lunmapd.core.base.lunmap import Chap
-from lunmapd.core.base.password import Secret
-from lunmapd.core.map import credentials
-from lunmapd.core.secrets.sealing import (
-    KEY_BYTES,
-    NONCE_BYTES,
-    Keyring,
-    SecretError,
-    UnfitPasswordError,
-    Vault,
-    check_password,
-    warn_password,
+from lunmapd.core.base.text import first_of
+from lunmapd.core.edits.passwords import (
+    GivenPassword,
+    PasswordTable,
+    Sealer,
+    import_passwords,
+    put_password,
+    read_password_table,
 )
+from lunmapd.core.map import credentials
+from lunmapd.core.map.short_names import find_name
+from lunmapd.core.secrets.sealing import KEY_BYTES, Keyring, Vault, warn_password
 from lunmapd.service import keyfile
 from lunmapd.service.ctl.cli import Connection
-from lunmapd.service.ctl.secret_keys import (
+from lunmapd.service.ctl.commit.steps import wait_for, wait_option
+from lunmapd.service.ctl.secrets.password import PasswordSource, obtained_password, password_options
+from lunmapd.service.ctl.secrets.secret_keys import (
     check_key_on_nodes,
     configured_key_file,
     echo_listing,
     key_file_option,
     list_secrets,
 )
-from lunmapd.service.ctl.text.output import committing
+from lunmapd.service.ctl.text.output import note_options
 from lunmapd.service.output import echo, echo_json
+from lunmapd.store.session.access_errors import CredentialsError
+from lunmapd.store.session.secret_files import read_private
 
 
 class SecretContext(Struct, frozen=True):
@@ -46,11 +52,34 @@ class SecretContext(Struct, frozen=True):
         return keyfile.read_keys(self.key_file)
 
 
+_STDIN = Path("-")
+_MAX_NAMED = 5
+_MAX_TABLE = 1 << 24
+
 force_option = click.option("--force", is_flag=True, help="Also if live nodes lack the key.")
 mutual_option = click.option(
     "--mutual", is_flag=True, help="The credentials of the target (mutual CHAP), not those of the initiator."
 )
 user_option = click.option("--user", required=True, help="The CHAP user name.")
+
+
+class _How(Struct, frozen=True):
+    """How a change of secrets is committed."""
+
+    note: Note
+    wait: float | None
+
+
+def commit_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options of every verb here that commits; the command receives them as `how`."""
+
+    @note_options
+    @wait_option
+    @functools.wraps(command)
+    def wrapped(*args: object, note: Note, wait: float | None, **rest: object) -> None:
+        command(*args, how=_How(note, wait), **rest)
+
+    return wrapped
 
 
 @click.group()
@@ -68,7 +97,7 @@ def secret(context: click.Context, key_file: Path | None) -> None:
 @secret.command("new-key")
 @click.pass_obj
 def new_key(context: SecretContext) -> None:
-    """Add a new key to this machine's key file and make it the current one."""
+    """Add a key to the key file, as the current one."""
     key = keyfile.add_key(context.key_file, os.urandom(KEY_BYTES))
     echo(f"key {key} is now the current one of {context.key_file}")
     echo("copy this file to every node and admin machine, then run 'lunmapctl secret rotate'")
@@ -79,11 +108,26 @@ def new_key(context: SecretContext) -> None:
 @user_option
 @mutual_option
 @force_option
+@password_options
+@commit_options
 @click.pass_obj
-def set_initiator(context: SecretContext, initiator: str, user: str, *, mutual: bool, force: bool) -> None:
+def set_initiator(
+    context: SecretContext,
+    initiator: str,
+    user: str,
+    *,
+    mutual: bool,
+    force: bool,
+    source: PasswordSource,
+    how: _How,
+) -> None:
     """Set the CHAP user and password of INITIATOR."""
     field = credentials.MUTUAL if mutual else credentials.CHAP
-    _set(context, credentials.initiator_path(initiator), field, user, force=force)
+    _set(context, partial(_initiator_path, initiator), field, user, source, how, force=force)
+
+
+def _initiator_path(word: str, lunmap: Lunmap) -> str:
+    return credentials.initiator_path(find_name(word, lunmap.initiators) or word)
 
 
 @secret.command("set-discovery")
@@ -91,85 +135,118 @@ def set_initiator(context: SecretContext, initiator: str, user: str, *, mutual: 
 @user_option
 @mutual_option
 @force_option
+@password_options
+@commit_options
 @click.pass_obj
-def set_discovery(context: SecretContext, node: str, user: str, *, mutual: bool, force: bool) -> None:
+def set_discovery(
+    context: SecretContext,
+    node: str,
+    user: str,
+    *,
+    mutual: bool,
+    force: bool,
+    source: PasswordSource,
+    how: _How,
+) -> None:
     """Set the CHAP user and password of discovery on NODE."""
     field = credentials.DISCOVERY_MUTUAL if mutual else credentials.DISCOVERY_CHAP
-    _set(context, credentials.node_path(node), field, user, force=force)
+    _set(context, lambda _: credentials.node_path(node), field, user, source, how, force=force)
 
 
-def _set(context: SecretContext, path: str, field: str, user: str, *, force: bool) -> None:
+def _set(
+    context: SecretContext,
+    place: Callable[[Lunmap], str],
+    field: str,
+    user: str,
+    source: PasswordSource,
+    how: _How,
+    *,
+    force: bool,
+) -> None:
     keys = context.keys()
-    current, password = keys.current, _read_password()
-    with context.connection.client() as client:
-        vault = Vault(client.read().cluster, keys)
+    current = keys.current
+    with obtained_password(source) as password, context.connection.client() as client:
+        now = client.read()
+        path, given = place(now.lunmap), GivenPassword(field, user, password)
+        sealer = Sealer(Vault(now.cluster, keys), os.urandom)
         check_key_on_nodes(client, current, force=force)
-        sealed = vault.seal(path, field, password, os.urandom(NONCE_BYTES))
-
-        def put(lunmap: Lunmap) -> Lunmap:
-            after = credentials.set_credentials(lunmap, path, field, Chap(user, sealed))
-            _check_pair(after, vault, path, password)
-            return after
-
-        _edit(client, put, f"set {field} of {path}")
+        _edit(
+            client,
+            lambda lunmap: put_password(lunmap, path, given, sealer),
+            how,
+            f"set {field} of {path}",
+        )
 
 
-def _read_password() -> Secret:
-    if sys.stdin.isatty():
-        text = click.prompt("Password", hide_input=True, confirmation_prompt=True)
-    else:
-        text = sys.stdin.readline().rstrip("\r\n")
-    password = Secret(text)
-    if sentence := check_password(password):
-        raise UnfitPasswordError(sentence)
-    if sentence := warn_password(password):
-        echo(f"lunmapctl: warning: {sentence}", err=True)
-    return password
+@secret.command("import")
+@click.argument("file", type=click.Path(path_type=Path, allow_dash=True), metavar="FILE.csv|-")
+@force_option
+@commit_options
+@click.pass_obj
+def import_table(context: SecretContext, file: Path, *, force: bool, how: _How) -> None:
+    """Set the passwords of many hosts at once.
+
+    Each line of FILE, which only its owner may read, is INITIATOR,USER,PASSWORD; for mutual CHAP
+    ,MUTUAL_USER,MUTUAL_PASSWORD follow. A line with the names of the columns may come first. If any line is
+    wrong, all that are wrong are reported, and nothing is committed.
+    """
+    keys = context.keys()
+    current, table = keys.current, _read_table(file)
+    with context.connection.client() as client:
+        sealer = Sealer(Vault(client.read().cluster, keys), os.urandom)
+        check_key_on_nodes(client, current, force=force)
+        _edit(
+            client,
+            lambda lunmap: import_passwords(lunmap, table, sealer),
+            how,
+            f"import the passwords of {len(table.rows)} initiators",
+        )
+    weak = [row.source for row in table.rows if any(warn_password(each.password) for each in row.passwords)]
+    if weak:
+        shown = first_of(weak, _MAX_NAMED)
+        echo(f"lunmapctl: warning: {shown}: a CHAP password should have 12 to 16 letters", err=True)
 
 
-def _check_pair(lunmap: Lunmap, vault: Vault, path: str, password: Secret) -> None:
-    """Refuse one password for both directions: a peer could reflect the challenge (RFC 7143, 12.1.3)."""
-    same = sum(
-        place == path and _opened(vault, place, field, chap) == password
-        for place, field, chap in credentials.all_credentials(lunmap)
-    )
-    if same > 1:
-        raise UnfitPasswordError("the passwords of the two directions must differ")
-
-
-def _opened(vault: Vault, path: str, field: str, chap: Chap) -> Secret | None:
+def _read_table(file: Path) -> PasswordTable:
+    """Read a table from a private file, or from standard input for -."""
+    data = sys.stdin.buffer.read() if file == _STDIN else read_private(file, _MAX_TABLE)
     try:
-        return vault.open(path, field, chap.password)
-    except SecretError:
-        return None
+        return read_password_table(data.decode("utf-8-sig"), "<stdin>" if file == _STDIN else str(file))
+    except UnicodeDecodeError:
+        raise CredentialsError(file, "it is not UTF-8 text") from None
 
 
 @secret.command()
 @click.argument("name")
 @click.option("--mutual", is_flag=True, help="Only the credentials of the target (mutual CHAP).")
 @click.option("--discovery", is_flag=True, help="NAME is a node; clear its discovery credentials.")
+@commit_options
 @click.pass_obj
-def clear(context: SecretContext, name: str, *, mutual: bool, discovery: bool) -> None:
+def clear(context: SecretContext, name: str, *, mutual: bool, discovery: bool, how: _How) -> None:
     """Remove the CHAP credentials of the initiator NAME."""
+    fields = (credentials.MUTUAL, credentials.CHAP)
     if discovery:
-        path, fields = credentials.node_path(name), (credentials.DISCOVERY_MUTUAL, credentials.DISCOVERY_CHAP)
-    else:
-        path, fields = credentials.initiator_path(name), (credentials.MUTUAL, credentials.CHAP)
+        fields = (credentials.DISCOVERY_MUTUAL, credentials.DISCOVERY_CHAP)
 
     def cleared(lunmap: Lunmap) -> Lunmap:
+        path = credentials.node_path(name) if discovery else _initiator_path(name, lunmap)
         for field in fields[:1] if mutual else fields:
             lunmap = credentials.set_credentials(lunmap, path, field, None)
         return lunmap
 
     with context.connection.client() as client:
-        _edit(client, cleared, f"clear the secrets of {path}")
+        _edit(client, cleared, how, f"clear the secrets of {name}")
 
 
 @secret.command()
 @force_option
+@commit_options
 @click.pass_obj
-def rotate(context: SecretContext, *, force: bool) -> None:
-    """Seal every secret with the current key; older keys can then leave the key files."""
+def rotate(context: SecretContext, *, force: bool, how: _How) -> None:
+    """Seal every secret with the current key.
+
+    Older keys can then leave the key files.
+    """
     keys = context.keys()
     with context.connection.client() as client:
         vault = Vault(client.read().cluster, keys)
@@ -177,6 +254,7 @@ def rotate(context: SecretContext, *, force: bool) -> None:
         _edit(
             client,
             lambda lunmap: credentials.reseal_all(lunmap, vault, os.urandom),
+            how,
             f"seal every secret with key {keys.current}",
         )
 
@@ -185,7 +263,10 @@ def rotate(context: SecretContext, *, force: bool) -> None:
 @click.option("-o", "--output", type=click.Choice(["table", "json"]), default="table", show_default=True)
 @click.pass_obj
 def list_all(context: SecretContext, output: str) -> None:
-    """List the key of each secret, and the nodes that have each key."""
+    """List secrets, their keys, and who has these.
+
+    These are the key of each secret, and the nodes that have each key.
+    """
     with context.connection.client() as client:
         listing = list_secrets(client, context.keys())
     if output == "json":
@@ -194,7 +275,8 @@ def list_all(context: SecretContext, output: str) -> None:
         echo_listing(listing)
 
 
-def _edit(client: Client, change: Callable[[Lunmap], Lunmap], message: str) -> None:
-    with committing():
-        made = client.edit(change, Note(message))
+def _edit(client: Client, change: Callable[[Lunmap], Lunmap], how: _How, message: str) -> None:
+    note = how.note if how.note.message else replace(how.note, message=message)
+    made = client.edit(change, note)
     echo(f"committed revision {made.revision}" if made is not None else "nothing to change")
+    wait_for(client, made, client.newest(), how.wait)

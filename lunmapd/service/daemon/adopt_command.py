@@ -7,13 +7,21 @@ from typing import Any, NamedTuple
 import click
 
 from lunmapd.core.base.errors import Exit
+from lunmapd.service.cli import examples_text
 from lunmapd.service.daemon.settings_source import SettingsSource
 from lunmapd.service.output import echo
 
 _PATH = click.Path(path_type=Path)
 
 
-@click.command("adopt")
+_EXAMPLES = (
+    "adopt > map.yaml",
+    "adopt --from saveconfig.json --node n1",
+    "adopt --check --from saveconfig.json --map map.yaml --node n1",
+)
+
+
+@click.command("adopt", epilog=examples_text("lunmapd", _EXAMPLES))
 @click.option("--from", "file", type=_PATH, help="Read a saveconfig.json, not LIO. Needs no settings file.")
 @click.option("--node", help="With --from: the name of its node.  [default: that of the settings or machine]")
 @click.option("--seal", is_flag=True, help="Put CHAP passwords in, sealed with this node's key.")

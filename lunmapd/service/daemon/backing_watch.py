@@ -75,6 +75,8 @@ class BackingWatch:
         if reads is not self._followed:
             self._followed = reads
             self._schedule.follow(reads.values(), now)
+        if self._reader is not None and not self._reader.is_running():
+            raise ReaderGoneError
         self._begin(now)
         self._report(reads, now)
         pause = self._schedule.pause(now)
@@ -89,9 +91,7 @@ class BackingWatch:
 
     def _report(self, reads: Mapping[str, BackingRead], now: float) -> None:
         found = self._schedule.problems(now)
-        problems = (
-            {lun: found[read.path] for lun, read in reads.items() if read.path in found} if found else {}
-        )
+        problems = {lun: found[read.key] for lun, read in reads.items() if read.key in found} if found else {}
         if problems != self._problems:
             self._problems = problems
             self._notify()
@@ -105,7 +105,7 @@ class BackingWatch:
         ready = {descriptor for descriptor, _ in poll.poll(seconds * 1000)}
         if self._reader is not None and self._reader.fileno() in ready:
             for answer in self._reader.answers():
-                self._schedule.end(answer.path, answer.error, time.monotonic())
+                self._schedule.end(answer.key, answer.error, time.monotonic())
 
     def _lose(self, error: Exception) -> None:
         self._close()

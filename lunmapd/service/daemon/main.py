@@ -34,7 +34,14 @@ from lunmapd.core.base.errors import Exit
 from lunmapd.core.base.events import WakeCause
 from lunmapd.lio.worker.kernel import Deadlines, Kernel
 from lunmapd.service import zookeeper
-from lunmapd.service.cli import CONTEXT, config_option, output_option, run_command, version_option
+from lunmapd.service.cli import (
+    CONTEXT,
+    config_option,
+    examples_text,
+    output_option,
+    run_command,
+    version_option,
+)
 from lunmapd.service.daemon import backing_watch, devices, logs, portal_watch
 from lunmapd.service.daemon.adopt_command import adopt_command
 from lunmapd.service.daemon.device_names import describe_device
@@ -50,7 +57,11 @@ from lunmapd.service.settings import Settings
 from lunmapd.store.session.session import Session
 
 
-@click.group(context_settings=CONTEXT, invoke_without_command=True)
+@click.group(
+    context_settings=CONTEXT,
+    invoke_without_command=True,
+    epilog=examples_text("lunmapd", ("--check-config", "--once", "plan")),
+)
 @version_option("lunmapd")
 @config_option("Settings file.")
 @click.option(
@@ -104,7 +115,7 @@ def daemon(context: click.Context, config: Path, check_config: bool, once: bool,
             Loop(agent, process, note, SettingsFile(config, settings)).run()
 
 
-@daemon.command("plan")
+@daemon.command("plan", epilog=examples_text("lunmapd", ("plan", "plan -o json")))
 @output_option
 @click.pass_obj
 def plan_command(source: SettingsSource, output: str) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Set as AbstractSet
 
 from lunmapd.agent.reconcile.reconcile import LioKernel
 from lunmapd.core.node import lio_objects
-from lunmapd.core.node.observed import Observed
+from lunmapd.core.node.observed import AclLuns, HostCommands, Observed
 from lunmapd.core.planning.outcome import StepOutcome
 from lunmapd.core.planning.plan import Plan
 
@@ -28,6 +28,11 @@ class WatchedKernel:
         """Look at some objects of the kernel."""
         self._beat()
         return self._kernel.observe_some(items)
+
+    def count_commands(self, acls: Sequence[AclLuns]) -> tuple[HostCommands, ...]:
+        """Count the commands of some initiators; see Kernel."""
+        self._beat()
+        return self._kernel.count_commands(acls)
 
     def apply(self, plan: Plan) -> Iterator[StepOutcome]:
         """Execute the steps in order; after a stop the rest is left to the next daemon."""

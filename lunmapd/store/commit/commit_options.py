@@ -4,10 +4,11 @@ from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from lunmapd.core.base.errors import InvalidInputError, Problem
 from lunmapd.core.base.lunmap import Lunmap
-from lunmapd.core.map import rules
+from lunmapd.core.history.changes import differing_names
 from lunmapd.core.map.rules.changes import check_lun_changes
 from lunmapd.core.map.rules.sources import (
     NO_EVIDENCE,
@@ -17,6 +18,7 @@ from lunmapd.core.map.rules.sources import (
     judge_source_changes,
 )
 from lunmapd.store.commit.draft import Signature
+from lunmapd.store.commit.kept_rules import KeptRules
 
 Precondition = Callable[[Lunmap, Lunmap], Sequence[Problem]]
 """Takes the current map and the one to commit; returns the rules that the new map would break."""
@@ -64,19 +66,34 @@ def commit_rules(
     shrink: AbstractSet[str] = frozenset(),
     rebacking: AbstractSet[str] = frozenset(),
     evidence: ReadEvidence = read_no_evidence,
+    kept: KeptRules | None = None,
 ) -> Precondition:
     """Return the rules of a commit.
 
     It may make the Luns named in `shrink` smaller, and change the paths of those named in `rebacking`.
-    `evidence` is called if other mapped Luns change their paths.
+    `evidence` is called if other mapped Luns change their paths. `kept` are the rules of earlier commits.
     """
+    known = kept or KeptRules()
 
     def check(before: Lunmap, after: Lunmap) -> Sequence[Problem]:
-        moved = tuple(find_source_changes(before, after, rebacking))
+        before, latter = _differing(before, after)
+        moved = tuple(find_source_changes(before, latter, rebacking))
         return (
-            *rules.check_map(after),
-            *check_lun_changes(before, after, shrink),
+            *known.check_map(after),
+            *check_lun_changes(before, latter, shrink),
             *judge_source_changes(moved, evidence(moved) if moved else NO_EVIDENCE),
         )
 
     return check
+
+
+def _differing(before: Lunmap, after: Lunmap) -> tuple[Lunmap, Lunmap]:
+    """Return both maps with the Luns that differ; with all if nodes differ, since these can rewrite paths."""
+    if before.nodes != after.nodes:
+        return before, after
+    names = differing_names(before.luns, after.luns)
+    former, latter = (
+        replace(lunmap, luns={name: lunmap.luns[name] for name in names & lunmap.luns.keys()})
+        for lunmap in (before, after)
+    )
+    return former, latter

@@ -3,7 +3,7 @@
 The ledger is read only if the map gets or loses one of them, and its writes are part of the commit.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import suppress
 from datetime import timedelta
 
@@ -107,9 +107,9 @@ def read_ids(session: Session, latest: Snapshot) -> IdRecord:
     return stored.ledger.ids if _is_whole(latest, stored) else _rebuild(session, latest).ledger.ids
 
 
-def read_addresses(session: Session, latest: Snapshot, initiator: str) -> Ledger:
-    """Return the LUN numbers of an initiator whose use ended. Raises DamagedError."""
-    stored = read_ledger(session, (initiator,), ids=False)
+def read_addresses(session: Session, latest: Snapshot, initiators: Collection[str]) -> Ledger:
+    """Return the LUN numbers of initiators whose use ended. Raises DamagedError."""
+    stored = read_ledger(session, initiators, ids=False)
     return stored.ledger if _is_whole(latest, stored) else _rebuild(session, latest).ledger
 
 

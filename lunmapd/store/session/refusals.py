@@ -11,22 +11,23 @@ from kazoo.exceptions import EXCEPTIONS, ZookeeperError
 
 from lunmapd.store.session.errors import NotServedError, ServerRefusedError, StoreError
 
-_LOWEST_CODE = -999
-
 
 class UnknownCodeError(ZookeeperError):
-    """A server answered with an error code that kazoo does not know."""
+    """A server answered with an error code that kazoo does not know; each such code has its own class."""
 
-    code = 0
-
-
-def _register() -> None:
-    for code in range(_LOWEST_CODE, 0):
-        if code not in EXCEPTIONS:
-            EXCEPTIONS[code] = type(f"UnknownCodeError{code}", (UnknownCodeError,), {"code": code})
+    @property
+    def code(self) -> int:
+        """The code: that under which kazoo keeps the class."""
+        return next((code for code, kind in EXCEPTIONS.items() if kind is type(self)), 0)
 
 
-_register()
+def _unknown_code() -> type[ZookeeperError]:
+    """Return a class for the code that is looked up; EXCEPTIONS, a defaultdict, keeps it under the code."""
+    return type("UnknownCodeError", (UnknownCodeError,), {})
+
+
+# Made when a server sends such a code: a class for each possible code would take a fifth of a verb's start.
+EXCEPTIONS.default_factory = _unknown_code
 
 # SESSIONCLOSEDREQUIRESASLAUTH: the server requires a login.
 LoginRequiredError = EXCEPTIONS[-124]

@@ -25,13 +25,13 @@ def read_secret(path: Path) -> Secret:
     return Secret(text)
 
 
-def read_private(path: Path) -> bytes:
-    """Read a file of at most 64 KiB that only its owner may read. Raises CredentialsError."""
+def read_private(path: Path, limit: int = _MAX_SIZE) -> bytes:
+    """Read a file of at most `limit` bytes that only its owner may read. Raises CredentialsError."""
     with _opened(path) as descriptor:
         check_owner(path, os.fstat(descriptor), OWNER_ONLY)
-        data = os.read(descriptor, _MAX_SIZE + 1)
-    if len(data) > _MAX_SIZE:
-        raise CredentialsError(path, f"it is larger than {_MAX_SIZE} bytes")
+        data = os.read(descriptor, limit + 1)
+    if len(data) > limit:
+        raise CredentialsError(path, f"it is larger than {limit} bytes")
     return data
 
 

@@ -172,6 +172,14 @@ class Session:
         """Make one idempotent request, and again after a lost connection, within the deadline."""
         return self._repeat(lambda client, until: self._settle(ask(client), until, at))
 
+    def repeat_all(self, asks: Sequence[KazooCall[_T]]) -> list[_T]:
+        """Make several idempotent requests at once, and all again after a lost connection."""
+
+        def attempt(client: KazooClient, until: float) -> list[_T]:
+            return [self._settle(result, until, "") for result in [ask(client) for ask in asks]]
+
+        return self._repeat(attempt)
+
     def gather(self, asks: Sequence[KazooCall[_T]], at: Sequence[str] = ()) -> list[_T | None]:
         """Make many requests at once, each window within the deadline; None stands for a missing znode."""
         places = at or [""] * len(asks)

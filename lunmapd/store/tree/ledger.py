@@ -11,7 +11,7 @@ from lunmapd.store.session import paths
 from lunmapd.store.session.errors import DamagedError
 from lunmapd.store.session.session import Session
 from lunmapd.store.tree.snapshot import Raw
-from lunmapd.store.tree.znodes import list_children, read_znodes
+from lunmapd.store.tree.znodes import list_children, read_many
 
 
 class StoredLedger(Struct, frozen=True):
@@ -36,7 +36,7 @@ def read_ledger(session: Session, initiators: Collection[str], *, ids: bool) -> 
     """
     named = sorted(name for name in initiators if is_recorded(name))
     wanted = [paths.ADDRESSES, *([paths.IDS] if ids else []), *map(paths.address_record, named)]
-    raws = {path: raw for path, raw in zip(wanted, read_znodes(session, wanted), strict=True) if raw}
+    raws = {path: raw for path, raw in zip(wanted, read_many(session, wanted), strict=True) if raw}
     try:
         return StoredLedger(decode_ledger({path: raw.data for path, raw in raws.items()}), raws)
     except DocumentError as error:

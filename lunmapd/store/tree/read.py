@@ -37,10 +37,10 @@ from lunmapd.store.tree.snapshot import (
 from lunmapd.store.tree.znodes import (
     Top,
     check_recorded,
-    read_permitted,
+    read_many,
+    read_many_permitted,
     read_revisions,
     read_top,
-    read_znodes,
     request_children,
     sync,
 )
@@ -102,13 +102,13 @@ def _read_objects(session: Session, schema: int, *, partly: bool) -> dict[str, R
         if members is None:
             raise DamagedError(session.path(section), "it is missing, which is not the same as empty")
         listed += (f"{section}/{name}" for name in sorted(members))
-    read = _read_permitted if partly else read_znodes
+    read = _read_permitted if partly else read_many
     return {path: raw for path, raw in zip(listed, read(session, listed), strict=True) if raw is not None}
 
 
 def _read_permitted(session: Session, listed: Sequence[str]) -> list[Raw | None]:
     """Read znodes; one that the client may not read has the reason in place of its bytes."""
-    raws = read_permitted(session, listed)
+    raws = read_many_permitted(session, listed)
     who = session.not_permitted(listed[0], Role.READER).who if FORBIDDEN in raws else ()
 
     def readable(path: str, raw: Raw | Forbidden | None) -> Raw | None:

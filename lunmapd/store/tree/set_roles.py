@@ -14,6 +14,7 @@ from lunmapd.core.base.access import MEMBERS, WORLD, Permission, Role, Roles, ac
 from lunmapd.core.base.acl_entries import AclDifference, compare_acls
 from lunmapd.store.session import paths
 from lunmapd.store.session.access_errors import NotPermittedError
+from lunmapd.store.session.interrupt import interrupt_leaves
 from lunmapd.store.session.session import FORBIDDEN, Session
 from lunmapd.store.tree.acl import (
     ScanProgress,
@@ -46,6 +47,11 @@ def set_roles(session: Session, roles: Roles, progress: ScanProgress) -> RolesCh
     completes the work of one that was interrupted. The walk is repeated until it changes nothing, since a
     commit that is made meanwhile may create znodes with an inherited older ACL.
     """
+    with interrupt_leaves("some znodes may have the former ACL: repeat the command"):
+        return _set_everywhere(session, roles, progress)
+
+
+def _set_everywhere(session: Session, roles: Roles, progress: ScanProgress) -> RolesChange:
     first = _set(session, roles, read_znode_acls(session, ("", paths.META)))
     changed = first.changed + _make_members(session, roles)
     last = first

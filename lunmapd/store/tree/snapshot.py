@@ -24,7 +24,6 @@ from lunmapd.core.history.changes import (
 from lunmapd.core.history.checkpoint import Checkpoint
 from lunmapd.core.history.digest import digest_documents, replace_document, show_digest
 from lunmapd.core.history.spans import Span
-from lunmapd.core.node.out_of_band import accept_edits, recorded_luns
 
 SCHEMA = 2
 MIN_SCHEMA = 1
@@ -197,6 +196,10 @@ def effective_map(snapshot: Snapshot) -> Lunmap:
     It is the map in the tree, but with the recorded document for each Lun whose out-of-band edit a commit
     would have refused (lunmapd.core.node.out_of_band).
     """
+    if not snapshot.edited:
+        return snapshot.lunmap
+    from lunmapd.core.node.out_of_band import accept_edits  # noqa: PLC0415 - only edits need the rules
+
     return accept_edits(snapshot.lunmap, snapshot.edited, snapshot.unreadable.keys()).lunmap
 
 
@@ -206,6 +209,10 @@ def map_with_identities(snapshot: Snapshot) -> Lunmap:
     It is the effective map, with each Lun that can't be decoded as the revisions have it.
     """
     effective = effective_map(snapshot)
+    if not snapshot.edited:
+        return effective
+    from lunmapd.core.node.out_of_band import recorded_luns  # noqa: PLC0415 - as above
+
     unreadable = {
         name: lun for name, lun in recorded_luns(snapshot.edited) if f"luns/{name}" in snapshot.unreadable
     }

@@ -4,7 +4,7 @@ The head is deleted first and created last: a restore that stops half-way leaves
 effective map.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
 from msgspec import Struct
@@ -19,6 +19,7 @@ from lunmapd.store.commit.draft import Signature, Write
 from lunmapd.store.commit.sizes import WriteOverhead, batches
 from lunmapd.store.session import paths
 from lunmapd.store.session.errors import NewerSchemaError
+from lunmapd.store.session.interrupt import interrupt_leaves
 from lunmapd.store.session.session import Session
 from lunmapd.store.tree.roles import read_roles
 from lunmapd.store.tree.snapshot import MIN_SCHEMA, SCHEMA, Meta, sections_of
@@ -56,18 +57,24 @@ def restore(
     meta = replace(meta, incarnation=max(meta.incarnation, known) + 1, restored=head.revision)
     tree = None if existing.head_version is None else try_read(session)
     kept = restored_ledger(session, backup, tree, RestoredPoint(meta.cluster, head.revision), options)
-    lock = RestoreLock(session)
-    lock.take(existing.head_version)
-    # The ledger comes first, since a restore that stops half-way leaves nothing else of the existing tree.
+    cluster = (existing.meta or meta).cluster
+    with interrupt_leaves(f"no node follows the tree until it is restored with '--replace {cluster}'"):
+        lock = RestoreLock(session)
+        lock.take(existing.head_version)
+        _write(session, lock, kept, _content(session, meta, backup))
+        _finish(session, lock, existing, meta, _recorded(head, options.signature))
+    return meta
+
+
+def _write(session: Session, lock: RestoreLock, kept: Iterable[Write], content: Iterable[Write]) -> None:
+    """Write the ledger first: a restore that stops half-way leaves nothing else of the existing tree."""
     acl = acl_at(read_roles(session), paths.HEAD)
     extra = WriteOverhead(len(session.root), acl_size(acl))
     for batch in batches(kept, extra):
         lock.write(batch)
     lock.clear()
-    for batch in batches(_content(session, meta, backup), extra):
+    for batch in batches(content, extra):
         lock.write(batch)
-    _finish(session, lock, existing, meta, _recorded(head, options.signature))
-    return meta
 
 
 def _read(backup: Backup) -> tuple[Meta, Head]:

@@ -21,7 +21,7 @@ from lunmapd.store.session.session import Session
 from lunmapd.store.tree.ledger import StoredLedger, decode_ledger
 from lunmapd.store.tree.read import read_tree
 from lunmapd.store.tree.snapshot import Snapshot
-from lunmapd.store.tree.znodes import list_children, read_znodes
+from lunmapd.store.tree.znodes import list_children, read_many
 
 _log = logging.getLogger(__name__)
 
@@ -70,7 +70,7 @@ def _read_usable(session: Session) -> StoredLedger:
     """Read the existing ledger; a record that can't be decoded counts as empty, and is replaced."""
     names = sorted(list_children(session, paths.ADDRESSES) or ())
     wanted = [paths.ADDRESSES, *map(paths.address_record, names)]
-    raws = {path: raw for path, raw in zip(wanted, read_znodes(session, wanted), strict=True) if raw}
+    raws = {path: raw for path, raw in zip(wanted, read_many(session, wanted), strict=True) if raw}
     return StoredLedger(_decode_usable({path: raw.data for path, raw in raws.items()}), raws)
 
 

@@ -15,7 +15,7 @@ from lunmapd.core.base.reasons import Reason
 from lunmapd.core.node.backing_reads import ReadProblems
 from lunmapd.core.node.failure import Failure
 from lunmapd.store.session.session import Session
-from support.agents import AgentFactory, failing, mapped_luns, put_checked
+from support.agents import AgentFactory, conditions, failing, mapped_luns, put_checked
 
 LUNMAP = mapped_luns(*range(10))
 
@@ -126,3 +126,16 @@ def test_a_device_that_can_not_be_read_costs_its_lun_the_path(
     put_checked(session, mapped_luns(0))
     agent.run_cycle()
     assert list(reads.reads) == ["l0"]
+
+
+def test_the_backings_of_a_held_node_are_read(session: Session, make_agent: AgentFactory) -> None:
+    """Also after a restart, those that the held map removes too."""
+    make_agent.kernel.sizes |= {f"/dev/l{number}": 1 << 20 for number in range(10)}
+    put_checked(session, mapped_luns(*range(10)))
+    make_agent().run_cycle()
+    put_checked(session, mapped_luns(0))
+    reads = FoundProblems()
+    agent = make_agent(reads=reads)
+    agent.run_cycle()
+    assert conditions(agent)["Applied"] == "RemovalHeld"
+    assert reads.reads.keys() == {f"l{number}" for number in range(10)}

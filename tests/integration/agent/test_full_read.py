@@ -1,14 +1,17 @@
 """The periodic full read: out-of-band edits are found, followed and named."""
 
+from pathlib import Path
+
 import pytest
 from msgspec.structs import replace
 
 from fakes.clock import Clock
 from lab import Ensemble
 from lunmapd.agent.loop.policy import Policy
+from lunmapd.agent.loop.targetctl import Targetctl
 from lunmapd.core.base.documents import encode
 from lunmapd.core.base.errors import InvalidInputError
-from lunmapd.core.fleet.status import APPLIED, UNEDITED
+from lunmapd.core.fleet.status import APPLIED, UNCONTESTED, UNEDITED
 from lunmapd.store.commit.acts import repair
 from lunmapd.store.commit.commit import commit, edit
 from lunmapd.store.commit.commit_options import commit_rules
@@ -19,6 +22,7 @@ from support.agents import (
     A,
     AgentFactory,
     B,
+    T,
     conditions,
     failing,
     mapped_luns,
@@ -28,6 +32,7 @@ from support.agents import (
 )
 from support.commits import terms
 from support.plain_client import PlainClient
+from support.targetctl_disk import Disk
 
 pytestmark = pytest.mark.integration
 
@@ -191,3 +196,19 @@ def test_a_lun_made_anew_under_its_name_is_another_one(session: Session, make_ag
     assert (conditions(agent)[APPLIED], agent.pause(cycle)) == ("LeftEmpty", 0.0)
     agent.run_cycle()
     assert make_agent.serves(anew)
+
+
+def test_a_target_removed_out_of_band_is_contested_by_what_is_saved(
+    session: Session, make_agent: AgentFactory, tmp_path: Path
+) -> None:
+    """The node serves it by its committed document, so another tool must not make it at the next boot."""
+    put_checked(session, MAP)
+    make_agent(policy=EVERY, now=Clock()).run_cycle()
+    disk = Disk(tmp_path)
+    disk.save(T)
+    with PlainClient(session) as shell:
+        shell.delete(f"targets/{T}")
+    agent = make_agent(policy=EVERY, now=Clock(), targetctl=Targetctl(disk.root))
+    agent.run_cycle()
+    assert make_agent.serves(MAP)
+    assert conditions(agent)[UNCONTESTED] == "SavedElsewhere"

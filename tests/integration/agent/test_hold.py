@@ -101,6 +101,20 @@ def test_a_hold_and_its_confirmation_survive_restarts(session: Session, make_age
     assert len(shown(make_agent.kernel)) == 2
 
 
+def test_a_held_node_stays_drained(session: Session, make_agent: AgentFactory) -> None:
+    """A revision that makes it active opens no TPG before what it removes is confirmed."""
+    drained = {"n1": replace(TEN.nodes["n1"], state=NodeState.DRAINED)}
+    put_checked(session, replace(TEN, nodes=drained))
+    make_agent().run_cycle()
+    put_checked(session, TWO)
+    for _ in range(2):
+        make_agent().run_cycle()
+        assert (len(shown(make_agent.kernel)), is_open(make_agent.kernel)) == (10, False)
+    confirm(session, 2)
+    assert make_agent().run_cycle().converged
+    assert (len(shown(make_agent.kernel)), is_open(make_agent.kernel)) == (2, True)
+
+
 def test_an_old_confirmation_excuses_nothing(session: Session, make_agent: AgentFactory) -> None:
     """Objects added after the last confirmation are not covered by it."""
     put_checked(session, mapped_luns(0))

@@ -13,7 +13,7 @@ from lunmapd.core.node.failure import Failure
 from lunmapd.core.node.lio_objects import ChapCredentials
 from lunmapd.core.node.portals import PortalProblems
 from lunmapd.store.session.session import Session
-from support.agents import MAP, AgentFactory, conditions, failing, put_checked
+from support.agents import MAP, AgentFactory, conditions, failing, mapped_luns, put_checked
 
 pytestmark = pytest.mark.integration
 
@@ -62,6 +62,18 @@ def test_a_portal_that_does_not_serve_degrades_its_luns_and_the_last_one_costs_t
         assert failing(agent) == {f"portal {portal}": "PortalAddressMissing" for portal in found}
         assert conditions(agent)["Applied"] == ("Failing" if found else "Seen")
         assert _paths(session) == {(usable, state)}
+
+
+def test_the_portals_of_a_held_node_are_checked(session: Session, make_agent: AgentFactory) -> None:
+    """Also after a restart: it serves through them until the removal is confirmed."""
+    put_checked(session, mapped_luns(*range(10)))
+    make_agent().run_cycle()
+    put_checked(session, mapped_luns(0))
+    portals = FoundProblems()
+    agent = make_agent(portals=portals)
+    agent.run_cycle()
+    assert conditions(agent)["Applied"] == "RemovalHeld"
+    assert portals.checked == set(MAP.nodes["n1"].portals)
 
 
 def test_other_luns_are_followed_by_partial_passes_meanwhile(

@@ -106,3 +106,30 @@ def test_different_devices_by_overrides_are_warned_of(nodes: Nodes, ctl: Ctl) ->
     again = replace(divided, luns={"a": replace(divided.luns["a"], attributes={"emulate_fua_write": 0})})
     warned = ctl("apply", "-n", "-f", "-", stdin=show_map(again)).err
     assert "warning: luns/a: its nodes have opened backings of different sizes" in warned
+
+
+def test_a_grown_lun_shows_the_node_that_has_not_grown(nodes: Nodes, ctl: Ctl) -> None:
+    """The size of a device needs no commit; with --wait all nodes must have it, also that of the map."""
+    nodes.kernels["n1"].sizes["/dev/a"], nodes.kernels["n2"].sizes["/dev/a"] = 1 << 21, 1 << 20
+    grow(nodes)
+    answer = ctl("lun", "grow", "a", "--wait", "0", expect=6)
+    assert [line.split() for line in answer.out.splitlines()[2:5]] == [
+        ["NODE", "SIZE"],
+        ["n1", "2MiB"],
+        ["n2", "1MiB"],
+    ]
+    assert answer.err == "lunmapctl: n2 has 1MiB and not 2MiB: grow the file or device there\n"
+    nodes.kernels["n2"].sizes["/dev/a"] = 1 << 21
+    grow(nodes)
+    assert "multipathd resize map 3" in ctl("lun", "grow", "a", "--wait", "5").out
+    assert "n1 has 2MiB and not 4MiB" in ctl("lun", "grow", "a", "4MiB").out
+    ctl("lun", "set", "a", "size=2MiB", "--shrink", "a")
+    nodes.run()
+    assert "nothing to change" in ctl("lun", "grow", "a", "2MiB", "--wait", "5").out
+
+
+def grow(nodes: Nodes) -> None:
+    """Let the nodes report their devices again."""
+    for agent in nodes.agents.values():
+        agent.devices_changed()
+    nodes.run()

@@ -30,7 +30,9 @@ def test_each_name_is_explained(session: Session, make_agent: AgentFactory, ctl:
     assert json.loads(ctl("explain", "l1", "-o", "json").out)["hosts"][0]["at"] == ["n1"]
     unmapped = ctl("explain", "web 2", "luns/l1", expect=6).out
     assert unmapped.startswith("g does not see l1:")
-    assert f"add {{target: {T}, lun: 1, initiator: {OTHER}}} to luns[l1].maps" in unmapped
+    assert "-> lunmapctl map l1 g --target t" in unmapped
+    ctl("map", "l1", "g", "--target", "t")
+    assert "mapped  LUN 1 at" in ctl("explain", "web 2", "l1", expect=6).out
 
 
 def test_a_refused_login_is_explained(session: Session, make_agent: AgentFactory, ctl: Ctl) -> None:

@@ -108,6 +108,7 @@ def test_with_all_paths_the_status_is_short(pair: Pair) -> None:
     assert [line.split("  ")[0] for line in pair.lines("--luns", expect=0)] == ["LUN", "a", "b"]
     assert pair.lines("--luns", expect=0)[1].split() == [
         "a",
+        "-",
         "2/2",
         "n1",
         "ok,",

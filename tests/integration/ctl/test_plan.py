@@ -25,7 +25,7 @@ def test_what_is_planned_is_agreed_to_and_done(session: Session, make_agent: Age
     agent.run_cycle()
     assert "No host is disturbed" in ctl("plan", "-f", "-", stdin=MORE).out
     seen = ctl("plan", "-f", "-", stdin=LESS, expect=6).out
-    assert "n1       3        -       data-unreachable: h (l1)" in seen
+    assert "n1     3      -     data-unreachable: h (l1)" in seen
     planned = json.loads(ctl("plan", "-f", "-", "-o", "json", stdin=LESS, expect=6).out)
     refused = ctl("apply", "-f", "-", "--replace", stdin=LESS, expect=6)
     assert refused.err.startswith(f"lunmapctl: data-unreachable for {H}: if that is meant, use --allow ")

@@ -206,7 +206,7 @@ def test_a_node_on_all_addresses(desk: Desk, portal: FakeTarget) -> None:
     desk.ctl.apply(desk.map.replace(portal.portal, f"0.0.0.0:{port}"), wait=None)
     told = desk.ctl("probe", expect=6).out
     assert "n1: NotProbed: its portals are on all addresses, which the map does not have" in told
-    assert f"n1      {portal.portal}" in desk.ctl("probe", "--portal", "n1=127.0.0.1").out
+    assert f"n1    {portal.portal}" in desk.ctl("probe", "--portal", "n1=127.0.0.1").out
     assert "is not a portal" in desk.ctl("probe", "--portal", "n1=here", expect=2).err
 
 

@@ -115,6 +115,46 @@ def test_one_password_for_both_ways_is_refused(desk: Desk) -> None:
     assert [line["field"] for line in desk.listing()["secrets"]] == ["chap", "mutual_chap"]
 
 
+def test_a_table_of_passwords_is_taken_whole_or_not_at_all(desk: Desk, tmp_path: Path) -> None:
+    """From a private file or standard input; all wrong lines are reported; a second time changes nothing."""
+    wrong = desk("import", "-", password=f"nobody,bob,{PASSWORD}\nhost1,bob", expect=3)
+    assert [line.partition(": ")[2].partition(" ")[0] for line in wrong.err.splitlines()] == [
+        "<stdin>:1:",
+        "<stdin>:2:",
+    ]
+    assert PASSWORD not in wrong.out + wrong.err
+    assert desk.ctl.status()["revision"] == 1
+    table = tmp_path / "chap.csv"
+    table.write_text(f"initiator,user,password\nhost1,bob,{PASSWORD}\n")
+    assert "chmod" in desk("import", str(table), expect=7).err
+    table.chmod(0o600)
+    assert desk("import", str(table), "-m", "new hosts").out == "committed revision 2\n"
+    assert desk("import", "-", password=f"host1,bob,{PASSWORD}").out == "nothing to change\n"
+    assert "new hosts" in desk.ctl("log").out
+    assert "should have 12 to 16 letters" in desk("import", "-", password="host1,bob,short").err
+
+
+def test_a_generated_password_is_set(desk: Desk, tmp_path: Path) -> None:
+    """It is the one of the file: to set it again changes nothing. A host is added with one at once."""
+    made, added = tmp_path / "made", tmp_path / "added"
+    assert (
+        f"wrote the password to {made}"
+        in desk("set", "host1", "--user", "bob", "--generate-to", str(made)).out
+    )
+    assert desk("set", HOST, "--user", "bob", "--password-file", str(made)).out == "nothing to change\n"
+    options = ("--chap", "web", "--key-file", str(desk.key_file))
+    add = ("host", "add", "iqn.2026-01.org.example:web", *options)
+    desk.ctl(*add, "--generate-to", str(added), "-n")
+    assert not added.exists()
+    assert added.name in desk.ctl(*add, "--generate-to", str(added)).out
+    assert "nothing to change" in desk.ctl(*add, "--password-file", str(added)).out
+    other = tmp_path / "other"
+    assert "has another CHAP password already" in desk.ctl(*add, "--generate-to", str(other), expect=3).err
+    assert not other.exists()
+    assert "--chap USER" in desk.ctl(*add[:3], "--generate-to", str(other), expect=2).err
+    assert added.read_text().strip() not in desk.ctl("get").out
+
+
 def test_short_passwords_are_warned_of(desk: Desk) -> None:
     """A short password is taken, with a warning."""
     answer = desk("set", HOST, "--user", "bob", password="short")

@@ -21,8 +21,8 @@ from lunmapd.store.session.errors import (
 )
 from lunmapd.store.session.session import Session
 from lunmapd.store.tree.read import MAX_DELTAS, read_tree, refresh
-from lunmapd.store.tree.snapshot import SCHEMA, Meta, Snapshot
-from lunmapd.store.tree.znodes import read_newest
+from lunmapd.store.tree.snapshot import SCHEMA, Meta, Raw, Snapshot
+from lunmapd.store.tree.znodes import read_many, read_newest, read_znodes
 from lunmapd.store.upkeep.init import initialise
 from support.commits import put
 from support.maps import GIB, lun, luns, mutate, with_lun
@@ -46,6 +46,20 @@ def test_garbage_harms_only_itself(session: Session) -> None:
     assert set(found.unreadable) == {"luns/l1"}
     assert found.lunmap == luns(2)
     assert set(found.edited) == {"luns/l1"}
+
+
+def test_many_znodes_are_read_as_each_by_itself(session: Session) -> None:
+    """The bytes and versions of one request for many znodes are those of single requests, in their order."""
+    put(session, luns(*range(1, 300)))
+    with PlainClient(session) as shell:
+        shell.set("luns/l7", encode(lun(7, 5 * GIB)))
+        shell.set("luns/l8", b"")
+        shell.set("luns/l9", b"x" * 900_000)
+    wanted = [f"luns/l{number}" for number in range(301)]
+    found = read_many(session, wanted)
+    assert found == read_znodes(session, wanted)
+    assert (found[0], found[300]) == (None, None)
+    assert (found[7], found[8]) == (Raw(encode(lun(7, 5 * GIB)), 1), Raw(b"", 1))
 
 
 def test_edits_around_the_tools_are_found(session: Session) -> None:

@@ -199,6 +199,20 @@ def test_a_restore_that_stops_leaves_no_tree(
     assert content(read_tree(full)) == content(before)
 
 
+def test_an_interrupted_restore_names_how_it_is_completed(full: Session, connect: Connect) -> None:
+    """Ctrl-C once the tree is gone: the message has the command, which then restores it."""
+    before, taken = read_tree(full), take_backup(full, NOW)
+
+    def beat() -> None:
+        if full.repeat(lambda client: client.exists_async(full.path("head"))) is None:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt, match=f"^interrupted; no node .* '--replace {before.cluster}'$"):
+        restore(connect(beat=beat), taken, terms(), before.cluster)
+    restore(full, taken, terms(), before.cluster)
+    assert content(read_tree(full)) == content(before)
+
+
 @pytest.mark.parametrize("passed", range(6))
 def test_a_lost_answer_does_not_stop_a_restore(full: Session, connect: Connect, passed: int) -> None:
     """A connection lost after ZooKeeper did a request costs nothing."""

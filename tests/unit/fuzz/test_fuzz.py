@@ -10,8 +10,8 @@ from fakes.lio_tree import FakeTree
 from fuzz import documents
 from fuzz.events import Event
 from fuzz.fake import Fake
-from fuzz.laws import ViolationError
-from fuzz.oracle import expected
+from fuzz.laws import ViolationError, check_opened
+from fuzz.oracle import Document, expected
 from fuzz.search import MEMORY, run, shortest
 from fuzz.view import FOREIGN, list_configfs, read_view
 from fuzz.world import World
@@ -91,6 +91,35 @@ def test_a_lio_that_cheats_breaks_a_law(cheat: Cheat, law: str, tmp_path: Path) 
     world.tree.commit(documents.first_map() | {"luns/a": LUN})
     with pytest.raises(ViolationError, match=law):
         world.run_pass()
+
+
+def test_a_held_pass_that_opens_what_was_drained_breaks_a_law(tmp_path: Path) -> None:
+    """It holds for the daemon; another map that was followed before is what it would need."""
+    first = documents.first_map()
+    luns = {f"luns/l{number}": lun(number) for number in range(10)}
+    drained = {f"nodes/{documents.NODE}": {**first[f"nodes/{documents.NODE}"], "state": "drained"}}
+    world = World(tmp_path, Fake(FakeLio()), MEMORY)
+    world.tree.commit(first | luns | drained)
+    world.run_pass()
+    before = world.view()
+    world.tree.commit(first | {"luns/l1": lun(1)})
+    assert world.run_pass() is None
+    assert world.view() == before
+    world.tree.commit(first | luns)
+    world.run_pass()
+    with pytest.raises(ViolationError, match="a held pass enabled"):
+        check_opened(before, world.view(), set())
+
+
+def lun(number: int) -> Document:
+    """Return a Lun that the first host has under this number."""
+    mapped = {"target": documents.TARGETS[0], "lun": number, "initiator": HOST}
+    return {
+        **LUN,
+        "serial": f"{number:02x}" * 16,
+        "backing": {"type": "ramdisk", "volatile": True},
+        "maps": [mapped],
+    }
 
 
 def test_the_events_that_are_not_needed_are_left_out() -> None:

@@ -45,7 +45,7 @@ def test_every_setting_is_explained() -> None:
 
 def test_the_example_of_the_settings_is_valid() -> None:
     """The example of lunmapd.yaml(5) is a settings file with the three servers that it shows."""
-    example = page(MAN / "lunmapd.yaml.5.md").partition("# EXAMPLE\n\n")[2].partition("\n# ")[0]
+    example = page(MAN / "lunmapd.yaml.5.md").partition("# EXAMPLES\n\n")[2].partition("\n# ")[0]
     assert len(parse_settings(cleandoc(example), "EXAMPLE").zookeeper.hosts) == 3
 
 

@@ -9,10 +9,11 @@ import pytest
 from click.shell_completion import ShellComplete
 from click.testing import CliRunner
 
+from lunmapd import client
 from lunmapd.service.ctl.cli import ctl
 from lunmapd.service.ctl.start.verbs import VERBS
 
-_HEAVY = ("cryptography", "kazoo", "lunmapd.client", "lunmapd.store", "msgspec", "tabulate", "yaml")
+_HEAVY = ("cryptography", "kazoo", "lunmapd.client", "lunmapd.store", "msgspec", "yaml")
 _RUN = """
 import sys
 sys.argv[0] = "lunmapctl"
@@ -35,7 +36,61 @@ def test_files_are_checked_without_the_libraries_of_the_tree() -> None:
     """`validate` reads YAML and checks rules; it needs neither kazoo nor cryptography nor tables."""
     found = imported("validate", "config/lunmap.yaml")
     assert "yaml" in found
-    assert heavy(found, ("cryptography", "kazoo", "lunmapd.client", "lunmapd.store", "tabulate")) == []
+    assert (
+        heavy(found, ("cryptography", "kazoo", "lunmapd.client", "lunmapd.store", "lunmapd.service.table"))
+        == []
+    )
+
+
+# The rooms that a verb needs to connect, and its own words, in place of all operations of the client.
+_OPERATIONS = (
+    "lunmapd.agent",
+    "lunmapd.core.conversion",
+    "lunmapd.core.forecast",
+    "lunmapd.core.map.rules",
+    "lunmapd.core.map.source",
+    "lunmapd.core.probe",
+    "lunmapd.service.settings",
+    "lunmapd.store.commit.commit",
+    "lunmapd.store.upkeep",
+    "cryptography",
+    "tabulate",
+    "yaml",
+)
+
+
+def _started(module: str) -> set[str]:
+    """Return the modules that are imported when a verb of lunmapctl is about to connect by `--hosts`."""
+    code = f"import sys, lunmapd.service.ctl.{module}, lunmapd.service.ctl.connect; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return set(done.stdout.split())
+
+
+@pytest.mark.parametrize("module", ["acl", "edit", "get", "history", "override", "status", "upkeep"])
+def test_a_verb_imports_its_operations_when_it_does_them(module: str) -> None:
+    """A verb connects without the rules, the forecast, commits, upkeep, settings and the reader of YAML."""
+    assert heavy(_started(module), _OPERATIONS) == []
+
+
+def test_a_verb_that_reads_imports_neither_commits_nor_the_status_of_nodes() -> None:
+    """`get` needs the map only."""
+    found = _started("get")
+    assert "lunmapd.store.tree.read" in found
+    kept_out = (
+        "lunmapd.client.fleet",
+        "lunmapd.client.file_merge",
+        "lunmapd.core.fleet",
+        "lunmapd.core.node",
+    )
+    assert heavy(found, (*kept_out, "lunmapd.core.planning", "lunmapd.core.map.rules")) == []
+
+
+def test_each_public_name_is_found_in_its_module() -> None:
+    """The table of modules has the names of `__all__`, each of which can be imported; others are refused."""
+    assert sorted(client._HOMES) == sorted(client.__all__) == dir(client)
+    assert [name for name in client.__all__ if not hasattr(client, name)] == []
+    with pytest.raises(AttributeError, match="no attribute 'Nothing'"):
+        client.Nothing  # noqa: B018 - reading it is what is tested
 
 
 def heavy(found: set[str], names: Sequence[str]) -> list[str]:
@@ -51,7 +106,16 @@ def test_the_version_and_the_help_import_click_only(word: str) -> None:
     assert heavy(found, (*_HEAVY, "logging", "difflib")) == []
     assert {name for name in found if name.startswith("lunmapd.service.")} == {
         f"lunmapd.service.{name}"
-        for name in ("cli", "ctl", "ctl.cli", "ctl.start", "ctl.start.lazy", "ctl.start.verbs")
+        for name in (
+            "cli",
+            "ctl",
+            "ctl.cli",
+            "ctl.interrupts",
+            "ctl.start",
+            "ctl.start.examples",
+            "ctl.start.lazy",
+            "ctl.start.verbs",
+        )
     }
 
 

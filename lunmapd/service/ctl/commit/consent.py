@@ -4,6 +4,7 @@ import functools
 import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import click
 from msgspec import Struct
@@ -11,11 +12,13 @@ from msgspec import Struct
 from lunmapd.client import Client, Lunmap, Note, Proposal
 from lunmapd.core.base.errors import Exit, LunmapdError
 from lunmapd.core.base.text import first_of
-from lunmapd.core.forecast.fleet import Forecast
 from lunmapd.core.planning.disruption_limit import DISRUPTION_WORDS
 from lunmapd.core.planning.plan import Disruption
-from lunmapd.service.ctl.text.forecast_lines import plan_paragraphs
 from lunmapd.service.output import echo_paragraphs
+from lunmapd.service.table import terminal_layout
+
+if TYPE_CHECKING:
+    from lunmapd.core.forecast.fleet import Forecast
 
 _MAX_NAMED = 3
 _ALLOWABLE = [word for word in DISRUPTION_WORDS if word != Disruption.OTHER_DATA.word]
@@ -66,15 +69,18 @@ def consent_options(command: Callable[..., None]) -> Callable[..., None]:
     return wrapped
 
 
-def foresee(client: Client, proposal: Proposal, note: Note, output: str) -> Forecast:
+def foresee(client: Client, proposal: Proposal, note: Note, output: str) -> "Forecast":
     """Return what the nodes would do; print it for people."""
     forecast = client.forecast(proposal, note)
     if output != "json":
-        echo_paragraphs(*plan_paragraphs(proposal, forecast, datetime.now(UTC)))
+        from lunmapd.service.ctl.text.forecast_lines import plan_paragraphs  # noqa: PLC0415 - a large module
+
+        layout = terminal_layout()._replace(full_names=False)
+        echo_paragraphs(*plan_paragraphs(proposal, forecast, datetime.now(UTC), layout))
     return forecast
 
 
-def agree(proposal: Proposal, forecast: Forecast, consent: Consent, output: str) -> None:
+def agree(proposal: Proposal, forecast: "Forecast", consent: Consent, output: str) -> None:
     """Ask for the agreement that is lacking, on a terminal. Raises NotAgreedError."""
     if _is_emptied(proposal.before.lunmap, proposal.after) and not consent.empty:
         raise NotAgreedError(("the new map has no nodes: if that is meant, use --allow-empty",))
@@ -89,7 +95,7 @@ def _is_emptied(before: Lunmap, after: Lunmap) -> bool:
     return has_lost_nodes or (any(before.documents()) and not any(after.documents()))
 
 
-def _questions(forecast: Forecast, consent: Consent) -> Iterator[str]:
+def _questions(forecast: "Forecast", consent: Consent) -> Iterator[str]:
     """Yield what needs an agreement. LUN numbers that lead elsewhere have one: --reuse-lun."""
     worst = forecast.worst
     if forecast.disturbed and worst > consent.allow:

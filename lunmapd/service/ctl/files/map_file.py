@@ -4,12 +4,13 @@ import functools
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple, TextIO
+from typing import TYPE_CHECKING, NamedTuple, TextIO
 
 import click
 from msgspec.structs import replace
 
 from lunmapd.client import (
+    Client,
     FileBase,
     InvalidInputError,
     LastChange,
@@ -17,17 +18,16 @@ from lunmapd.client import (
     Prefer,
     Proposal,
     Revision,
-    Snapshot,
 )
-from lunmapd.client.client import Client
 from lunmapd.core.base.errors import Exit, LunmapdError
-from lunmapd.core.base.lunmap import SECTIONS, Section
 from lunmapd.core.map import mapfile
-from lunmapd.core.map.file_base import base_line, base_of, with_base
-from lunmapd.core.map.source import YamlSource
+from lunmapd.core.map.file_base import base_of, with_base
 from lunmapd.files import replace_file
 from lunmapd.service.ctl.files.text_file import read_text
 from lunmapd.service.output import echo
+
+if TYPE_CHECKING:
+    from lunmapd.core.map.source import YamlSource
 
 _MAX_NAMED = 20
 
@@ -37,7 +37,7 @@ class MapFile(NamedTuple):
 
     name: str
     lunmap: Lunmap
-    source: YamlSource
+    source: "YamlSource"
     base: FileBase | None
 
     @property
@@ -112,35 +112,6 @@ def basis_options(command: Callable[..., None]) -> Callable[..., None]:
         command(*args, basis=Basis(base, Prefer(prefer) if prefer else None, replace), **rest)
 
     return wrapped
-
-
-class NotFoundError(LunmapdError):
-    """The map has no such object."""
-
-
-def select(lunmap: Lunmap, section: Section | None, name: str | None) -> Lunmap:
-    """Return the map, or only one object in its section. Raises NotFoundError."""
-    if section is None or name is None:
-        return lunmap
-    members = lunmap.section(section)
-    if name not in members:
-        raise NotFoundError(
-            f"the map has no {name!r} among its {section}; 'lunmapctl get {section}' lists them"
-        )
-    return replace(lunmap, **{section: {name: members[name]}})
-
-
-def base_at(snapshot: Snapshot, section: Section | None, name: str | None) -> FileBase:
-    """Return the base of a file that is made from a map, or from a part of it."""
-    only = "/".join(filter(None, (section, name)))
-    return FileBase(snapshot.revision, snapshot.cluster, snapshot.incarnation, only)
-
-
-def map_text(snapshot: Snapshot, section: Section | None, name: str | None) -> str:
-    """Return a map, or a part of it, as a file with its base. Raises NotFoundError."""
-    selected = select(snapshot.lunmap, section, name)
-    shown = mapfile.show_map(selected, (section,) if section else tuple(SECTIONS))
-    return f"{base_line(base_at(snapshot, section, name))}\n{shown}"
 
 
 def read_map_file(file: TextIO) -> MapFile:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import click
 
-from lunmapd.client import Client, Fleet, Lunmap
+from lunmapd.client import Fleet, Lunmap
 from lunmapd.core.base.errors import Exit
 from lunmapd.core.base.text import nearest, suggestion
 from lunmapd.core.explain.host import (
@@ -13,11 +13,10 @@ from lunmapd.core.explain.host import (
     PairExplanation,
     explain_host,
     explain_pair,
-    offered_target,
 )
 from lunmapd.core.explain.lun import LunExplanation, explain_lun
 from lunmapd.core.explain.node import NodeExplanation, explain_node
-from lunmapd.core.explain.world import World, maps_to
+from lunmapd.core.explain.world import World
 from lunmapd.core.map.short_names import NoSuchNameError, ShortNames, find_name, resolve_name, short_names
 from lunmapd.service.cli import output_option
 from lunmapd.service.ctl.cli import Connection
@@ -28,7 +27,9 @@ from lunmapd.service.ctl.text.explain_lines import (
     node_paragraphs,
     pair_paragraphs,
 )
+from lunmapd.service.ctl.text.layout import full_names_option, names_for
 from lunmapd.service.output import echo_json, echo_paragraphs
+from lunmapd.service.table import Layout, terminal_layout
 from lunmapd.store.tree.snapshot import effective_map
 
 Explanation = HostExplanation | PairExplanation | LunExplanation | NodeExplanation
@@ -38,8 +39,9 @@ Explanation = HostExplanation | PairExplanation | LunExplanation | NodeExplanati
 @click.argument("name")
 @click.argument("lun", required=False)
 @output_option
+@full_names_option
 @click.pass_obj
-def explain(connection: Connection, name: str, lun: str | None, output: str) -> None:
+def explain(connection: Connection, name: str, lun: str | None, output: str, full_names: bool) -> None:
     """Show what a host, a Lun or a node has to do with the others, what is wrong there, and what mends it.
 
     NAME is that of a host (its alias or the part after the last colon is enough), a Lun or a node; write
@@ -48,11 +50,12 @@ def explain(connection: Connection, name: str, lun: str | None, output: str) -> 
     """
     with connection.client() as client:
         world = _world(client.fleet())
-        found = _explain(client, world, name, lun)
+        found = _explain(world, name, lun)
     if output == "json":
         echo_json(found)
     else:
-        echo_paragraphs(*_paragraphs(found, short_names(world.lunmap)))
+        layout = terminal_layout()._replace(full_names=full_names)
+        echo_paragraphs(*_paragraphs(found, names_for(world.lunmap, layout), layout))
     if not found.is_well:
         sys.exit(Exit.DEGRADED)
 
@@ -68,22 +71,13 @@ def _world(fleet: Fleet) -> World:
     )
 
 
-def _explain(client: Client, world: World, name: str, lun: str | None) -> Explanation:
+def _explain(world: World, name: str, lun: str | None) -> Explanation:
     kind, found = _find(world.lunmap, name) if lun is None else ("initiators", _host(world.lunmap, name))
     if lun is not None:
-        return _explain_pair(client, world, found, _lun(world.lunmap, lun))
+        return explain_pair(world, found, _lun(world.lunmap, lun))
     if kind == "nodes":
         return explain_node(world, found)
     return explain_lun(world, found) if kind == "luns" else explain_host(world, found)
-
-
-def _explain_pair(client: Client, world: World, initiator: str, lun: str) -> PairExplanation:
-    offer = ""
-    target = offered_target(world, lun)
-    if target and not maps_to(world.lunmap, world.lunmap.luns[lun], initiator):
-        (number,) = client.unused_lun_numbers(initiator, target) or (0,)
-        offer = f"{{target: {target}, lun: {number}, initiator: {initiator}}}"
-    return explain_pair(world, initiator, lun, offer)
 
 
 def _find(lunmap: Lunmap, word: str) -> tuple[str, str]:
@@ -121,13 +115,13 @@ def _lun(lunmap: Lunmap, word: str) -> str:
     return name
 
 
-def _paragraphs(found: Explanation, names: ShortNames) -> Paragraphs:
+def _paragraphs(found: Explanation, names: ShortNames, layout: Layout) -> Paragraphs:
     match found:
         case HostExplanation():
-            return host_paragraphs(found, names)
+            return host_paragraphs(found, names, layout)
         case PairExplanation():
             return pair_paragraphs(found, names)
         case LunExplanation():
-            return lun_paragraphs(found, names)
+            return lun_paragraphs(found, names, layout)
         case NodeExplanation():
-            return node_paragraphs(found, names)
+            return node_paragraphs(found, names, layout)

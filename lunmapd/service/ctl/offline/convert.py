@@ -29,7 +29,7 @@ from lunmapd.core.secrets.sealing import NONCE_BYTES, Vault
 from lunmapd.service import keyfile
 from lunmapd.service.cli import output_option
 from lunmapd.service.ctl.cli import Connection
-from lunmapd.service.ctl.secret_keys import configured_key_file, key_file_option
+from lunmapd.service.ctl.secrets.secret_keys import configured_key_file, key_file_option
 from lunmapd.service.output import echo, echo_json
 
 

@@ -8,14 +8,42 @@ import click
 from click.shell_completion import CompletionItem
 
 from lunmapd.core.base.text import nearest, suggestion
+from lunmapd.service.cli import examples_text
+from lunmapd.service.ctl.start.examples import EXAMPLES
+
+_PLANNING = "lunmapd.planning"
+
+
+def start_planning(context: click.Context) -> None:
+    """Let the verb that follows show its plan only."""
+    context.meta[_PLANNING] = True
+
+
+def is_planning() -> bool:
+    """Return whether the verb follows `plan`."""
+    return bool(click.get_current_context().meta.get(_PLANNING, False))
 
 
 class Verb(NamedTuple):
-    """A verb: the module that has it, the name of its command there, and its line in the list of verbs."""
+    """A verb: the module that has it, the name of its command there, and its line and heading in the help."""
 
     module: str
     command: str
     summary: str
+    heading: str
+
+
+def _add_examples(command: click.Command, words: str) -> None:
+    """Give a command, and each one below it, its examples as the end of its help.
+
+    A group shows the first example of each command below it.
+    """
+    lines = EXAMPLES.get(words, ())
+    if isinstance(command, click.Group) and not isinstance(command, LazyGroup):
+        for name, below in command.commands.items():
+            _add_examples(below, f"{words} {name}")
+            lines = (*lines, *EXAMPLES.get(f"{words} {name}", ())[:1])
+    command.epilog = examples_text("lunmapctl", lines)
 
 
 class LazyGroup(click.Group):
@@ -36,6 +64,7 @@ class LazyGroup(click.Group):
         if verb is None:
             return None
         command: click.Command = getattr(import_module(verb.module), verb.command)
+        _add_examples(command, cmd_name)
         return command
 
     def resolve_command(
@@ -44,13 +73,23 @@ class LazyGroup(click.Group):
         """Find the verb of `args`; a word that is no verb is wrong usage, with the nearest verb."""
         word = args[0]
         if word not in self._verbs and not word.startswith("-") and not ctx.resilient_parsing:
-            ctx.fail(f"there is no command {word!r}{suggestion(nearest(word, self._verbs))}")
+            ctx.fail(f"there is no command {word!r}{suggestion(self._meant(word))}")
         return super().resolve_command(ctx, args)
 
+    def _meant(self, word: str) -> str:
+        """Return what a word that is no verb probably stands for, "" if nothing is near."""
+        if "." in word and any(parameter.name == "file" for parameter in self.params):
+            return f"-f {word}"
+        return "--version" if word == "version" else nearest(word, self._verbs)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the list of verbs with their summaries."""
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, self._verbs[name].summary) for name in self.list_commands(ctx)])
+        """Write the verbs with their summaries, under their headings."""
+        names = self.list_commands(ctx)
+        width = max(map(len, names))
+        for heading in dict.fromkeys(verb.heading for verb in self._verbs.values()):
+            with formatter.section(heading):
+                under = [name for name in names if self._verbs[name].heading == heading]
+                formatter.write_dl([(name.ljust(width), self._verbs[name].summary) for name in under])
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         """Return the verbs that begin so, with their summaries, and the options of the group."""

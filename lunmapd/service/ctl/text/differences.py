@@ -1,5 +1,6 @@
 """Changes of the map as text: objects, and their fields with old and new value."""
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -7,8 +8,8 @@ from msgspec import UNSET, Struct
 
 from lunmapd.client import Allowance, Difference, FieldChange, Revision, differences
 from lunmapd.core.history.fields import ChangeKind
-from lunmapd.core.map.short_names import ShortNames
-from lunmapd.service.table import table
+from lunmapd.core.map.short_names import FULL_NAMES, ShortNames
+from lunmapd.service.table import Column, Table
 
 _SIGNS = {ChangeKind.ADDED: "+", ChangeKind.REMOVED: "-", ChangeKind.CHANGED: "~"}
 
@@ -42,11 +43,8 @@ def revision_report(revision: Revision) -> RevisionReport:
     )
 
 
-_FULL_NAMES = ShortNames()
-
-
 def difference_lines(
-    changed: Iterable[Difference], *, whole: bool, names: ShortNames = _FULL_NAMES
+    changed: Iterable[Difference], *, whole: bool, names: ShortNames = FULL_NAMES
 ) -> Iterator[str]:
     """Yield a line for each object and changed field, with the maps of a Lun in words.
 
@@ -106,7 +104,7 @@ def _access(entry: Mapping[str, Any]) -> str:
 def revision_lines(revision: Revision) -> Iterator[str]:
     """Yield the lines of one revision with all its changes."""
     yield f"revision {revision.revision}"
-    yield f"time     {revision.time}"
+    yield f"time     {show_time(revision.time)}"
     yield f"author   {revision.author}"
     yield from (f"message  {line}" for line in revision.message.splitlines())
     if revision.confirms:
@@ -124,13 +122,28 @@ def _allowed(allowance: Allowance) -> str:
     return f"{allowance.disruption}{luns} until {allowance.until} on {where}"
 
 
-def log_table(revisions: Sequence[Revision]) -> list[str]:
+def log_table(revisions: Sequence[Revision]) -> Table:
     """Return a table of revisions."""
     rows = [
-        (entry.revision, entry.time, entry.author, _summary(entry), entry.message.partition("\n")[0] or "-")
+        (entry.revision, entry.time, entry.author, _summary(entry), entry.message.partition("\n")[0])
         for entry in revisions
     ]
-    return table(("REVISION", "TIME", "AUTHOR", "CHANGES", "MESSAGE"), rows)
+    columns = (
+        Column("REVISION"),
+        Column("TIME", show=show_time),
+        Column("AUTHOR", cut=True),
+        Column("CHANGES", cut=True),
+        Column("MESSAGE", cut=True),
+    )
+    return Table(columns, rows)
+
+
+def show_time(time: str) -> str:
+    """Return an RFC 3339 time without the fraction of its second."""
+    return _FRACTION.sub("", time)
+
+
+_FRACTION = re.compile(r"\.\d+(?=Z$)")
 
 
 def _summary(revision: Revision) -> str:
@@ -142,4 +155,4 @@ def _summary(revision: Revision) -> str:
         counts.append(f"allows={revision.allows.disruption}")
     if revision.part:
         counts.append(f"part={revision.part}")
-    return " ".join(counts) or "-"
+    return " ".join(counts)

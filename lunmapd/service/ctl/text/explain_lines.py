@@ -3,15 +3,14 @@
 import textwrap
 from collections.abc import Iterable, Iterator
 
-from lunmapd.core.base.text import first_of
+from lunmapd.core.base.text import count_of, first_of, human_size
 from lunmapd.core.explain.checks import Check, Verdict
 from lunmapd.core.explain.host import HostExplanation, PairExplanation, SeenLun, SeenPath
 from lunmapd.core.explain.lun import LunExplanation
 from lunmapd.core.explain.node import NodeExplanation
 from lunmapd.core.fleet.lun_paths import path_label
-from lunmapd.core.map.mapfile import show_size
 from lunmapd.core.map.short_names import ShortNames
-from lunmapd.service.table import table
+from lunmapd.service.table import UNFITTED, Column, Layout, table
 
 _WIDTH = 80
 _MAX_NAMED = 5
@@ -23,7 +22,18 @@ _REMEDY = f"{_INDENT}-> "
 Paragraphs = Iterator[Iterable[str]]
 
 
-def host_paragraphs(found: HostExplanation, names: ShortNames) -> Paragraphs:
+_LUN_COLUMNS = (
+    Column("LUN"),
+    Column("AT", cut=True),
+    Column("VOLUME"),
+    Column("ACCESS"),
+    Column("SIZE", drop=1, show=human_size),
+    Column("PATHS", cut=True),
+    Column("WWID"),
+)
+
+
+def host_paragraphs(found: HostExplanation, names: ShortNames, layout: Layout = UNFITTED) -> Paragraphs:
     """Yield who the host is, the table of its Luns, and what is wrong with its paths."""
     alias = f" ({found.alias})" if found.alias else ""
     groups = f"   groups: {', '.join(found.groups)}" if found.groups else ""
@@ -31,7 +41,7 @@ def host_paragraphs(found: HostExplanation, names: ShortNames) -> Paragraphs:
     yield [f"{found.initiator}{alias}{groups}", f"logged in to {'; '.join(logins) or 'nothing'}"]
     if found.luns:
         rows = [_lun_row(lun, names) for lun in found.luns]
-        yield table(("LUN", "AT", "VOLUME", "ACCESS", "SIZE", "PATHS", "WWID"), rows)
+        yield table(_LUN_COLUMNS, rows, layout)
     else:
         yield ["no Lun is mapped to it or to a group of it"]
     yield _checks(found.problems)
@@ -39,8 +49,7 @@ def host_paragraphs(found: HostExplanation, names: ShortNames) -> Paragraphs:
 
 def _lun_row(lun: SeenLun, names: ShortNames) -> tuple[object, ...]:
     paths = ", ".join(map(_path, lun.paths)) or "no node"
-    size = show_size(lun.size) if lun.size else "-"
-    return lun.number, names.target(lun.target), lun.lun, lun.access, size, paths, lun.wwid
+    return lun.number, names.target(lun.target), lun.lun, lun.access, lun.size or None, paths, lun.wwid
 
 
 def _path(path: SeenPath) -> str:
@@ -57,9 +66,14 @@ def pair_paragraphs(found: PairExplanation, names: ShortNames) -> Paragraphs:
     yield _checks(found.checks)
 
 
-def lun_paragraphs(found: LunExplanation, names: ShortNames) -> Paragraphs:
+_HOST_COLUMNS = tuple(
+    Column(name, cut=True) for name in ("HOST", "TARGET", "LOGGED IN AT", "NOT AT", "UNKNOWN AT")
+)
+
+
+def lun_paragraphs(found: LunExplanation, names: ShortNames, layout: Layout = UNFITTED) -> Paragraphs:
     """Yield the Lun, who is logged in where, and every check of its nodes."""
-    size = f", {show_size(found.size)}" if found.size else ""
+    size = f", {human_size(found.size)}" if found.size else ""
     yield [f"{found.lun}: WWID {found.wwid}{size}"]
     rows = [
         (
@@ -70,29 +84,30 @@ def lun_paragraphs(found: LunExplanation, names: ShortNames) -> Paragraphs:
         )
         for entry in found.maps
     ]
-    yield table(("LUN", "AT", "FOR", "ACCESS"), rows) if rows else ["it is mapped to nobody"]
+    columns = "LUN", Column("AT", cut=True), Column("FOR", cut=True), "ACCESS"
+    yield table(columns, rows, layout) if rows else ["it is mapped to nobody"]
     hosts = [
         (
             names.initiator(host.initiator),
             names.target(host.target),
-            ",".join(host.at) or "-",
-            ",".join(host.missing) or "-",
-            ",".join(host.unknown) or "-",
+            ",".join(host.at),
+            ",".join(host.missing),
+            ",".join(host.unknown),
         )
         for host in found.hosts
     ]
-    yield table(("HOST", "TARGET", "LOGGED IN AT", "NOT AT", "UNKNOWN AT"), hosts) if hosts else []
+    yield table(_HOST_COLUMNS, hosts, layout) if hosts else []
     yield _checks(found.checks)
 
 
-def node_paragraphs(found: NodeExplanation, names: ShortNames) -> Paragraphs:
+def node_paragraphs(found: NodeExplanation, names: ShortNames, layout: Layout = UNFITTED) -> Paragraphs:
     """Yield the checks of the node, its targets, and who loses what if it goes."""
     yield _checks(found.checks)
-    rows = [(names.target(target), ", ".join(portals) or "-") for target, portals in found.targets.items()]
-    yield table(("TARGET", "PORTALS"), rows) if rows else ["it serves no target"]
+    rows = [(names.target(target), ", ".join(portals)) for target, portals in found.targets.items()]
+    columns = Column("TARGET", cut=True), Column("PORTALS", cut=True)
+    yield table(columns, rows, layout) if rows else ["it serves no target"]
     hosts = [names.initiator(host) for host in found.hosts]
-    luns = f"{found.luns} Lun{'' if found.luns == 1 else 's'}"
-    yield _wrapped([f"{luns}; logged in: {first_of(hosts, _MAX_NAMED) or 'nobody'}"])
+    yield _wrapped([f"{count_of(found.luns, 'Lun')}; logged in: {first_of(hosts, _MAX_NAMED) or 'nobody'}"])
     losses = [
         f"if it goes, {names.initiator(loss.initiator)} loses {first_of(loss.luns, _MAX_NAMED)}"
         for loss in found.losses

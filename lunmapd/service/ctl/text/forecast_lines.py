@@ -13,15 +13,16 @@ from lunmapd.core.base.text import first_of
 from lunmapd.core.forecast.fleet import Forecast, LeavingNode, MovedAddress
 from lunmapd.core.forecast.node import HostForecast, NodeForecast
 from lunmapd.core.history.fields import Difference
-from lunmapd.core.map.short_names import ShortNames, short_names
+from lunmapd.core.map.short_names import FULL_NAMES, ShortNames, short_names
 from lunmapd.core.planning.disruption_limit import DISRUPTION_WORDS
 from lunmapd.service.ctl.text.differences import difference_lines
-from lunmapd.service.table import table
+from lunmapd.service.table import Column, Layout, Table
 from lunmapd.store.tree.liveness import seconds_since
 
 _WIDTH = 80
 _MAX_NAMED = 3
 _MAX_LINES = 20
+_LAYOUT = Layout(full_names=False)
 _QUIET = {"", Reason.WAITING}
 """The reasons of steps that need no sentence of their own."""
 
@@ -59,11 +60,13 @@ def plan_report(proposal: Proposal, forecast: Forecast) -> PlanReport:
     )
 
 
-def plan_paragraphs(proposal: Proposal, forecast: Forecast, now: datetime) -> Iterator[Iterable[str]]:
+def plan_paragraphs(
+    proposal: Proposal, forecast: Forecast, now: datetime, layout: Layout = _LAYOUT
+) -> Iterator[Iterable[str]]:
     """Yield the changes of the map, the table of nodes, what to know of it, and the sum."""
-    names = short_names(proposal.before.lunmap, proposal.after)
+    names = FULL_NAMES if layout.full_names else short_names(proposal.before.lunmap, proposal.after)
     yield difference_lines(differences(proposal.changes), whole=False, names=names)
-    yield _nodes_table(forecast.nodes, names) if forecast.nodes else ()
+    yield _nodes_table(forecast.nodes, names).lines(layout) if forecast.nodes else ()
     yield _wrapped(_remarks(forecast, names))
     yield _wrapped([_sum(forecast, names, now)])
 
@@ -75,19 +78,25 @@ def _wrapped(lines: Iterable[str]) -> Iterator[str]:
         )
 
 
-def _nodes_table(nodes: Sequence[NodeForecast], names: ShortNames) -> list[str]:
+def _nodes_table(nodes: Sequence[NodeForecast], names: ShortNames) -> Table:
     alike = defaultdict[tuple[object, ...], list[str]](list)
     for node in nodes:
         held = sum(step.is_held for step in node.steps)
-        alike[len(node.steps) - held, held or "-", _worst(node.hosts, names)].append(node.node)
+        alike[len(node.steps) - held, held or None, _worst(node.hosts, names)].append(node.node)
     rows = [(first_of(named, _MAX_NAMED, " "), *cells) for cells, named in alike.items()]
-    return table(("NODES", "STEPS", "HELD", "WORST FOR WHO IS LOGGED IN"), rows)
+    columns = (
+        Column("NODES"),
+        Column("STEPS"),
+        Column("HELD"),
+        Column("WORST FOR WHO IS LOGGED IN", cut=True),
+    )
+    return Table(columns, rows)
 
 
 def _worst(hosts: Sequence[HostForecast], names: ShortNames) -> str:
     worst = max((DISRUPTION_WORDS[host.disruption] for host in hosts), default=None)
     if worst is None:
-        return "-"
+        return ""
     shown = [_host(host, names) for host in hosts if host.disruption == worst.word]
     return f"{worst.word}: {first_of(shown, _MAX_NAMED)}"
 

@@ -11,7 +11,7 @@ from lunmapd.core.base.text import first_of
 from lunmapd.core.fleet.lag import Lag
 from lunmapd.core.fleet.status import FormerOccupant, Standing, standing_of
 from lunmapd.core.node.refused_logins import RefusedLogins, describe_refused
-from lunmapd.service.table import table
+from lunmapd.service.table import Column, Table
 from lunmapd.store.tree.liveness import is_silent, seconds_since
 
 _MAX_HOSTS, _MAX_LUNS = 5, 5
@@ -102,7 +102,7 @@ def _problems(node: FleetNode, now: datetime) -> Iterator[str]:
     for failing in status.failing:
         yield f"{failing.object}: {failing.reason}: {failing.message}"
     if missing := status.failing_count - len(status.failing):
-        yield f"{missing} more objects fail"
+        yield f"{missing} more {'object fails' if missing == 1 else 'objects fail'}"
 
 
 def former_lines(lines: Sequence[NodeLine]) -> Iterator[str]:
@@ -129,32 +129,6 @@ def refused_lines(lines: Sequence[NodeLine]) -> Iterator[str]:
             yield f"{line.node}: {describe_refused(entry)}, {entry.count} times, last at {entry.last}"
 
 
-def node_status_table(lines: Sequence[NodeLine]) -> list[str]:
-    """Return the table of nodes."""
-    rows = [
-        (
-            line.node,
-            "alive" if line.alive else "DEAD",
-            line.standing,
-            _or_dash(line.applied),
-            _or_dash(line.observed),
-            _or_dash(line.behind),
-            "-" if line.lag is None else show_seconds(line.lag),
-            _or_dash(line.sessions),
-            _or_dash(line.hosts),
-            line.failing,
-            line.since or "-",
-        )
-        for line in lines
-    ]
-    columns = "NODE STATE MAP APPLIED OBSERVED BEHIND LAG SESSIONS HOSTS FAILING SINCE"
-    return table(columns.split(), rows)
-
-
-def _or_dash(number: int | None) -> str:
-    return "-" if number is None else str(number)
-
-
 def show_seconds(seconds: float) -> str:
     """Format seconds in their two largest units: 7s, 2m07s, 5h02m, 3d04h."""
     whole = int(seconds)
@@ -163,3 +137,39 @@ def show_seconds(seconds: float) -> str:
             below = _HOUR if unit == _DAY else unit // _MINUTE
             return f"{whole // unit}{larger}{whole % unit // below:02}{smaller}"
     return f"{whole}s"
+
+
+_NODE_COLUMNS = (
+    Column("NODE"),
+    Column("STATE"),
+    Column("MAP"),
+    Column("APPLIED"),
+    Column("OBSERVED", drop=2),
+    Column("BEHIND"),
+    Column("LAG", show=show_seconds),
+    Column("SESSIONS"),
+    Column("HOSTS"),
+    Column("FAILING"),
+    Column("SINCE", drop=3),
+)
+
+
+def node_status_table(lines: Sequence[NodeLine]) -> Table:
+    """Return the table of nodes."""
+    rows = [
+        (
+            line.node,
+            "alive" if line.alive else "DEAD",
+            line.standing,
+            line.applied,
+            line.observed,
+            line.behind,
+            line.lag,
+            line.sessions,
+            line.hosts,
+            line.failing,
+            line.since,
+        )
+        for line in lines
+    ]
+    return Table(_NODE_COLUMNS, rows)

@@ -3,17 +3,20 @@
 import functools
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import click
 from msgspec import Struct
 from msgspec.structs import replace
 
-from lunmapd.client import Change, Note, Revision, differences
-from lunmapd.core.history.fields import Difference
+from lunmapd.client import Note
 from lunmapd.service.cli import OutputError, describe_os_error
-from lunmapd.service.ctl.text.differences import difference_lines
 from lunmapd.service.output import echo, echo_json
 from lunmapd.store.commit.commit_errors import CommitInterruptedError
+
+if TYPE_CHECKING:
+    from lunmapd.client import Change, Revision
+    from lunmapd.core.history.fields import Difference
 
 closed_option = click.option(
     "--acl",
@@ -122,12 +125,12 @@ class Committed(Struct, frozen=True):
     """The JSON of a verb that commits; `revision` is None when nothing was committed."""
 
     revision: int | None
-    changes: tuple[Difference, ...]
+    changes: "tuple[Difference, ...]"
 
 
 def echo_committed(
-    revision: Revision | None,
-    changes: tuple[Change, ...],
+    revision: "Revision | None",
+    changes: "tuple[Change, ...]",
     output: str,
     nothing: str,
     *,
@@ -138,6 +141,9 @@ def echo_committed(
     `changes` are the requested changes; for people they are left out if they are shown already.
     """
     effective = changes if revision is None or revision.part else revision.changes or changes
+    from lunmapd.core.history.fields import differences  # noqa: PLC0415 - connecting needs only a note
+    from lunmapd.service.ctl.text.differences import difference_lines  # noqa: PLC0415 - as above
+
     changed = differences(effective)
     if output == "json":
         return echo_json(Committed(revision.revision if revision else None, changed))

@@ -3,25 +3,36 @@
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
-from lunmapd.core.base.text import first_of
+from lunmapd.core.base.text import first_of, human_size
 from lunmapd.core.fleet.backing_differences import BackingDifference
 from lunmapd.core.fleet.lun_paths import Host, LostLogin, LunPaths, NodePath, PathProblem
 from lunmapd.core.fleet.path_state import DEAD
-from lunmapd.service.table import table
+from lunmapd.core.map.short_names import FULL_NAMES, ShortNames
+from lunmapd.service.table import Column, Table
 
 _MAX_NAMED = 3
 _MAX_LINES = 10
 _SEE = "see 'lunmapctl status --luns'"
 
 
-def paths_table(luns: Iterable[LunPaths]) -> list[str]:
+def paths_table(luns: Iterable[LunPaths], names: ShortNames = FULL_NAMES) -> Table:
     """Return the table of Luns with the state of each path and the initiators that are logged in."""
-    rows = [(each.lun, _count(each), _nodes(each.paths) or "-", _initiators(each)) for each in luns]
-    return table(("LUN", "PATHS", "NODES", "INITIATORS"), rows)
+    rows = [
+        (each.lun, each.size or None, _count(each), _nodes(each.paths), _initiators(each, names))
+        for each in luns
+    ]
+    columns = (
+        Column("LUN"),
+        Column("SIZE", show=human_size),
+        Column("PATHS"),
+        Column("NODES", cut=True),
+        Column("INITIATORS", cut=True),
+    )
+    return Table(columns, rows)
 
 
 def _count(lun: LunPaths) -> str:
-    return f"{lun.usable}/{lun.intended}" if lun.paths else "-"
+    return f"{lun.usable}/{lun.intended}" if lun.paths else ""
 
 
 def _nodes(paths: Iterable[NodePath]) -> str:
@@ -34,19 +45,19 @@ def _state(path: NodePath) -> str:
     return "DEAD" if path.state == DEAD else path.state
 
 
-def _initiators(lun: LunPaths) -> str:
+def _initiators(lun: LunPaths, names: ShortNames) -> str:
     if not lun.initiators:
-        return "-"
-    names = {host.initiator for host in lun.initiators}
+        return ""
+    initiators = {host.initiator for host in lun.initiators}
     inside = {host.initiator for host in lun.initiators if host.at}
-    lost = [_absent(host) for host in lun.initiators if host.at and host.missing]
+    lost = [_absent(host, names) for host in lun.initiators if host.at and host.missing]
     unknown = sorted({node for host in lun.initiators for node in host.unknown})
     remarks = (first_of(lost, _MAX_NAMED, "; "), f"unknown at {', '.join(unknown)}" if unknown else "")
-    return "; ".join((f"{len(inside)}/{len(names)} logged in", *filter(None, remarks)))
+    return "; ".join((f"{len(inside)}/{len(initiators)} logged in", *filter(None, remarks)))
 
 
-def _absent(host: Host) -> str:
-    return f"{host.initiator} not at {', '.join(host.missing)}"
+def _absent(host: Host, names: ShortNames) -> str:
+    return f"{names.initiator(host.initiator)} not at {', '.join(host.missing)}"
 
 
 def path_problem_lines(problems: Sequence[PathProblem]) -> Iterator[str]:
@@ -62,15 +73,15 @@ def _lack(problem: PathProblem) -> str:
     return f"{count}: {_nodes(problem.paths) or 'no node serves its targets'}"
 
 
-def lost_lines(lost: Iterable[LostLogin]) -> Iterator[str]:
+def lost_lines(lost: Iterable[LostLogin], names: ShortNames = FULL_NAMES) -> Iterator[str]:
     """Yield the initiators that lack logins; initiators that lack the same ones share a line."""
     groups = defaultdict[tuple[str, tuple[str, ...], tuple[str, ...]], list[str]](list)
     for each in lost:
-        groups[each.target, each.at, each.missing].append(each.initiator)
+        groups[each.target, each.at, each.missing].append(names.initiator(each.initiator))
     lines = [
-        f"{first_of(names, _MAX_NAMED)}: "
-        f"logged in to {target} at {', '.join(at)}, not at {', '.join(lacking)}"
-        for (target, at, lacking), names in groups.items()
+        f"{first_of(hosts, _MAX_NAMED)}: "
+        f"logged in to {names.target(target)} at {', '.join(at)}, not at {', '.join(lacking)}"
+        for (target, at, lacking), hosts in groups.items()
     ]
     yield from lines[:_MAX_LINES]
     if (more := len(lines) - _MAX_LINES) > 0:

@@ -6,8 +6,7 @@ from collections.abc import Iterator, Mapping
 from msgspec import Struct
 from msgspec.structs import replace
 
-from lunmapd.core.base.text import first_of
-from lunmapd.core.map.mapfile import show_size
+from lunmapd.core.base.text import first_of, human_size
 from lunmapd.core.probe.answers import LunAnswer
 from lunmapd.core.probe.compare import ProbedPath
 from lunmapd.core.probe.findings import Finding
@@ -127,7 +126,7 @@ def _luns_table(report: ProbeReport) -> list[str]:
         (
             lun.lun,
             f"{lun.serving}/{lun.intended}",
-            " ".join(dict.fromkeys(show_size(path.size) for path in paths[lun.lun] if path.size)) or "-",
+            " ".join(dict.fromkeys(human_size(path.size) for path in paths[lun.lun] if path.size)) or "-",
             ", ".join(dict.fromkeys(f"{path.node} {_word(path)}" for path in paths[lun.lun])),
         )
         for lun in report.luns

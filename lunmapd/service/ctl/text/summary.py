@@ -1,6 +1,6 @@
 """The status of a cluster in one value, and its problems."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 
 from msgspec import Struct
@@ -17,6 +17,7 @@ from lunmapd.core.fleet.lun_paths import (
 )
 from lunmapd.core.fleet.status import Standing
 from lunmapd.core.history.changes import Staged
+from lunmapd.core.map.short_names import FULL_NAMES, ShortNames
 from lunmapd.service.ctl.text.node_lines import NodeLine, former_lines, node_line, refused_lines
 from lunmapd.service.ctl.text.path_lines import backing_difference_lines, lost_lines, path_problem_lines
 
@@ -58,10 +59,14 @@ def summary(fleet: Fleet, *, luns: bool = False) -> FleetStatus:
         len(paths),
         find_path_problems(paths),
         find_lost_logins(paths),
-        paths if luns else None,
+        _sized(paths, fleet.lun_sizes()) if luns else None,
         fleet.backing_differences(now),
         {name: each.problem for name, each in fleet.backings.items() if each.problem},
     )
+
+
+def _sized(paths: Iterable[LunPaths], sizes: Mapping[str, int]) -> tuple[LunPaths, ...]:
+    return tuple(replace(each, size=sizes[each.lun]) for each in paths)
 
 
 def without_clock(fleet_status: FleetStatus) -> FleetStatus:
@@ -92,10 +97,10 @@ def _staged(staged: Staged | None) -> Iterator[str]:
         )
 
 
-def notes_of(fleet_status: FleetStatus) -> list[str]:
+def notes_of(fleet_status: FleetStatus, names: ShortNames = FULL_NAMES) -> list[str]:
     """Return observations that may be intended, one sentence each."""
     return [
-        *lost_lines(fleet_status.lost_logins),
+        *lost_lines(fleet_status.lost_logins, names),
         *refused_lines(fleet_status.nodes),
         *former_lines(fleet_status.nodes),
         *backing_difference_lines([each for each in fleet_status.backing_differences if not each.serious]),

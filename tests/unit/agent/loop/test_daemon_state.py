@@ -11,10 +11,13 @@ from lunmapd.agent.state.process import this_process
 from lunmapd.core.base.reasons import Reason
 from lunmapd.core.fleet.status import HistoryPoint
 from lunmapd.core.node.failure import Failure
+from lunmapd.core.node.observed import HostCommands
+from lunmapd.core.planning.draining import DrainProgress
 from lunmapd.core.planning.plan import Disruption
 
 POINT = HistoryPoint("c", 3, "d")
 DEFERRAL = Deferral(("lun", "t", 1, "l1"), Failure(Reason.IN_USE, "busy"), 100.5)
+COUNTED = HostCommands("t", 1, "h", ((0, 207),), in_flight=True)
 STATE = DaemonState(
     this_process("boot"),
     Policy(allow=Disruption.PATH_LOSS, report=frozenset({"lun"}), isolate_after=20.0),
@@ -26,6 +29,7 @@ STATE = DaemonState(
     silent_since=12.25,
     met=True,
     deferrals=(DEFERRAL,),
+    drain=DrainProgress(1.0, True, (COUNTED,), 6.0, (COUNTED,), (("t", 1, "h"),)),
 )
 
 

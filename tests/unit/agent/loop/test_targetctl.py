@@ -4,36 +4,15 @@ import os
 from pathlib import Path
 
 import pytest
-from msgspec import json
 
 from lunmapd.agent.loop.targetctl import Targetctl
 from lunmapd.core.base.lunmap import Lunmap, PortalGroup, Target
 from support.floating_map import FLOATING
 from support.floating_map import T as POOL
+from support.targetctl_disk import UNIT, Disk
 
 OURS, OTHER = "iqn.2026-01.org.example:ours", "iqn.2026-01.org.example:other"
-UNIT = "rtslib-fb-targetctl.service"
 MAP = Lunmap(targets={OURS: Target({"n1": PortalGroup(1)}), OTHER: Target({"n2": PortalGroup(2)})})
-
-
-class Disk:
-    """The root of a machine that has targetctl."""
-
-    def __init__(self, root: Path) -> None:
-        """Enable its service; nothing is saved yet."""
-        self.root = root
-        self.units = root / "etc/systemd/system"
-        self.wants = self.units / "multi-user.target.wants"
-        self.wants.mkdir(parents=True)
-        (self.wants / UNIT).symlink_to(f"/usr/lib/systemd/system/{UNIT}")
-        self.file = root / "etc/rtslib-fb-target/saveconfig.json"
-        self.file.parent.mkdir()
-
-    def save(self, iqn: str, alias: str = "") -> None:
-        """Save one target, as targetcli does when it exits."""
-        tpg = {"tag": 1, "parameters": {"TargetAlias": alias}}
-        target = {"wwn": iqn, "fabric": "iscsi", "tpgs": [tpg]}
-        self.file.write_bytes(json.encode({"storage_objects": [], "targets": [target]}))
 
 
 @pytest.fixture

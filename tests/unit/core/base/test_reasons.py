@@ -19,7 +19,7 @@ from lunmapd.store.session import access_errors, errors
 VALUES = {
     "Alone", "AsCommitted", "AttributeUnsupported", "BackingDeviceMissing", "BackingHangs", "BackingReadOnly", "BackingReplaced",
     "BackingTruncated", "BackingUnreadable", "BackingUnusable", "BlockSizeMismatch", "ClaimsUnreadable",
-    "ClaimsUnwritable", "Credentials", "Damaged", "DocumentInvalid", "DocumentUnreadable", "Drifted", "EditRefused",
+    "ClaimsUnwritable", "Credentials", "Damaged", "DocumentInvalid", "DocumentUnreadable", "Draining", "Drifted", "EditRefused",
     "EditedAround", "Failing", "ForeignCluster", "ForeignDirectory", "ForeignTarget", "FromSnapshot", "HandlerAway", "Held", "InUse", "Internal", "Isolated",
     "Kept", "KernelRefused", "KernelUnreadable", "LeftEmpty", "Lost", "NewerSchema", "NoClient", "NoContactYet", "NoMap", "NoSnapshot",
     "NodeNameTaken", "NodeUnknown", "NotAuthenticated", "NotInitialised", "NotPermitted", "NotRead", "NotRestored", "Offered",

@@ -279,6 +279,7 @@ def test_a_text_that_ends_inside_a_statement_is_read() -> None:
     """A backslash at the end of crm's text, or a list of nodes without one, loses nothing."""
     assert read_crm("node n1\nprimitive a ocf:x:y params b=c \\", "f").primitives[0].parameters == {"b": "c"}
     assert read_pcs("Pacemaker Nodes: n1 n2\n", "f").nodes == ("n1", "n2")
+    assert read_pcs("Corosync Nodes:\n n1\nPacemaker Nodes:\n\nResources:\n", "f").nodes == ("n1",)
 
 
 def test_a_storage_object_may_have_another_name_than_its_resource() -> None:

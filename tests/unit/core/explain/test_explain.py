@@ -20,7 +20,7 @@ from lunmapd.core.base.lunmap import (
     Target,
 )
 from lunmapd.core.explain.checks import Check, Topic, Verdict
-from lunmapd.core.explain.host import SeenPath, explain_host, explain_pair, offered_target
+from lunmapd.core.explain.host import SeenPath, explain_host, explain_pair
 from lunmapd.core.explain.lun import explain_lun
 from lunmapd.core.explain.node import Loss, explain_node
 from lunmapd.core.fleet.path_state import NodeView
@@ -85,7 +85,7 @@ def test_every_check_of_a_good_path_is_ok() -> None:
     assert [(check.node, check.topic.value, check.text) for check in found.checks[:6]] == [
         ("", "mapped", f"LUN 3 at {T}, rw"),
         ("n1", "node", "alive, converged"),
-        ("n1", "device", "exported: /srv/a, 1GiB"),
+        ("n1", "device", "exported: /srv/a, 1 GiB"),
         ("n1", "portal", "10.0.0.1:3260"),
         ("n1", "alua", "optimized"),
         ("n1", "login", "logged in"),
@@ -95,18 +95,15 @@ def test_every_check_of_a_good_path_is_ok() -> None:
 
 
 def test_a_lun_that_is_not_mapped_is_offered() -> None:
-    """The remedy is the map that would let the host see it, and refused logins follow."""
+    """The remedy is the command that would let the host see it, and refused logins follow."""
     bare = replace(MAP, luns={"a": replace(LUN, maps=())})
     there = world({"n1": view(refused=(WRONG, STRANGER)), "n2": NodeView()}, bare)
-    found = explain_pair(there, H, "a", "{target: t}")
-    assert found.checks[0].remedy == "add {target: t} to luns[a].maps, and apply"
+    found = explain_pair(there, H, "a")
+    assert found.checks[0].remedy == "lunmapctl map a h"
     assert found.checks[1].text.endswith("are wrong or missing, 2 times, last at 2026-01-01T00:00:00Z")
     assert (found.usable, found.is_well) == (0, False)
-    assert explain_pair(there, H, "a").checks[0].remedy == ""
-    assert offered_target(there, "a") == T
-    assert offered_target(world({}), "a") == T
-    several = replace(bare, targets={T: Target({}), OTHER: Target({})})
-    assert offered_target(world({}, several), "a") == ""
+    both = replace(MAP, initiators={**MAP.initiators, G: Initiator()})
+    assert explain_pair(world({}, both), G, "a").checks[0].remedy == "lunmapctl map a g --target t"
 
 
 def test_a_node_that_can_not_serve_is_the_only_check() -> None:
@@ -194,7 +191,7 @@ def test_a_node_without_portals_can_not_be_reached() -> None:
     """The remedy is a portal in the map; without one there is nothing to log in to."""
     lunmap = replace(MAP, nodes={**MAP.nodes, "n1": Node(1)})
     found = checks(lunmap, n1=view(), n2=view(HERE))
-    assert found["n1", Topic.PORTAL].remedy == "give nodes[n1] a portal, and apply"
+    assert found["n1", Topic.PORTAL].remedy == "lunmapctl node set n1 portals=ADDRESS"
     assert found["n1", Topic.LOGIN].remedy == ""
 
 
@@ -203,7 +200,7 @@ def test_a_closed_alua_state_is_a_reason() -> None:
     closed = replace(MAP, luns={"a": replace(LUN, preferred="n1", others=AluaState.STANDBY)})
     found = checks(closed, n1=view(HERE), n2=view(HERE))
     assert found["n1", Topic.ALUA].verdict is Verdict.OK
-    assert found["n2", Topic.ALUA].remedy == "set luns[a].others to non-optimized, and apply"
+    assert found["n2", Topic.ALUA].remedy == "lunmapctl lun set a others=non-optimized"
     single = replace(MAP, luns={"a": replace(LUN, nodes=("n1",))})
     assert ("n1", Topic.ALUA) not in checks(single, n1=view(HERE), n2=view(HERE))
 
@@ -237,7 +234,7 @@ def test_a_target_without_nodes_is_a_problem_of_its_own() -> None:
     nowhere = replace(MAP, targets={T: Target({})})
     assert explain_pair(world({}, nowhere), H, "a").checks[1].text == f"no node serves {T}"
     (problem,) = explain_host(world({}, nowhere), H).problems
-    assert problem.remedy == f"add nodes to targets[{T}], and apply"
+    assert problem.remedy == f"lunmapctl target set {T} nodes=NODE,..."
     missing = replace(MAP, targets={})
     assert explain_pair(world({}, missing), H, "a").paths == 0
 

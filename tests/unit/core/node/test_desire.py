@@ -3,7 +3,7 @@
 import msgspec
 
 from lunmapd.core.base.backings import Block, FileIO
-from lunmapd.core.base.lunmap import Map, PortalGroup, Target
+from lunmapd.core.base.lunmap import Access, Initiator, Map, PortalGroup, Target
 from lunmapd.core.base.reasons import Reason
 from lunmapd.core.map.rules import check_served
 from lunmapd.core.node import lio_objects
@@ -45,6 +45,79 @@ def test_an_unreadable_target_does_not_stay_open() -> None:
     observed = {**desired, **lio_objects.by_key([opened, own])}
     kept = keep_observed({}, observed, {f"targets/{T}"}, "n1")
     assert kept == {**desired, **lio_objects.by_key([asking])}
+
+
+U, G = "iqn.2026-01.org.example:u", "iqn.2026-01.org.example:g"
+
+
+def test_the_readable_part_of_a_lun_is_followed() -> None:
+    """An unmap at one target is done while the document of the Lun's other target can't be read."""
+    targets = {T: Target({"n1": PortalGroup(1)}), U: Target({"n1": PortalGroup(2), "n2": PortalGroup(3)})}
+    both = msgspec.structs.replace(LUN, maps=(Map(T, 0, H), Map(U, 0, H)))
+    before = msgspec.structs.replace(MAP, luns={"a": both}, targets=targets)
+    observed = Observed(project_map(before, "n1"))
+    lunmap = msgspec.structs.replace(
+        before, luns={"a": msgspec.structs.replace(both, maps=both.maps[1:])}, targets={T: targets[T]}
+    )
+    want = compute_desired(lunmap, {f"targets/{U}": "not JSON"}, "n1", observed, Vault(""))
+    assert want.failures.keys() == {("document", f"targets/{U}")}
+    assert {key for key in observed.objects if key not in want.objects} == {
+        ("mapped_lun", T, 1, H, 0),
+        ("lun", T, 1, "a"),
+        ("acl", T, 1, H),
+    }
+    kept = {key: item for key, item in observed.objects.items() if key in want.objects}
+    assert {key: want.objects[key] for key in kept} == kept
+
+
+def test_a_lun_mapped_anew_takes_its_group_from_what_is_observed() -> None:
+    """How many nodes report the Lun is not known while the document of one of its targets can't be read."""
+    targets = {T: Target({"n1": PortalGroup(1)}), U: Target({"n1": PortalGroup(2), "n2": PortalGroup(3)})}
+    nodes = {"n1": MAP.nodes["n1"], "n2": msgspec.structs.replace(MAP.nodes["n1"], tpg_tag=2)}
+    only = msgspec.structs.replace(LUN, maps=(Map(U, 0, H),))
+    before = msgspec.structs.replace(MAP, luns={"a": only}, targets=targets, nodes=nodes)
+    observed = Observed(project_map(before, "n1"))
+    both = msgspec.structs.replace(LUN, maps=(Map(T, 0, H), Map(U, 0, H)))
+    lunmap = msgspec.structs.replace(before, luns={"a": both}, targets={T: targets[T]})
+    want = compute_desired(lunmap, {f"targets/{U}": "not JSON"}, "n1", observed, Vault(""))
+    everything = msgspec.structs.replace(before, luns={"a": both})
+    assert want.objects == project_map(everything, "n1")
+
+
+def test_a_target_that_breaks_a_rule_does_not_change_how_its_luns_are_exported() -> None:
+    """A Lun of two nodes stays one, though the target through which the other node has it is not served."""
+    targets = {T: Target({"n1": PortalGroup(1)}), U: Target({"n1": PortalGroup(2), "n2": PortalGroup(3)})}
+    both = msgspec.structs.replace(LUN, maps=(Map(T, 0, H), Map(U, 0, H)))
+    before = msgspec.structs.replace(MAP, luns={"a": both}, targets=targets)
+    observed = Observed(project_map(before, "n1"))
+    wrong = {**targets, U: Target({"n1": PortalGroup(2), "n2": PortalGroup(3), "n3": PortalGroup(4)})}
+    want = compute_desired(msgspec.structs.replace(before, targets=wrong), {}, "n1", observed, Vault(""))
+    assert want.failures.keys() == {("document", f"targets/{U}")}
+    assert want.objects == observed.objects
+
+
+def test_a_lun_that_is_not_made_yet_waits_for_all_its_targets() -> None:
+    """Which nodes report it decides on its attributes."""
+    both = msgspec.structs.replace(LUN, maps=(Map(T, 0, H), Map(U, 0, H)))
+    lunmap = msgspec.structs.replace(MAP, luns={"a": both})
+    want = compute_desired(lunmap, {f"targets/{U}": "not JSON"}, "n1", Observed(), Vault(""))
+    assert ("storage_object", "a") not in want.objects
+    assert want.failures["document", "luns/a"].reason == Reason.DOCUMENT_INVALID
+
+
+def test_a_host_is_unmapped_while_another_one_of_the_lun_can_not_be_read() -> None:
+    """The mapped LUN of the initiator whose document can't be read stays, and so do the Lun's attributes."""
+    both = msgspec.structs.replace(LUN, maps=(Map(T, 0, H), Map(T, 0, G, access=Access.READ_ONLY)))
+    before = msgspec.structs.replace(MAP, luns={"a": both}, initiators={H: Initiator(), G: Initiator()})
+    observed = Observed(project_map(before, "n1"))
+    lunmap = msgspec.structs.replace(MAP, luns={"a": msgspec.structs.replace(both, maps=both.maps[1:])})
+    want = compute_desired(lunmap, {f"initiators/{G}": "not JSON"}, "n1", observed, Vault(""))
+    assert {key for key in observed.objects if key not in want.objects} == {
+        ("mapped_lun", T, 1, H, 0),
+        ("acl", T, 1, H),
+        ("acl", T, 2, H),
+    }
+    assert want.objects["storage_object", "a"] == observed.objects["storage_object", "a"]
 
 
 def test_nothing_observed_is_nothing_ours() -> None:

@@ -34,16 +34,23 @@ def observed(lunmap: Lunmap = MAP) -> lio_objects.Objects:
 
 def test_a_node_serves_through_its_own_portals() -> None:
     """Those on which it only listens so that discovery reports other nodes are left out."""
-    assert serving_portals(MAP, "n1", observed()) == {OWN, SECOND}
-    assert serving_portals(MAP, "n3", observed()) == frozenset()
+    assert serving_portals(observed()) == {OWN, SECOND}
+    assert serving_portals({}) == frozenset()
 
 
 def test_a_portal_without_an_enabled_tpg_serves_nobody() -> None:
     """That of a drained node, or one that is still to be made, has no problem."""
     drained = replace(MAP, nodes={**MAP.nodes, "n1": replace(MAP.nodes["n1"], state=NodeState.DRAINED)})
-    assert serving_portals(MAP, "n1", observed(drained)) == frozenset()
+    assert serving_portals(observed(drained)) == frozenset()
     made = {key: item for key, item in observed().items() if key != ("portal", T, 1, SECOND)}
-    assert serving_portals(MAP, "n1", made) == {OWN}
+    assert serving_portals(made) == {OWN}
+
+
+def test_a_portal_serves_though_no_map_has_it_any_more() -> None:
+    """While the map's removals are held, or its edit of a target is refused, hosts use what is observed."""
+    given = PassInput("n1", 1, replace(MAP, targets={}), {}, Vault("c"), portals={OWN: REFUSED})
+    comparison = compare(given, Observed(observed(), features=frozenset({PORT_ID})))
+    assert comparison.desire.failures == {("portal", OWN): REFUSED}
 
 
 def test_a_problem_is_one_failing_object_for_all_targets() -> None:

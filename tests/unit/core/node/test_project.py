@@ -21,7 +21,7 @@ from lunmapd.core.base.lunmap import (
 )
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.project import PORT_ID, TPG_ATTRIBUTES, TPG_PARAMETERS, project_map
-from support.small_map import LUN, MAP, H, T
+from support.small_map import LUN, MAP, H, T, drained
 
 
 def test_a_lun_on_several_nodes_has_no_state_that_one_node_keeps() -> None:
@@ -43,6 +43,31 @@ def test_the_kernels_own_group_is_desired_alike_for_every_lun() -> None:
         assert item.alua == group
         assert item.default_group is lio_objects.DEFAULT_GROUP
         assert item.default_group == lio_objects.DefaultGroup("optimized", False, "Implicit")
+
+
+@pytest.mark.parametrize(
+    ("lun", "nodes", "states"),
+    [
+        (LUN, (), (("optimized", False), ("optimized", False))),
+        (LUN, ("n1",), (("non-optimized", False), ("optimized", False))),
+        (replace(LUN, preferred="n1"), (), (("optimized", True), ("non-optimized", False))),
+        (replace(LUN, preferred="n1"), ("n1",), (("non-optimized", False), ("optimized", False))),
+        (replace(LUN, preferred="n1"), ("n2",), (("optimized", True), ("non-optimized", False))),
+        (
+            replace(LUN, preferred="n1", others=AluaState.STANDBY),
+            ("n1",),
+            (("non-optimized", False), ("standby", False)),
+        ),
+    ],
+)
+def test_hosts_are_led_away_from_a_drained_node(
+    lun: Lun, nodes: tuple[str, ...], states: tuple[tuple[str, bool], ...]
+) -> None:
+    """Its paths are not optimized, and those of the others are; a path that the map closes stays closed."""
+    lunmap = drained(replace(MAP, luns={"a": lun}), *nodes)
+    found = [project_map(lunmap, node)["storage_object", "a"] for node in ("n1", "n2")]
+    groups = [item.alua for item in found if isinstance(item, lio_objects.StorageObject)]
+    assert tuple((each.state, each.preferred) for each in groups if each is not None) == states
 
 
 @pytest.mark.parametrize("scope", list(Scope))

@@ -84,6 +84,5 @@ def test_only_the_owner_serves_the_portals_of_the_group() -> None:
     """A portal of a group counts where LIO has it enabled: at a standby node its address is elsewhere."""
     owner = project_map(MIXED, "n1")
     standby = {key: item for key, item in owner.items() if key != ("enabled", T, 1001)}
-    assert serving_portals(MIXED, "n1", owner) == {"10.0.0.1:3260", PORTAL}
-    assert serving_portals(MIXED, "n1", standby) == {"10.0.0.1:3260"}
-    assert serving_portals(MIXED, "n9", owner) == frozenset()
+    assert serving_portals(owner) == {"10.0.0.1:3260", PORTAL}
+    assert serving_portals(standby) == {"10.0.0.1:3260"}

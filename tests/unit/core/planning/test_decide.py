@@ -3,7 +3,7 @@
 import pytest
 from msgspec.structs import replace
 
-from lunmapd.core.base.lunmap import Authentication, Chap, Initiator, Lunmap
+from lunmapd.core.base.lunmap import Authentication, Chap, Initiator, Lunmap, NodeState
 from lunmapd.core.base.reasons import Reason
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.desired_delta import Delta, DesiredView
@@ -78,6 +78,49 @@ def test_while_a_removal_is_held_only_isolation_goes_on() -> None:
     assert [(step.action, lio_objects.key_of(step.item)) for step in isolated.steps] == [
         (Action.DELETE, ENABLED)
     ]
+
+
+def drained(lunmap: Lunmap) -> Lunmap:
+    """Return a map in which the node is drained."""
+    return replace(lunmap, nodes={"n1": replace(lunmap.nodes["n1"], state=NodeState.DRAINED)})
+
+
+def test_a_held_pass_opens_only_what_isolation_closed() -> None:
+    """A node that the last map drained stays so while a map that makes it active is held."""
+    kernel = observed(drained(TEN))
+    ended = decision(given(TWO), kernel)
+    assert ended.blocked is not None
+    assert ended.steps == ()
+    offered = {ENABLED: desired(TEN)[ENABLED]}
+    back = decision(given(TWO, offered=offered), kernel)
+    assert [(step.action, lio_objects.key_of(step.item)) for step in back.steps] == [(Action.CREATE, ENABLED)]
+
+
+def test_a_held_pass_leaves_a_tpg_that_was_disabled_out_of_band() -> None:
+    """That is drift, whose repair waits with all other steps."""
+    kernel = observed(drained(TEN))
+    offered = {ENABLED: desired(TEN)[ENABLED]}
+    assert decision(given(TWO, offered=offered), kernel, DriftBaseline(desired(TEN))).steps == ()
+
+
+@pytest.mark.parametrize("enablement", list(Enablement))
+def test_a_held_pass_drains(enablement: Enablement) -> None:
+    """A map that drains the node and removes much closes its TPGs; the removals wait."""
+    chosen = decision(given(drained(TWO), enablement=enablement), observed(TEN))
+    assert chosen.blocked == MassRemoval("mapped LUNs", 8, 10)
+    assert [(step.action, lio_objects.key_of(step.item)) for step in chosen.steps] == [
+        (Action.DELETE, ENABLED)
+    ]
+
+
+def test_a_held_pass_drains_within_the_allowed_disruption() -> None:
+    """The drain waits for logged-in initiators as in any other pass, unlike isolation."""
+    by = given(drained(TWO), allow=Disruption.UNIT_ATTENTION)
+    chosen = decision(by, observed(TEN, *HERE))
+    assert chosen.blocked is not None
+    assert (chosen.steps, chosen.held[ENABLED].reason) == ((), Reason.HELD)
+    isolated = decision(replace(by, enablement=Enablement.NONE), observed(TEN, *HERE))
+    assert [lio_objects.key_of(step.item) for step in isolated.steps] == [ENABLED]
 
 
 OPENED = ("generate_node_acls", "1")

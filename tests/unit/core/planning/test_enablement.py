@@ -4,7 +4,12 @@ import pytest
 
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.project import TPG_ATTRIBUTES, TPG_PARAMETERS
-from lunmapd.core.planning.enablement import Enablement, change_enablement_only, limit_enablement
+from lunmapd.core.planning.enablement import (
+    Enablement,
+    change_enablement_only,
+    enabled_objects,
+    limit_enablement,
+)
 from lunmapd.core.planning.plan import Action, plan
 
 T, U = "iqn.2026-01.org.example:t", "iqn.2026-01.org.example:u"
@@ -36,13 +41,16 @@ def test_enablement_changes_enabled_objects_only(
 
 
 def test_closed_tpgs_are_opened_and_nothing_else() -> None:
-    """Where nothing may change, only missing enablements of existing TPGs are made."""
+    """Where nothing may change, TPGs are enabled that the last map followed enables and this one does too."""
     extra = lio_objects.by_key([lio_objects.NodeAcl(T, 1, "old")])
     tpg = lio_objects.Tpg(T, 1, TPG_ATTRIBUTES, TPG_PARAMETERS)
     observed = {**lio_objects.by_key([lio_objects.Target(T), tpg]), **extra}
-    steps = plan(change_enablement_only(DESIRED, observed, Enablement.ALL), observed)
-    assert [(step.action, step.item) for step in steps] == [(Action.CREATE, lio_objects.Enabled(T, 1, 0))]
-    assert change_enablement_only(DESIRED, observed, Enablement.KEPT) == observed
+    offered = enabled_objects(lio_objects.by_key([lio_objects.Enabled(T, 1, 7)]))
+    steps = plan(change_enablement_only(DESIRED, observed, Enablement.ALL, offered), observed)
+    assert [(step.action, step.item) for step in steps] == [(Action.CREATE, lio_objects.Enabled(T, 1, 7))]
+    assert change_enablement_only(DESIRED, observed, Enablement.KEPT, offered) == observed
+    assert change_enablement_only(DESIRED, observed, Enablement.ALL, enabled_objects(OPEN_U)) == observed
+    assert change_enablement_only(TPGS, observed, Enablement.ALL, offered) == observed
 
 
 @pytest.mark.parametrize(
@@ -59,7 +67,7 @@ def test_a_tpg_that_lets_in_otherwise_is_not_opened(tpg: lio_objects.Tpg) -> Non
     wanted = lio_objects.Tpg(T, 1, TPG_ATTRIBUTES, TPG_PARAMETERS)
     desired = lio_objects.by_key([lio_objects.Target(T), wanted]) | OPEN_T
     observed = lio_objects.by_key([lio_objects.Target(T), tpg])
-    assert change_enablement_only(desired, observed, Enablement.ALL) == observed
+    assert change_enablement_only(desired, observed, Enablement.ALL, enabled_objects(OPEN_T)) == observed
 
 
 def test_open_tpgs_are_closed_and_nothing_else() -> None:
@@ -67,3 +75,11 @@ def test_open_tpgs_are_closed_and_nothing_else() -> None:
     observed = {**TPGS, **OPEN_U}
     assert change_enablement_only(DESIRED, observed, Enablement.NONE) == TPGS
     assert change_enablement_only(TPGS, observed, Enablement.ALL) == observed
+
+
+def test_a_drained_node_closes_what_its_map_does_not_open() -> None:
+    """Where nothing may change, a drain still disables the TPGs; one that the map keeps enabled stays so."""
+    observed = {**TPGS, **OPEN_T, **OPEN_U}
+    wanted = {**TPGS, **OPEN_T}
+    closed = change_enablement_only(wanted, observed, Enablement.ALL, is_drained=True)
+    assert closed == wanted

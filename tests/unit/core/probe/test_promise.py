@@ -25,7 +25,7 @@ from lunmapd.core.probe.promise import (
     unaddressed_nodes,
     with_address,
 )
-from support.small_map import LUN, MAP, H, T
+from support.small_map import LUN, MAP, H, T, drained
 
 P1, P2, X = "10.0.0.1:3260", "10.0.0.2:3260", "iqn.2026-01.org.example:x"
 
@@ -98,6 +98,15 @@ def test_alua_follows_the_preferred_node() -> None:
     first, second = lun_at(P1, lunmap), lun_at(P2, lunmap)
     assert (first.state, first.preferred, first.is_open) == (AluaState.OPTIMIZED, True, True)
     assert (second.state, second.preferred, second.is_open) == (AluaState.STANDBY, False, False)
+
+
+def test_alua_leads_away_from_a_drained_node() -> None:
+    """A drained node's path is not optimized, and the other one is."""
+    lunmap = drained(with_lun(replace(LUN, preferred="n1")), "n1")
+    assert [(lun_at(each, lunmap).state, lun_at(each, lunmap).preferred) for each in (P1, P2)] == [
+        (AluaState.NON_OPTIMIZED, False),
+        (AluaState.OPTIMIZED, False),
+    ]
 
 
 def test_a_lun_of_one_node_is_in_the_default_group() -> None:

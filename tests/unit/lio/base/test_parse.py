@@ -3,6 +3,7 @@
 import pytest
 
 from lunmapd.lio.base.parse import (
+    has_commands_in_flight,
     parse_backing,
     parse_directory_number,
     parse_dynamic_sessions,
@@ -88,6 +89,15 @@ def test_a_session_that_ends_is_not_steady(old: str, new: str) -> None:
     session = parse_session(_SESSION.replace(old, new))
     assert session is not None
     assert not session.is_steady
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [("", "", False), ("0x00000040   0x0000000a", "0x0000003f   0x0000000a", True), (_SESSION, "", False)],
+)
+def test_commands_in_flight_take_up_the_window(old: str, new: str, expected: bool) -> None:  # noqa: FBT001
+    """The window is smaller than at the login until all commands are answered."""
+    assert has_commands_in_flight(_SESSION.replace(old, new) if old else _SESSION) is expected
 
 
 def test_a_session_that_is_going_has_no_address() -> None:

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from lunmapd.lio.base.tcmu import find_handled
+from lunmapd.lio.base.tcmu import find_handlers
 
 NULL = os.stat("/dev/null").st_rdev  # noqa: PTH116
 
@@ -23,12 +23,12 @@ def test_a_device_that_a_process_has_open_has_a_handler(tmp_path: Path) -> None:
     device(devices, "uio1", "tcm-user/10002/b/none/x", "252:77")
     device(devices, "uio2", "another driver", "252:78")
     with Path("/dev/null").open("rb"):
-        assert find_handled(devices) == {"user_10001/a"}
+        assert find_handlers(devices) == {"user_10001/a": True, "user_10002/b": False}
     (tmp_path / "proc" / "1").mkdir(parents=True)
     (tmp_path / "proc" / "self").mkdir()
-    assert find_handled(devices, tmp_path / "proc") == frozenset()
+    assert find_handlers(devices, tmp_path / "proc") == {"user_10001/a": False, "user_10002/b": False}
 
 
 def test_a_node_without_tcmu_has_none(tmp_path: Path) -> None:
     """The directory of the devices need not exist."""
-    assert find_handled(tmp_path / "uio") == frozenset()
+    assert find_handlers(tmp_path / "uio") == {}

@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from lab.wait import PATIENCE
+from lab.wait import PATIENCE, wait_until
 from lunmapd.core.base.backing_read import BackingRead
 from lunmapd.lio.base.block_ends import read_ends
 from lunmapd.lio.worker.reader import ReadAnswer
 from lunmapd.lio.worker.reader_process import ReaderGoneError, ReaderProcess
+from support.ended_process import STAYS
 
 
 @pytest.fixture
@@ -66,9 +67,9 @@ def test_a_read_that_hangs_costs_no_other(reader: ReaderProcess, tmp_path: Path)
         fcntl.fcntl(leased, fcntl.F_SETLEASE, fcntl.F_WRLCK)
         reader.begin([slow])
         reader.begin([fast])
-        assert answers(reader) == [ReadAnswer(fast.path, "")]
+        assert answers(reader) == [ReadAnswer(fast.path, fast.identity, "")]
         fcntl.fcntl(leased, fcntl.F_SETLEASE, fcntl.F_UNLCK)
-    assert answers(reader) == [ReadAnswer(slow.path, "")]
+    assert answers(reader) == [ReadAnswer(slow.path, slow.identity, "")]
     signal.signal(signal.SIGIO, before)
 
 
@@ -81,16 +82,32 @@ def test_answers_in_pieces_are_put_together() -> None:
     """A pipe may return half a line."""
     script = (
         "import sys,time\n"
-        'sys.stdout.buffer.write(b\'{"path":"/a","err\');sys.stdout.flush();sys.stdin.readline();'
+        'sys.stdout.buffer.write(b\'{"path":"/a","identity":"","err\');sys.stdout.flush();sys.stdin.readline();'
         'sys.stdout.buffer.write(b\'or":""}\\n\');sys.stdout.flush()'
     )
     reader = ReaderProcess(("python3", "-c", script))
     assert reader.answers() == []
     reader.begin([BackingRead("/a", "", 1, 1)])
-    assert reader.answers() == [ReadAnswer("/a", "")]
+    assert reader.answers() == [ReadAnswer("/a", "", "")]
     with pytest.raises(ReaderGoneError):
         reader.answers()
     reader.close()
+
+
+def test_a_killed_process_with_a_read_that_hangs_has_ended() -> None:
+    """Its last thread keeps its pipes open, so they show no end."""
+    reader = ReaderProcess(STAYS)
+    reader.begin([BackingRead("/a", "", 1, 1)])
+    wait_until("its end", lambda: not reader.is_running())
+    assert not select.select([reader], [], [], 0)[0]
+    reader.close()
+
+
+def test_a_process_that_was_reaped_has_ended() -> None:
+    """Its directory in /proc is gone."""
+    reader = ReaderProcess(("true",))
+    reader.close()
+    assert not reader.is_running()
 
 
 def test_a_process_that_ended_takes_no_reads() -> None:

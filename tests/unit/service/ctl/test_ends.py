@@ -15,7 +15,7 @@ import click
 import pytest
 
 from lunmapd.service.ctl.cli import ctl
-from lunmapd.service.ctl.start.verbs import VERBS
+from lunmapd.service.ctl.start.verbs import EDITS, VERBS
 from lunmapd.service.keyfile import add_key
 from support.agents import NOWHERE
 from support.preloaded import call_lunmapctl
@@ -40,10 +40,29 @@ ARGS: dict[str, list[str]] = {
     "float move": ["iqn.2026-01.org.example:t", "gold"],
     "forget": ["n1"],
     "get": [],
+    "group add": ["web", "h"],
+    "group create": ["web"],
+    "group delete": ["web"],
+    "group remove": ["web", "h"],
+    "group set": ["web", "alias=w"],
+    "help": [],
+    "host add": ["iqn.2026-01.org.example:h"],
+    "host remove": ["h"],
+    "host rename": ["h", "iqn.2026-01.org.example:g"],
+    "host set": ["h", "alias=db"],
     "import undo": [],
     "init": [],
     "log": [],
+    "lun create": ["db1", "/dev/vg0/db1"],
+    "lun delete": ["db1"],
+    "lun grow": ["db1", "2GiB"],
+    "lun rename": ["db1", "db2"],
+    "lun set": ["db1", "size=2GiB"],
+    "map": ["db1", "h"],
     "migrate": [],
+    "node add": ["n4"],
+    "node remove": ["n1"],
+    "node set": ["n1", "state=drained"],
     "override": ["path-loss", "--for", "60"],
     "plan": ["-f", "map.yaml"],
     "probe": [],
@@ -53,6 +72,7 @@ ARGS: dict[str, list[str]] = {
     "rollback": ["1"],
     "schema": [],
     "secret clear": ["iqn.2026-01.org.example:h"],
+    "secret import": ["-"],
     "secret list": [],
     "secret new-key": [],
     "secret rotate": [],
@@ -60,20 +80,26 @@ ARGS: dict[str, list[str]] = {
     "secret set-discovery": ["n1", "--user", "h"],
     "show": ["1"],
     "status": [],
+    "target create": ["iqn.2026-01.org.example:san"],
+    "target delete": ["san"],
+    "target set": ["san", "alias=s"],
     "trim": [],
+    "unmap": ["db1", "h"],
     "validate": ["map.yaml"],
 }
 """Right arguments for each verb."""
 
 COMMITS = {
     "apply", "confirm", "edit", "import undo", "migrate", "override", "plan", "repair", "rollback",
+    *(f"secret {word}" for word in ("clear", "import", "rotate", "set", "set-discovery")),
+    *(verb for verb in ARGS if verb.partition(" ")[0] in EDITS),
 }  # fmt: skip
 """The verbs that state at an interrupt that nothing was committed, before they read the tree."""
 
-EARLIER = {"check": 2, "convert": 3, "restore": 3, "schema": 0, "secret new-key": 0, "validate": 0}
+EARLIER = {"check": 2, "convert": 3, "help": 0, "restore": 3, "schema": 0, "secret new-key": 0, "validate": 0}
 """What a verb ends with that asks no server, or has read no usable file; 2 is CRITICAL."""
 
-SILENT = {"schema", "secret new-key", "validate"}
+SILENT = {"help", "schema", "secret new-key", "validate"}
 
 LINE = re.compile(r"lunmapctl: .+|LUNMAP (OK|WARNING|CRITICAL|UNKNOWN) - .+")
 
@@ -88,12 +114,13 @@ def command_at(words: str) -> click.Command:
 
 
 def verbs() -> Iterator[str]:
-    """Yield each verb, with the word of its group."""
+    """Yield each verb, with the word of its group; `plan` is a verb that others can follow."""
     for name in VERBS:
         command = command_at(name)
-        yield from (
-            (f"{name} {word}" for word in command.commands) if isinstance(command, click.Group) else [name]
-        )
+        if isinstance(command, click.Group) and not command.invoke_without_command:
+            yield from (f"{name} {word}" for word in command.commands)
+        else:
+            yield name
 
 
 def test_each_verb_is_tried() -> None:

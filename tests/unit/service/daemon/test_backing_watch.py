@@ -11,6 +11,7 @@ from lunmapd.core.base.backing_read import BackingRead
 from lunmapd.core.node.backing_reads import Pace
 from lunmapd.lio.worker.reader_process import ReaderProcess
 from lunmapd.service.daemon.backing_watch import BackingWatch, watched_backings
+from support.ended_process import STAYS
 
 QUICK = Pace(interval=0.05, confirm=0.01, patience=60.0)
 
@@ -73,6 +74,25 @@ class Recorder(ReaderProcess):
         """Remember it."""
         super().close()
         self.closed = True
+
+
+def test_a_process_that_is_killed_during_a_read_that_hangs_is_replaced(tmp_path: Path) -> None:
+    """The other reads hang no longer than it takes to find that it has ended."""
+    (tmp_path / "a").write_bytes(bytes(4096))
+    started = list[str]()
+
+    def start() -> ReaderProcess:
+        started.append("")
+        return ReaderProcess(STAYS) if len(started) == 1 else ReaderProcess()
+
+    reasons = set[str]()
+    watch = BackingWatch(
+        lambda: reasons.update(found(watch).values()), Pace(interval=0.05, confirm=0.01, patience=0.5), start
+    )
+    with watched_backings(watch):
+        watch.check({"a": read(tmp_path / "a")})
+        wait_until("the answer of another process", lambda: found(watch) == {"a": "BackingUnreadable"})
+    assert reasons == {"BackingUnreadable"}
 
 
 def test_a_process_that_dies_is_replaced(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-NOW_AND_THEN = ("cryptography", "prometheus_client", "tabulate")
+NOW_AND_THEN = ("cryptography", "prometheus_client")
 NEVER = {
     "lunmapd.service.daemon.main": (*NOW_AND_THEN, "rtslib_fb"),
     "lunmapd.lio.worker.worker": (*NOW_AND_THEN, "kazoo", "yaml", "click"),

@@ -36,8 +36,8 @@ def test_a_host_has_a_line_for_each_lun() -> None:
     assert printed(host_paragraphs(explain_host(ONE_DEAD, H), NAMES)) == [
         H,
         "logged in to t at n1",
-        "LUN    AT    VOLUME    ACCESS    SIZE    PATHS           WWID",
-        f"3      t     a         rw        1GiB    n1 ok, n2 DEAD  {WWID}",
+        "LUN  AT  VOLUME  ACCESS  SIZE   PATHS           WWID",
+        f"3    t   a       rw      1 GiB  n1 ok, n2 DEAD  {WWID}",
         "n2     node    NO  dead: its session with ZooKeeper ended",
         "               -> on n2: systemctl status lunmapd",
     ]
@@ -71,11 +71,11 @@ def test_a_lun_has_its_hosts_and_nodes() -> None:
     """A host that is not logged in somewhere is in the table."""
     lines = printed(lun_paragraphs(explain_lun(world({"n1": view(HERE), "n2": view()}), "a"), NAMES))
     assert lines[:5] == [
-        f"a: WWID {WWID}, 1GiB",
-        "LUN    AT    FOR    ACCESS",
-        "3      t     h      rw",
-        "HOST    TARGET    LOGGED IN AT    NOT AT    UNKNOWN AT",
-        "h       t         n1              n2        -",
+        f"a: WWID {WWID}, 1 GiB",
+        "LUN  AT  FOR  ACCESS",
+        "3    t   h    rw",
+        "HOST  TARGET  LOGGED IN AT  NOT AT  UNKNOWN AT",
+        "h     t       n1            n2      -",
     ]
     group = replace(MAP, groups={"web": Group()}, luns={"a": replace(LUN, maps=(Map(T, 1, group="web"),))})
     assert "group web" in printed(lun_paragraphs(explain_lun(world({}, group), "a"), NAMES))[2]
@@ -91,8 +91,8 @@ def test_a_node_has_what_depends_on_it() -> None:
     """Its targets, and who loses what if it goes."""
     assert printed(node_paragraphs(explain_node(ONE_DEAD, "n1"), NAMES)) == [
         "n1     node    alive, converged",
-        "TARGET    PORTALS",
-        "t         10.0.0.1:3260",
+        "TARGET  PORTALS",
+        "t       10.0.0.1:3260",
         "1 Lun; logged in: h",
         "if it goes, h loses a",
     ]

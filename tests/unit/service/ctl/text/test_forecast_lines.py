@@ -36,8 +36,8 @@ def test_nodes_that_do_the_same_share_a_line() -> None:
     assert printed(MAP, READ_ONLY, n1=view(HERE), n2=view(HERE)) == [
         "~ luns/a",
         "    maps: h LUN 3 at t, rw -> ro",
-        "NODES    STEPS    HELD    WORST FOR WHO IS LOGGED IN",
-        "n1 n2    2        -       data-unreachable: h (a)",
+        "NODES  STEPS  HELD  WORST FOR WHO IS LOGGED IN",
+        "n1 n2  2      -     data-unreachable: h (a)",
         "1 host disturbed: h; no node would hold steps (logins as of at most 41 s ago).",
     ]
 
@@ -45,7 +45,7 @@ def test_nodes_that_do_the_same_share_a_line() -> None:
 def test_what_is_to_be_known_follows_the_table() -> None:
     """Holds with their reason, nodes that are not converged, and what is assumed."""
     lines = printed(MAP, NONE, n1=view(HERE, allow="none"), n2=view(live=False, limits=None))
-    assert lines[3:5] == ["n1       1        4       -", "n2       5        -       -"]
+    assert lines[3:5] == ["n1     1      4     -", "n2     5      -     -"]
     text = " ".join(line.strip() for line in lines)
     assert f"n1 would hold steps: data-unreachable for {H}, logged in now: held until they log out" in text
     assert "n2 is dead: it would do this when it comes back" in text

@@ -38,7 +38,7 @@ def test_a_node_that_lags_is_told_by_how_much_and_since_when() -> None:
     """In revisions, and in seconds since the first of them."""
     told = line(FleetNode(LIVE, STATUS))
     assert (told.behind, told.behind_since, told.lag) == (2, "2026-01-01T23:57:53Z", 127.0)
-    assert node_status_table([told])[1].split() == [
+    assert node_status_table([told]).lines()[1].split() == [
         "n1", "alive", "degraded", "7", "9", "2", "2m07s", "4", "0", "2", "2026-01-01T00:00:00Z",
     ]  # fmt: skip
 
@@ -61,7 +61,7 @@ def test_what_is_not_known_of_a_lag_is_a_dash(node: FleetNode, behind: int | Non
     """Revisions that were trimmed have no time any more, and who has applied nothing has no lag."""
     told = line(node, {})
     assert (told.behind, told.lag) == (behind, None)
-    assert node_status_table([told])[1].split()[6] == "-"
+    assert node_status_table([told]).lines()[1].split()[6] == "-"
 
 
 def test_a_status_that_is_cut_says_so() -> None:

@@ -9,8 +9,8 @@ N1, N2, N3 = NodePath("n1", "ok"), NodePath("n2", "dead"), NodePath("n3", "Backi
 
 def rows(*found: LunPaths) -> list[list[str]]:
     """Return the cells of the table without its head."""
-    lines = paths_table(found)
-    assert lines[0].split() == ["LUN", "PATHS", "NODES", "INITIATORS"]
+    lines = paths_table(found).lines()
+    assert lines[0].split() == ["LUN", "SIZE", "PATHS", "NODES", "INITIATORS"]
     return [[cell.strip() for cell in line.split("  ") if cell.strip()] for line in lines[1:]]
 
 
@@ -18,13 +18,13 @@ def test_each_lun_is_a_line() -> None:
     """A Lun has the count of its paths, each path's state, and the number of logged-in initiators."""
     hosts = Host("h1", T, ("n1",)), Host("h2", T, (), ("n1",))
     assert rows(
-        LunPaths("db1", 1, 3, (N1, N2, N3), hosts),
+        LunPaths("db1", 1, 3, (N1, N2, N3), hosts, 3 << 29),
         LunPaths("unseen", 0, 0, (), ()),
         LunPaths("empty", 1, 1, (N1,), ()),
     ) == [
-        ["db1", "1/3", "n1 ok, n2 DEAD, n3 BackingDeviceMissing", "1/2 logged in"],
-        ["unseen", "-", "-", "-"],
-        ["empty", "1/1", "n1 ok", "-"],
+        ["db1", "1.5 GiB", "1/3", "n1 ok, n2 DEAD, n3 BackingDeviceMissing", "1/2 logged in"],
+        ["unseen", "-", "-", "-", "-"],
+        ["empty", "-", "1/1", "n1 ok", "-"],
     ]
 
 

@@ -1,18 +1,22 @@
 """The key of each secret, and the nodes that have each key."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from msgspec import Struct
 
-from lunmapd.client import Client, Fleet
+from lunmapd.client import Client
 from lunmapd.core.base.errors import Exit, LunmapdError
 from lunmapd.core.base.lunmap import Chap
 from lunmapd.core.map import credentials
 from lunmapd.core.secrets.sealing import Keyring, SecretError, sealed_with
-from lunmapd.service import keyfile, settings
+from lunmapd.service import keyfile
 from lunmapd.service.output import echo_paragraphs
 from lunmapd.service.table import table
+
+if TYPE_CHECKING:
+    from lunmapd.client import Fleet
 
 key_file_option = click.option(
     "--key-file",
@@ -30,6 +34,8 @@ class KeyMissingError(LunmapdError):
 
 def configured_key_file(config: Path) -> Path:
     """Return the key file of the settings file, the default one if there are no settings."""
+    from lunmapd.service import settings  # noqa: PLC0415 - it imports the reader of YAML
+
     try:
         return Path(settings.load_settings(config).key_file)
     except settings.SettingsUnreadableError:
@@ -101,7 +107,7 @@ def echo_listing(listing: Listing) -> None:
     echo_paragraphs(secrets, table(("KEY", "THIS MACHINE", "LIVE NODES"), keys))
 
 
-def keys_of_live_nodes(fleet: Fleet) -> dict[str, tuple[str, ...]]:
+def keys_of_live_nodes(fleet: "Fleet") -> dict[str, tuple[str, ...]]:
     """Return the key ids that each live node reports, by node name."""
     return {
         name: node.status.keys if node.status is not None else ()

@@ -1,0 +1,75 @@
+"""Setting fields of an object by `FIELD=VALUE`, as in `size=64GiB` or `shared.reservations=off`."""
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from msgspec import to_builtins
+
+from lunmapd.core.base.lunmap import Document, Section
+from lunmapd.core.edits.errors import BadAssignmentError
+from lunmapd.core.map.mapfile import read_document
+
+_LISTS = {"nodes", "initiators", "portals", "iser_portals"}
+_STEP = re.compile(r'"([^"]+)"|([^".]+)')
+_FIELD = re.compile(r'("[^"]+"|[^".]+)(\.("[^"]+"|[^".]+))*')
+_SECRETS = {"chap", "mutual_chap", "discovery"}
+_ELSEWHERE = {"maps": "'lunmapctl map' and 'unmap' change the maps of a Lun"}
+
+
+def assign_fields(section: Section, name: str, document: Document, words: Iterable[str]) -> Document:
+    """Return an object with the fields of `FIELD=VALUE` set; an empty VALUE gives a field its default.
+
+    A dot leads into a field, as in `attributes.is_nonrot=1`; a name that has dots is in double quotes, as in
+    `backing.overrides."n1.lab"=/dev/sdb`. Items of a list are separated by commas.
+    Raises BadAssignmentError, and InvalidInputError for a value of another form.
+    """
+    plain: dict[str, Any] = to_builtins(document)
+    for word in words:
+        field, equals, value = word.partition("=")
+        if not (equals and field):
+            raise BadAssignmentError(f"{word!r} is no assignment: write FIELD=VALUE, such as alias=db")
+        path = _steps(field)
+        _check_field(path)
+        _set(plain, path, value, section)
+    return read_document(section, name, plain)
+
+
+def _steps(field: str) -> list[str]:
+    """Return the steps of a field; a step with dots is in double quotes. Raises BadAssignmentError."""
+    if not _FIELD.fullmatch(field):
+        raise BadAssignmentError(
+            f"{field!r} is no field: separate its steps by dots, and quote one with dots of its own, as in "
+            """'backing.overrides."n1.example.org"=/dev/sdb'"""
+        )
+    return [quoted or plain for quoted, plain in _STEP.findall(field)]
+
+
+def _check_field(path: list[str]) -> None:
+    first, field = path[0], ".".join(path)
+    if first in _SECRETS:
+        raise BadAssignmentError(f"{field} is a secret, which no argument may hold: see 'lunmapctl secret'")
+    if first in _ELSEWHERE:
+        raise BadAssignmentError(f"{field} can't be set: {_ELSEWHERE[first]}")
+
+
+def _set(plain: dict[str, Any], path: list[str], text: str, section: Section) -> None:
+    *above, last = path
+    for step in above:
+        below = plain.setdefault(step, {})
+        if not isinstance(below, dict):
+            raise BadAssignmentError(f"{'.'.join(path)} can't be set: {step} has no fields")
+        plain = below
+    if not text:
+        plain.pop(last, None)
+    elif last in _LISTS:
+        plain[last] = _listed(plain.get(last), text.split(","), is_mapping=section == "targets" and not above)
+    else:
+        plain[last] = text
+
+
+def _listed(present: Any, items: list[str], *, is_mapping: bool) -> Any:
+    """Return a list; for the nodes of a target a mapping, in which nodes keep their settings."""
+    if not is_mapping:
+        return items
+    return {item: (present or {}).get(item, {}) for item in items}

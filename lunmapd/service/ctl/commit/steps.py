@@ -1,0 +1,97 @@
+"""The steps that the verbs that commit share: their options, showing, asking, committing, waiting."""
+
+import functools
+from collections.abc import Callable, Iterable, Sequence
+
+import click
+from msgspec.structs import replace
+
+from lunmapd.client import Client, Lunmap, Note, Problem, Proposal, Revision
+from lunmapd.service.ctl.commit.consent import Consent, agree, foresee
+from lunmapd.service.ctl.text.output import echo_committed, reuse_options
+from lunmapd.service.output import echo, echo_paragraphs
+
+wait_option = click.option(
+    "--wait",
+    type=click.FloatRange(min=0),
+    metavar="SECONDS",
+    help="Wait until every live node has applied the revision.",
+)
+
+
+dry_run_option = click.option(
+    "-n", "--dry-run", is_flag=True, help="Show the changes and what nodes would do, and commit nothing."
+)
+
+
+def permission_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options that allow what a commit refuses; the command receives them in its `note`."""
+
+    @click.option(
+        "--shrink",
+        multiple=True,
+        metavar="LUN",
+        help="Allow this Lun to shrink: initiators lose the data at its end. Repeatable.",
+    )
+    @click.option(
+        "--rebacking",
+        multiple=True,
+        metavar="LUN",
+        help="Allow this Lun another path or configuration while it is mapped: initiators get the data there "
+        "and don't notice. Not needed if each node reports it as another name of what it has opened. "
+        "Repeatable.",
+    )
+    @reuse_options
+    @functools.wraps(command)
+    def wrapped(
+        *args: object, note: Note, shrink: tuple[str, ...], rebacking: tuple[str, ...], **rest: object
+    ) -> None:
+        command(*args, note=replace(note, shrink=shrink, rebacking=rebacking), **rest)
+
+    return wrapped
+
+
+def commit_proposal(
+    client: Client,
+    proposal: Proposal,
+    note: Note,
+    consent: Consent | None,
+    output: str,
+    nothing: str,
+    first: Sequence[Iterable[str]] = (),
+) -> Revision | None:
+    """Show what the nodes would do, ask for what `consent` lacks, and commit; without it commit nothing.
+
+    `first` are paragraphs about what must be done before the commit, for people.
+    """
+    if proposal.changes:
+        forecast = foresee(client, proposal, note, output)
+        if first and output != "json":
+            echo("")
+            echo_paragraphs(*first)
+        if consent is not None:
+            agree(proposal, forecast, consent, output)
+    made = None if consent is None else client.apply(proposal, note)
+    echo_committed(made, proposal.changes, output, nothing, is_shown=bool(proposal.changes))
+    return made
+
+
+def warn_of_map(lunmap: Lunmap, locate: Callable[..., Problem]) -> None:
+    """Print the warnings of a map; `locate` returns the problem of a place and a message."""
+    from lunmapd.core.map import rules  # noqa: PLC0415 - only verbs that change the map need them
+
+    for warning in rules.map_warnings(lunmap):
+        echo(f"lunmapctl: warning: {locate(warning.place, warning.message)}", err=True)
+
+
+def nothing_text(proposal: Proposal, *, dry_run: bool) -> str:
+    """Return the sentence that nothing was committed."""
+    if dry_run and proposal.changes:
+        return "nothing was committed (dry run)"
+    return f"nothing to change: the map is at revision {proposal.before.revision}"
+
+
+def wait_for(client: Client, revision: Revision | None, head: int, seconds: float | None) -> None:
+    """Wait until live nodes have applied a revision, None for `head`. Raises NotAppliedError."""
+    if seconds is not None:
+        client.wait_applied(revision.revision if revision else head, seconds)

@@ -1,0 +1,236 @@
+"""`lunmapctl lun`: create, change, grow, rename and delete Luns."""
+
+from collections.abc import Mapping
+
+import click
+
+from lunmapd.client import Access, Lun, Lunmap, Shared
+from lunmapd.core.base.backings import PLUGINS, Backing, Plugin, backing_of
+from lunmapd.core.base.errors import Exit, LunmapdError
+from lunmapd.core.base.lunmap import Scope
+from lunmapd.core.edits.assign import assign_fields
+from lunmapd.core.edits.errors import BadAssignmentError
+from lunmapd.core.edits.find import find_grantee, find_lun, find_node, find_target
+from lunmapd.core.edits.luns import add_lun, drop_lun, rename_lun, resize_lun
+from lunmapd.core.edits.maps import AskedMap, FreeNumbers, map_lun, with_shared
+from lunmapd.core.edits.objects import with_object
+from lunmapd.core.map.mapfile import parse_size, show_size
+from lunmapd.core.map.short_names import short_names
+from lunmapd.service.ctl.cli import Connection
+from lunmapd.service.ctl.edits.run import How, commit_edit, edit_options
+from lunmapd.service.ctl.start.lazy import is_planning
+from lunmapd.service.ctl.text.host_lines import resize_commands
+from lunmapd.service.output import echo, echo_paragraphs
+from lunmapd.service.table import table
+
+_KINDS = {plugin.saved_name: plugin for plugin in PLUGINS.values()}
+
+
+def _read_size(context: click.Context, option: click.Parameter, value: str | None) -> int | None:
+    """Return the bytes of a size such as 64GiB."""
+    try:
+        return None if value is None else parse_size(value)
+    except ValueError as error:
+        raise click.BadParameter(str(error), context, option) from None
+
+
+shared_option = click.option(
+    "--shared",
+    type=click.Choice([scope.value for scope in Scope]),
+    help="For a Lun of several nodes: whether hosts are offered reservations and COMPARE AND WRITE.  "
+    "[default: as all other Luns]",
+)
+target_option = click.option(
+    "--target", default="", help="The target: its name, alias or last part.  [default: the only one]"
+)
+
+
+def shared_choice(word: str | None) -> Shared | None:
+    """Return the choice of the option."""
+    return None if word is None else Shared(Scope(word), Scope(word))
+
+
+@click.group()
+def lun_verbs() -> None:
+    """Create, change and delete Luns."""
+
+
+@lun_verbs.command("create")
+@click.argument("name")
+@click.argument("path", required=False, default="")
+@click.option("--type", "kind", type=click.Choice(list(_KINDS)), default="block", show_default=True)
+@click.option("--size", callback=_read_size, help="Such as 64GiB; of a device the least that it must have.")
+@click.option("--on", default="", metavar="NODE,...", help="The nodes.  [default: all of its targets]")
+@click.option("--preferred", default="", metavar="NODE", help="The node whose paths hosts should use.")
+@target_option
+@click.option(
+    "--to",
+    "hosts",
+    multiple=True,
+    metavar="HOST[,LUN][,ro]",
+    help="Map it to this host, or to group:NAME, as in --to host1,5,ro. Repeatable.",
+)
+@shared_option
+@edit_options
+@click.pass_obj
+def _create(
+    connection: Connection,
+    name: str,
+    path: str,
+    kind: str,
+    size: int | None,
+    on: str,
+    preferred: str,
+    target: str,
+    hosts: tuple[str, ...],
+    shared: str | None,
+    how: How,
+) -> None:
+    """Create the Lun NAME with a new serial.
+
+    PATH is its device or file, or the configuration of a tcmu program. --to maps it. A Lun that exists
+    already stays, if it is as asked for; maps that it lacks are added.
+    """
+    grants, backing = [_grant(word) for word in hosts], _backing(_KINDS[kind], path)
+
+    def edit(lunmap: Lunmap, free: FreeNumbers) -> Lunmap:
+        nodes = tuple(find_node(lunmap, each) for each in on.split(",")) if on else ()
+        choice = shared_choice(shared)
+        new = Lun(backing, size=size, nodes=nodes, preferred=preferred, shared=choice)
+        lunmap = add_lun(lunmap, name, new)
+        for word, number, access in grants:
+            asked = AskedMap(find_grantee(lunmap, word), find_target(lunmap, target), number, access)
+            lunmap = map_lun(lunmap, name, asked, free)
+        return with_shared(lunmap, name, None)
+
+    commit_edit(connection, edit, how)
+
+
+def _backing(plugin: Plugin, source: str) -> Backing:
+    if plugin is _KINDS["ramdisk"]:
+        if source:
+            raise click.UsageError("a ramdisk has no PATH")
+    elif not source:
+        raise click.UsageError(f"a {plugin.saved_name} Lun needs a PATH")
+    return backing_of(plugin, source)
+
+
+def _grant(word: str) -> tuple[str, int | None, Access | None]:
+    """Return the host of HOST[,LUN][,ro], with the number and the access that it names."""
+    host, *rest = word.split(",")
+    number: int | None = None
+    access: Access | None = None
+    for each in rest:
+        if each.isascii() and each.isdigit():
+            number = int(each)
+        elif each in {"ro", "rw"}:
+            access = Access(each)
+        else:
+            raise BadAssignmentError(
+                f"{word!r} is no HOST[,LUN][,ro]: {each!r} is neither a number, ro nor rw"
+            )
+    return host, number, access
+
+
+@lun_verbs.command("set")
+@click.argument("name")
+@click.argument("fields", nargs=-1, required=True, metavar="FIELD=VALUE...")
+@edit_options
+@click.pass_obj
+def _set(connection: Connection, name: str, fields: tuple[str, ...], how: How) -> None:
+    """Set fields of the Lun NAME.
+
+    They are those of a map file, such as preferred=n2 or shared.reservations=off. An empty VALUE gives a
+    field its default.
+    """
+
+    def edit(lunmap: Lunmap, _: FreeNumbers) -> Lunmap:
+        lun = lunmap.luns[find_lun(lunmap, name)]
+        return with_object(lunmap, "luns", name, assign_fields("luns", name, lun, fields))
+
+    commit_edit(connection, edit, how)
+
+
+@lun_verbs.command("grow")
+@click.argument("name")
+@click.argument("size", callback=_read_size, required=False)
+@edit_options
+@click.pass_obj
+def _grow(connection: Connection, name: str, size: int | None, how: How) -> None:
+    """Make the Lun NAME larger, or show its sizes.
+
+    Grow the file or device on every node first, then give the SIZE of the file here. The size of a device
+    needs no commit: without SIZE that of each node is shown, and what the hosts have to do. With --wait every
+    live node must have the same size in that time, else the exit code is 6.
+    """
+
+    def edit(lunmap: Lunmap, _: FreeNumbers) -> Lunmap:
+        return resize_lun(lunmap, name, size)
+
+    commit_edit(connection, edit, how)
+    if how.output == "json" or how.dry_run or is_planning():
+        return
+    with connection.client() as client:
+        sizes = client.wait_sizes(name, size or 0, how.wait or 0.0)
+        lunmap = client.read().lunmap
+    duties = () if size else resize_commands(lunmap, name, short_names(lunmap))
+    lacking = _lacking(sizes, size or 0)
+    echo("")
+    echo_paragraphs(_size_lines(name, sizes), () if how.wait is not None else lacking, *duties)
+    if how.wait is not None and lacking:
+        raise NotGrownError(lacking)
+
+
+class NotGrownError(LunmapdError):
+    """Some nodes have not the new size of a Lun; `lacking` has a sentence for each."""
+
+    exit_code = Exit.DEGRADED
+
+    def __init__(self, lacking: tuple[str, ...]) -> None:
+        self.lacking = lacking
+        super().__init__("; ".join(lacking))
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """The sentences, one a line."""
+        return self.lacking
+
+
+def _size_lines(name: str, sizes: Mapping[str, int]) -> list[str]:
+    if not sizes:
+        return [f"no live node reports {name}"]
+    return table(("NODE", "SIZE"), [(node, show_size(size) if size else "-") for node, size in sizes.items()])
+
+
+def _lacking(sizes: Mapping[str, int], least: int) -> tuple[str, ...]:
+    """Return what lacks at the nodes that have less than the others, or than is asked for."""
+    largest = max(least, *sizes.values(), 0)
+    return tuple(
+        f"{node} has {show_size(size)} and not {show_size(largest)}: grow the file or device there"
+        for node, size in sizes.items()
+        if size < largest
+    )
+
+
+@lun_verbs.command("rename")
+@click.argument("old")
+@click.argument("new")
+@edit_options
+@click.pass_obj
+def _rename(connection: Connection, old: str, new: str, how: How) -> None:
+    """Rename the Lun OLD to NEW.
+
+    Its serial and maps stay. Every node makes its storage object anew, so hosts lose all paths for a moment:
+    'plan' shows which.
+    """
+    commit_edit(connection, lambda lunmap, _: rename_lun(lunmap, old, new), how)
+
+
+@lun_verbs.command("delete")
+@click.argument("name")
+@click.option("--unmap", is_flag=True, help="Also if it is mapped.")
+@edit_options
+@click.pass_obj
+def _delete(connection: Connection, name: str, unmap: bool, how: How) -> None:
+    """Delete the Lun NAME; its data stay."""
+    commit_edit(connection, lambda lunmap, _: drop_lun(lunmap, name, unmap=unmap), how, ("luns", name))

@@ -1,0 +1,71 @@
+"""`lunmapctl map` and `unmap`: who sees a Lun."""
+
+import click
+
+from lunmapd.client import Access, Lunmap
+from lunmapd.core.edits.find import find_grantee, find_lun, find_target
+from lunmapd.core.edits.maps import AskedMap, FreeNumbers, map_lun, unmap_lun, with_shared
+from lunmapd.service.ctl.cli import Connection
+from lunmapd.service.ctl.edits.lun import shared_choice, shared_option, target_option
+from lunmapd.service.ctl.edits.run import How, commit_edit, edit_options
+
+
+@click.command("map")
+@click.argument("name", metavar="LUN")
+@click.argument("hosts", nargs=-1, required=True, metavar="HOST...")
+@click.option("--lun", "number", type=int, help="The LUN number.  [default: one that the hosts never had]")
+@click.option("--ro", "access", flag_value="ro", help="Read-only.")
+@click.option("--rw", "access", flag_value="rw", help="With writes, which is the default of a new map.")
+@target_option
+@shared_option
+@edit_options
+@click.pass_obj
+def map_verb(
+    connection: Connection,
+    name: str,
+    hosts: tuple[str, ...],
+    number: int | None,
+    access: str | None,
+    target: str,
+    shared: str | None,
+    how: How,
+) -> None:
+    """Let each HOST see LUN. HOST is a name, an alias, the part after the last colon, or group:NAME.
+
+    A host that sees the Lun already gets the access of --ro or --rw.
+    """
+
+    def edit(lunmap: Lunmap, free: FreeNumbers) -> Lunmap:
+        lun, through = find_lun(lunmap, name), find_target(lunmap, target)
+        wanted = None if access is None else Access(access)
+        for host in hosts:
+            asked = AskedMap(find_grantee(lunmap, host), through, number, wanted)
+            lunmap = map_lun(lunmap, lun, asked, free)
+        return with_shared(lunmap, lun, shared_choice(shared))
+
+    commit_edit(connection, edit, how)
+
+
+@click.command("unmap")
+@click.argument("name", metavar="LUN")
+@click.argument("hosts", nargs=-1, metavar="[HOST]...")
+@click.option("--all", "everybody", is_flag=True, help="From every host and group.")
+@click.option("--target", default="", help="Only through this target.  [default: through all]")
+@edit_options
+@click.pass_obj
+def unmap_verb(
+    connection: Connection, name: str, hosts: tuple[str, ...], everybody: bool, target: str, how: How
+) -> None:
+    """Take LUN from each HOST, or with --all from everybody. Remove its device there first, as is shown."""
+    if everybody == bool(hosts):
+        raise click.UsageError("name the hosts, or use --all")
+
+    def edit(lunmap: Lunmap, _: FreeNumbers) -> Lunmap:
+        lun, through = find_lun(lunmap, name), find_target(lunmap, target) if target else ""
+        if everybody:
+            return unmap_lun(lunmap, lun, None, through)
+        for host in hosts:
+            lunmap = unmap_lun(lunmap, lun, find_grantee(lunmap, host), through)
+        return lunmap
+
+    commit_edit(connection, edit, how)

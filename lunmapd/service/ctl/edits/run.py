@@ -1,0 +1,165 @@
+"""What the short verbs share: the options, the plan, the commit, and what the hosts have to do."""
+
+import functools
+import sys
+from collections.abc import Callable, Iterator
+from textwrap import shorten
+
+import click
+from msgspec import Struct
+from msgspec.structs import replace
+
+from lunmapd.client import Client, ConflictError, Lunmap, Note, Proposal
+from lunmapd.core.base.errors import Exit
+from lunmapd.core.base.lunmap import Section
+from lunmapd.core.base.text import nearest, suggestion
+from lunmapd.core.edits.maps import FreeNumbers
+from lunmapd.core.map.mapfile import show_size
+from lunmapd.core.map.rules import map_warnings
+from lunmapd.core.map.short_names import last_part
+from lunmapd.service.cli import output_option
+from lunmapd.service.ctl.cli import Connection
+from lunmapd.service.ctl.commit.consent import Consent, consent_options, foresee
+from lunmapd.service.ctl.commit.steps import (
+    commit_proposal,
+    dry_run_option,
+    nothing_text,
+    permission_options,
+    wait_for,
+    wait_option,
+)
+from lunmapd.service.ctl.start.lazy import is_planning
+from lunmapd.service.ctl.text.forecast_lines import plan_report
+from lunmapd.service.ctl.text.host_lines import HostDuties, host_duties
+from lunmapd.service.ctl.text.output import note_options
+from lunmapd.service.output import echo, echo_json, echo_paragraphs
+
+EditMap = Callable[[Lunmap, FreeNumbers], Lunmap]
+
+_ATTEMPTS = 3
+_MAX_MESSAGE = 72
+
+
+class How(Struct, frozen=True):
+    """How an edit is committed."""
+
+    note: Note
+    consent: Consent
+    dry_run: bool
+    wait: float | None
+    output: str
+
+
+def edit_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options of every short verb; the command receives them as `how`."""
+
+    @note_options
+    @permission_options
+    @consent_options
+    @dry_run_option
+    @wait_option
+    @output_option
+    @functools.wraps(command)
+    def wrapped(
+        *args: object,
+        note: Note,
+        consent: Consent,
+        dry_run: bool,
+        wait: float | None,
+        output: str,
+        **rest: object,
+    ) -> None:
+        if not note.message:
+            note = replace(note, message=_words())
+        command(*args, how=How(note, consent, dry_run, wait, output), **rest)
+
+    return wrapped
+
+
+def _words() -> str:
+    """Return the verb and its arguments, without options, as the message of a commit."""
+    here = context = click.get_current_context()
+    words = [
+        word
+        for each in here.command.get_params(here)
+        if isinstance(each, click.Argument)
+        for word in _shown(here.params[each.name or ""])
+    ]
+    while context.parent is not None:
+        words.insert(0, context.info_name or "")
+        context = context.parent
+    return shorten(" ".join(words), _MAX_MESSAGE, placeholder=" ...")
+
+
+def _shown(value: object) -> Iterator[str]:
+    """Yield an argument as words; numbers are sizes."""
+    if isinstance(value, tuple):
+        yield from value
+    elif isinstance(value, int):
+        yield show_size(value)
+    elif value:
+        yield str(value)
+
+
+def commit_edit(
+    connection: Connection, edit: EditMap, how: How, gone: tuple[Section, str] | None = None
+) -> None:
+    """Edit the newest map: show, ask, commit, and print what the hosts have to do.
+
+    If another client changed the same objects meanwhile, the edit is made and shown again. `gone` is the
+    section and the word of an object that the edit removes.
+    """
+    with connection.client() as client:
+        for attempt in range(1, _ATTEMPTS + 1):
+            try:
+                _commit_once(client, edit, how, gone)
+            except ConflictError:
+                if attempt == _ATTEMPTS or how.note.expect is not None:
+                    raise
+            else:
+                return
+
+
+def _commit_once(client: Client, edit: EditMap, how: How, gone: tuple[Section, str] | None) -> None:
+    proposal = client.propose_edit(edit, how.note)
+    duties = host_duties(proposal.before.lunmap, proposal.after)
+    _warn_of_changes(proposal)
+    if is_planning():
+        _show_plan(client, proposal, how, duties)
+        return
+    nothing = nothing_text(proposal, dry_run=how.dry_run)
+    if gone is not None and not proposal.changes:
+        nothing = _nothing_there(proposal.after, *gone)
+    consent = None if how.dry_run else how.consent
+    made = commit_proposal(client, proposal, how.note, consent, how.output, nothing, duties.before)
+    if how.output != "json" and duties.after:
+        echo("")
+        echo_paragraphs(*duties.after)
+    if not how.dry_run:
+        wait_for(client, made, proposal.before.revision, how.wait)
+
+
+def _nothing_there(lunmap: Lunmap, section: Section, word: str) -> str:
+    """Return the sentence that the object to remove is not in the map, with the nearest one."""
+    known = lunmap.section(section)
+    near = nearest(word, {*known, *map(last_part, known)})
+    return f"nothing to change: the map has no {section}/{word}{suggestion(near)}"
+
+
+def _show_plan(client: Client, proposal: Proposal, how: How, duties: HostDuties) -> None:
+    forecast = foresee(client, proposal, how.note, how.output)
+    if how.output == "json":
+        echo_json(plan_report(proposal, forecast))
+    elif duties.before or duties.after:
+        echo("")
+        echo_paragraphs(*duties.before, *duties.after)
+    if forecast.is_noticed:
+        sys.exit(Exit.DEGRADED)
+
+
+def _warn_of_changes(proposal: Proposal) -> None:
+    """Print the warnings of the objects that the edit changes."""
+    changed = {change.path for change in proposal.changes}
+    for warning in map_warnings(proposal.after):
+        if "/".join(map(str, warning.place[:2])) in changed:
+            echo(f"lunmapctl: warning: {warning}", err=True)

@@ -1,0 +1,163 @@
+"""`lunmapctl target` and `node`: what serves the Luns."""
+
+import click
+
+from lunmapd.client import Authentication, Lunmap, Node, PortalGroup, Target
+from lunmapd.core.base.names import parse_portal
+from lunmapd.core.edits.assign import assign_fields
+from lunmapd.core.edits.find import find_node, find_target
+from lunmapd.core.edits.maps import FreeNumbers
+from lunmapd.core.edits.objects import with_object
+from lunmapd.core.edits.servers import add_node, create_target, delete_target, remove_node
+from lunmapd.core.map.short_names import find_name
+from lunmapd.service.ctl.cli import Connection
+from lunmapd.service.ctl.edits.run import How, commit_edit, edit_options
+
+
+def _read_portals(
+    context: click.Context, option: click.Parameter, values: tuple[str, ...]
+) -> tuple[str, ...]:
+    """Return portals in the spelling of the map."""
+    try:
+        return tuple(map(parse_portal, values))
+    except ValueError as error:
+        raise click.BadParameter(str(error), context, option) from None
+
+
+@click.group()
+def target_verbs() -> None:
+    """Create, change and delete targets."""
+
+
+@target_verbs.command("create")
+@click.argument("iqn")
+@click.option("--on", default="", metavar="NODE,...", help="The nodes that serve it.  [default: all]")
+@click.option("--alias", default="", help="A name for people.")
+@click.option(
+    "--authentication",
+    type=click.Choice([each.value for each in Authentication]),
+    default=Authentication.NONE.value,
+    show_default=True,
+)
+@edit_options
+@click.pass_obj
+def _create(connection: Connection, iqn: str, on: str, alias: str, authentication: str, how: How) -> None:
+    """Create the target IQN.
+
+    All portals of its nodes serve it, with new port ids.
+    """
+
+    def edit(lunmap: Lunmap, _: FreeNumbers) -> Lunmap:
+        nodes = on.split(",") if on else sorted(lunmap.nodes)
+        if not on and iqn in lunmap.targets:
+            nodes = list(lunmap.targets[iqn].nodes)
+        groups = {name: _served(lunmap, iqn, name) for name in nodes}
+        return create_target(lunmap, iqn, Target(groups, alias, Authentication(authentication)))
+
+    commit_edit(connection, edit, how)
+
+
+def _served(lunmap: Lunmap, iqn: str, node: str) -> PortalGroup:
+    """Return how a node serves a target that exists already, else by all its portals."""
+    there = lunmap.targets.get(iqn)
+    return PortalGroup() if there is None else there.nodes.get(node, PortalGroup())
+
+
+@target_verbs.command("set")
+@click.argument("target")
+@click.argument("fields", nargs=-1, required=True, metavar="FIELD=VALUE...")
+@edit_options
+@click.pass_obj
+def _set(connection: Connection, target: str, fields: tuple[str, ...], how: How) -> None:
+    """Set fields of TARGET.
+
+    They are those of a map file, such as alias=san, nodes=n1,n2 or authentication=chap.
+    """
+
+    def edit(lunmap: Lunmap, _: FreeNumbers) -> Lunmap:
+        iqn = find_target(lunmap, target)
+        changed = assign_fields("targets", iqn, lunmap.targets[iqn], fields)
+        return with_object(lunmap, "targets", iqn, changed)
+
+    commit_edit(connection, edit, how)
+
+
+@target_verbs.command("delete")
+@click.argument("target")
+@click.option("--unmap", is_flag=True, help="Also if it shows Luns.")
+@edit_options
+@click.pass_obj
+def _delete(connection: Connection, target: str, unmap: bool, how: How) -> None:
+    """Delete TARGET; Luns and hosts stay."""
+
+    def edit(lunmap: Lunmap, _: FreeNumbers) -> Lunmap:
+        return delete_target(lunmap, find_name(target, lunmap.targets) or target, unmap=unmap)
+
+    commit_edit(connection, edit, how, ("targets", target))
+
+
+@click.group()
+def node_verbs() -> None:
+    """Add, change and remove storage nodes."""
+
+
+@node_verbs.command("add")
+@click.argument("node")
+@click.option(
+    "--portal",
+    "portals",
+    multiple=True,
+    callback=_read_portals,
+    help="ADDRESS[:PORT], as 10.0.1.4. Repeatable.",
+)
+@click.option("--tag", type=click.IntRange(1, 65535), help="The TPG tag.  [default: one never used]")
+@click.option("--target", "targets", multiple=True, help="Let it serve this target. Repeatable.")
+@edit_options
+@click.pass_obj
+def _add(
+    connection: Connection,
+    node: str,
+    portals: tuple[str, ...],
+    tag: int | None,
+    targets: tuple[str, ...],
+    how: How,
+) -> None:
+    """Add NODE to the map.
+
+    It is the setting `node` of lunmapd there.
+    """
+
+    def edit(lunmap: Lunmap, free: FreeNumbers) -> Lunmap:
+        return add_node(lunmap, node, Node(tag or 0, portals), targets, free)
+
+    commit_edit(connection, edit, how)
+
+
+@node_verbs.command("set")
+@click.argument("node")
+@click.argument("fields", nargs=-1, required=True, metavar="FIELD=VALUE...")
+@edit_options
+@click.pass_obj
+def _set_node(connection: Connection, node: str, fields: tuple[str, ...], how: How) -> None:
+    """Set fields of NODE.
+
+    They are those of a map file, such as portals=10.0.1.4,10.0.2.4, state=drained or labels.rack=r1.
+    """
+
+    def edit(lunmap: Lunmap, _: FreeNumbers) -> Lunmap:
+        name = find_node(lunmap, node)
+        return with_object(lunmap, "nodes", name, assign_fields("nodes", name, lunmap.nodes[name], fields))
+
+    commit_edit(connection, edit, how)
+
+
+@node_verbs.command("remove")
+@click.argument("node")
+@edit_options
+@click.pass_obj
+def _remove(connection: Connection, node: str, how: How) -> None:
+    """Remove NODE from targets, Luns and the map.
+
+    Then stop lunmapd there, and let 'forget' remove its status.
+    """
+    commit_edit(connection, lambda lunmap, _: remove_node(lunmap, node), how, ("nodes", node))

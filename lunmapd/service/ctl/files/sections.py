@@ -1,0 +1,46 @@
+"""The arguments that name a section of the map and an object of it."""
+
+from typing import get_args
+
+import click
+
+from lunmapd.core.base.lunmap import SECTIONS, Lunmap, Section
+from lunmapd.core.base.text import nearest, suggestion
+from lunmapd.core.map.short_names import find_name
+
+_WORDS: dict[str, Section] = {
+    **{section: section for section in get_args(Section)},
+    **{section.removesuffix("s"): section for section in get_args(Section)},
+    "hosts": "initiators",
+    "host": "initiators",
+}
+
+section_argument = click.argument("section", metavar=f"[{'|'.join(SECTIONS)}]", required=False)
+
+
+def section_and_name(word: str | None, name: str | None) -> tuple[Section | None, str | None]:
+    """Return the section that a word stands for, and the name: `lun db1` and `luns/db1` stand for both.
+
+    Raises UsageError.
+    """
+    if word is None:
+        return None, None
+    first, _, rest = word.partition("/")
+    section = _WORDS.get(first)
+    if section is not None and not (rest and name):
+        return section, rest or name
+    near = suggestion(nearest(word, _WORDS)) or "."
+    raise click.UsageError(
+        f"there is no section {word!r}{near} The sections are {', '.join(SECTIONS)}; the name of an object "
+        "follows its section"
+    )
+
+
+def full_name(lunmap: Lunmap, section: Section | None, name: str | None) -> str | None:
+    """Return the name of an object for a word of the admin: a host or target also has short names.
+
+    Raises NoSuchNameError if several objects have the short name.
+    """
+    if name is None or section not in {"initiators", "targets"}:
+        return name
+    return find_name(name, lunmap.initiators if section == "initiators" else lunmap.targets) or name

@@ -1,0 +1,39 @@
+"""Ctrl-C: an interrupt that ends the verb wherever it comes, also while kazoo sends a request.
+
+Two places drop each exception, so an interrupt raised there would be lost: `KazooClient._call` while it wakes
+kazoo's thread (kazoo/client.py), and the callback by which an import forgets its lock (`_get_module_lock` in
+Lib/importlib/_bootstrap.py). Modules of an operation are imported when a connection is already made.
+"""
+
+import signal
+from types import FrameType
+
+_PAUSE = 0.001  # seconds; kazoo sends one byte on a socket, and most modules are imported in less
+_IMPORT = "<frozen importlib._bootstrap>"
+
+
+def raise_interrupts() -> None:
+    """Let SIGINT raise KeyboardInterrupt as Python's own handler does, but in neither of these places.
+
+    It is raised as soon as they are left, a millisecond later each time. SIGALRM is used for that.
+    """
+    signal.signal(signal.SIGALRM, _interrupt)
+    signal.signal(signal.SIGINT, _interrupt)
+
+
+def _interrupt(_number: int, frame: FrameType | None) -> None:
+    if _is_dropping(frame):
+        signal.setitimer(signal.ITIMER_REAL, _PAUSE)
+    else:
+        raise KeyboardInterrupt
+
+
+def _is_dropping(frame: FrameType | None) -> bool:
+    while frame is not None:
+        code = frame.f_code
+        if code.co_name == "_call" and frame.f_globals.get("__name__") == "kazoo.client":
+            return True
+        if code.co_filename == _IMPORT:
+            return True
+        frame = frame.f_back
+    return False

@@ -1,0 +1,102 @@
+"""Where a verb gets a password from: it asks, reads it, or makes one and hands it over once."""
+
+import functools
+import secrets
+import string
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+from msgspec import Struct
+
+from lunmapd.core.base.password import Secret
+from lunmapd.core.secrets.sealing import UnfitPasswordError, check_password, warn_password
+from lunmapd.files import create_private
+from lunmapd.service.output import echo
+from lunmapd.store.session.secret_files import read_secret
+
+_LETTERS = string.ascii_letters + string.digits
+_LENGTH = 16
+"""The longest that every initiator takes; 95 bits."""
+
+
+class PasswordSource(Struct, frozen=True):
+    """Where the password comes from; without any of these it is asked for, or read from standard input."""
+
+    file: Path | None = None
+    generate: bool = False
+    generate_to: Path | None = None
+
+    def __bool__(self) -> bool:
+        return self != PasswordSource()
+
+
+def password_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options that name the source of a password; the command receives them as `source`."""
+
+    @click.option(
+        "--password-file",
+        "file",
+        type=click.Path(path_type=Path),
+        help="Read the password from the first line of this file, which only its owner may read.",
+    )
+    @click.option("--generate", is_flag=True, help="Generate it, and show it once, on a terminal only.")
+    @click.option(
+        "--generate-to",
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        help="Generate it, and write it to this new file of mode 600.",
+    )
+    @functools.wraps(command)
+    def wrapped(
+        *args: object, file: Path | None, generate: bool, generate_to: Path | None, **rest: object
+    ) -> None:
+        if sum((file is not None, generate, generate_to is not None)) > 1:
+            raise click.UsageError("use one of --password-file, --generate and --generate-to")
+        if generate and not sys.stdout.isatty():
+            raise click.UsageError("--generate shows the password on a terminal only: use --generate-to FILE")
+        command(*args, source=PasswordSource(file, generate, generate_to), **rest)
+
+    return wrapped
+
+
+@contextmanager
+def obtained_password(source: PasswordSource, *, is_trial: bool = False) -> Iterator[Secret]:
+    """Give a password. A generated one is handed over if the body, which commits it, raises nothing.
+
+    Its file is written before, and removed after an error; with `is_trial` nothing is handed over. Raises
+    CredentialsError, UnfitPasswordError, OSError.
+    """
+    if not (source.generate or source.generate_to):
+        yield _checked(read_secret(source.file) if source.file else _ask())
+        return
+    password = Secret("".join(secrets.choice(_LETTERS) for _ in range(_LENGTH)))
+    if is_trial:
+        yield password
+    elif source.generate_to is None:
+        yield password
+        echo(f"password, shown only now: {password.text}")
+    else:
+        create_private(source.generate_to, f"{password.text}\n".encode())
+        try:
+            yield password
+        except BaseException:
+            source.generate_to.unlink()
+            raise
+        echo(f"wrote the password to {source.generate_to}")
+
+
+def _ask() -> Secret:
+    if sys.stdin.isatty():
+        return Secret(click.prompt("Password", hide_input=True, confirmation_prompt=True, err=True))
+    return Secret(sys.stdin.readline().rstrip("\r\n"))
+
+
+def _checked(password: Secret) -> Secret:
+    if sentence := check_password(password):
+        raise UnfitPasswordError(sentence)
+    if sentence := warn_password(password):
+        echo(f"lunmapctl: warning: {sentence}", err=True)
+    return password

@@ -1,0 +1,44 @@
+"""The options of the verbs that print tables."""
+
+import functools
+from collections.abc import Callable
+
+import click
+
+from lunmapd.core.base.lunmap import Lunmap
+from lunmapd.core.map.short_names import FULL_NAMES, ShortNames, short_names
+from lunmapd.service.table import UNFITTED, Layout, terminal_layout
+
+full_names_option = click.option(
+    "--full-names", is_flag=True, help="Print iSCSI names in full, not the part after the last colon."
+)
+
+
+def table_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add `-o` and `--full-names`; the command receives `output` (table or json) and the `layout`."""
+
+    @click.option(
+        "-o",
+        "--output",
+        type=click.Choice(["table", "wide", "json"]),
+        default="table",
+        show_default=True,
+        help="For people, fitted to the terminal or whole; or for programs.",
+    )
+    @full_names_option
+    @functools.wraps(command)
+    def wrapped(*args: object, output: str, full_names: bool, **rest: object) -> None:
+        layout = layout_of(output, full_names=full_names)
+        command(*args, output="json" if output == "json" else "table", layout=layout, **rest)
+
+    return wrapped
+
+
+def layout_of(output: str, *, full_names: bool) -> Layout:
+    """Return the layout for a value of `-o`; `wide` stands for all columns, with names in full."""
+    return UNFITTED if output == "wide" else terminal_layout(full_names=full_names)
+
+
+def names_for(lunmap: Lunmap, layout: Layout) -> ShortNames:
+    """Return the short names to use in a layout."""
+    return FULL_NAMES if layout.full_names else short_names(lunmap)

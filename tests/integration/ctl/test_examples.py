@@ -1,0 +1,106 @@
+"""The examples of the help and of lunmapctl(1) do what they show."""
+
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+import pytest
+
+from lab import Ensemble
+from lunmapd.core.base.documents import encode
+from lunmapd.core.fleet.status import NodeStatus
+from lunmapd.service.ctl.cli import ctl as command
+from lunmapd.service.ctl.start.examples import EXAMPLES
+from lunmapd.service.ctl.start.verbs import VERBS
+from lunmapd.store.session import paths
+from lunmapd.store.session.session import Session
+from support.cluster import Ctl
+from support.plain_client import PlainClient
+
+pytestmark = pytest.mark.integration
+
+EXAMPLE = Path("config/lunmap.yaml").read_text()
+SECRET = f"{0:014}"
+ENDLESS = {"status -w"}
+"""They end by a key or Ctrl-C: only their words are checked."""
+ENDS = {
+    "check": 2,
+    "status": 6,
+    "explain": 6,
+    "import": 1,
+    "probe": 6,
+    "convert": 6,
+}
+"""Where no node lives, no portal answers, and nothing is to be undone; all others end with 0."""
+
+
+@dataclass(frozen=True)
+class Desk:
+    """lunmapctl on a tree with the example map and a second host, in a directory with the files."""
+
+    ctl: Ctl
+    fresh: Ctl
+
+    def run(self, line: str) -> None:
+        """Run an example as a shell does, with its redirections."""
+        words = shlex.split(line)
+        given = out = None
+        if ">" in words:
+            *words, _, out = words
+        if "<" in words:
+            *words, _, given = words
+        program = self.fresh if words[0] in {"init", "restore"} else self.ctl
+        text = None if given is None else Path(given).read_text()
+        answer = program(*words, stdin=text, expect=ENDS.get(line, ENDS.get(words[0], 0)))
+        if out is not None:
+            Path(out).write_text(answer.out)
+
+
+@pytest.fixture
+def desk(session: Session, ensemble: Ensemble, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
+    """Give the tree, and every file that an example reads."""
+    monkeypatch.chdir(tmp_path)
+    for name, value in {"EDITOR": "true", "LUNMAPCTL_KEY_FILE": str(tmp_path / "keys")}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("VISUAL", raising=False)
+    ctl = Ctl(session.hosts, session.root)
+    ctl.apply(EXAMPLE, wait=None)
+    ctl("host", "add", "iqn.2026-01.org.example:host2")
+    Path("map.yaml").write_text(ctl("get").out.replace("alias: database host", "alias: db host"))
+    ctl("secret", "new-key")
+    ctl("backup", "lunmap.backup")
+    ctl("export", "n1", "--file", "saveconfig.json", expect=None)
+    for name in ("ann.password", "find.chap", "h1.chap"):
+        Path(name).write_text(f"{SECRET}\n")
+        Path(name).chmod(0o600)
+    Path("passwords.csv").write_text(f"iqn.2026-01.org.example:host1,db,{SECRET}\n")
+    Path("passwords.csv").chmod(0o600)
+    with PlainClient(session) as shell:
+        shell.create(paths.member_of("n4"), b"")
+        shell.create(paths.status_of("n4"), encode(NodeStatus("b", "1", "2026-01-01T00:00:00Z")))
+    return Desk(ctl, Ctl(ensemble.hosts, f"{session.root}/fresh"))
+
+
+@pytest.mark.parametrize("verb", sorted(VERBS))
+def test_each_example_works_as_it_is_printed(desk: Desk, verb: str) -> None:
+    """On the map of config/ with one host more, one after the other, without a question."""
+    for words, lines in EXAMPLES.items():
+        if words.split()[:1] == [verb]:
+            for line in lines:
+                if line in ENDLESS:
+                    command.make_context("lunmapctl", shlex.split(line), resilient_parsing=True)
+                else:
+                    desk.run(line)
+
+
+def test_an_example_of_the_programs_own_help_is_that_of_a_command() -> None:
+    """They are run as such, so that they need no test of their own."""
+    known = {line for words, lines in EXAMPLES.items() if words for line in lines}
+    assert [line for line in EXAMPLES[""] if line not in known] == []
+
+
+def test_only_a_command_that_ends_by_itself_is_run() -> None:
+    """What is not run is an example, and is a command with an option to watch."""
+    assert all(line in EXAMPLES["status"] for line in ENDLESS)
+    assert isinstance(command, click.Group)

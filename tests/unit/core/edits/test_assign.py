@@ -1,0 +1,73 @@
+"""Fields that are set by words."""
+
+import pytest
+from msgspec.structs import replace
+
+from lunmapd.core.base.errors import InvalidInputError
+from lunmapd.core.base.lunmap import Node, NodeState, PortalGroup, Scope, Shared
+from lunmapd.core.edits.assign import assign_fields
+from lunmapd.core.edits.errors import BadAssignmentError
+from support.small_map import LUN, MAP, T
+
+
+def test_fields_are_spelled_as_in_a_file() -> None:
+    """Sizes have units, a dot leads into a field, lists have commas, and no value is the default."""
+    words = ("size=2MiB", "shared.reservations=off", "shared.compare_and_write=per-node", "nodes=n1,n2")
+    changed = assign_fields("luns", "a", LUN, (*words, "attributes.is_nonrot=1"))
+    shared = Shared(Scope.OFF, Scope.PER_NODE)
+    assert changed == replace(
+        LUN, size=2 << 20, shared=shared, nodes=("n1", "n2"), attributes={"is_nonrot": 1}
+    )
+    back = assign_fields("luns", "a", changed, ("size=1MiB", "shared=", "nodes=", "attributes="))
+    assert back == LUN
+    node = assign_fields("nodes", "n1", MAP.nodes["n1"], ("portals=10.0.0.9", "state=drained"))
+    assert node == Node(1, ("10.0.0.9:3260",), state=NodeState.DRAINED)
+
+
+def test_the_nodes_of_a_target_keep_their_settings() -> None:
+    """A node that stays has its port id, a new one gets one later."""
+    changed = assign_fields("targets", T, MAP.targets[T], ("nodes=n2,n3",))
+    assert changed == replace(MAP.targets[T], nodes={"n2": PortalGroup(7), "n3": PortalGroup()})
+    empty = replace(MAP.targets[T], nodes={})
+    assert assign_fields("targets", T, empty, ("nodes=n1",)) == replace(empty, nodes={"n1": PortalGroup()})
+
+
+def test_a_name_with_dots_is_quoted() -> None:
+    """Inside the quotes a dot leads nowhere."""
+    changed = assign_fields("luns", "a", LUN, ('backing.overrides."n1.lab"=/dev/sdb', "size=1MiB"))
+    assert changed == replace(LUN, backing=replace(LUN.backing, overrides={"n1.lab": "/dev/sdb"}))
+    again = assign_fields("luns", "a", changed, ('backing.overrides."n1.lab"=',))
+    assert again == LUN
+
+
+@pytest.mark.parametrize(
+    ("word", "message"),
+    [
+        ('backing."n1=x', "is no field: separate its steps by dots, and quote one"),
+        ("backing..n1=x", "is no field"),
+        ('"chap".password=x', "chap.password is a secret"),
+        ("size", "'size' is no assignment: write FIELD=VALUE"),
+        ("=1", "'=1' is no assignment"),
+        ("chap.password=x", "chap.password is a secret"),
+        ("maps=x", "maps can't be set: 'lunmapctl map'"),
+        ("serial.x=1", "serial.x can't be set: serial has no fields"),
+    ],
+)
+def test_a_word_that_can_not_be_set_is_refused(word: str, message: str) -> None:
+    """The message says what to write, or which verb does it."""
+    with pytest.raises(BadAssignmentError, match=message):
+        assign_fields("luns", "a", LUN, (word,))
+
+
+@pytest.mark.parametrize(
+    ("word", "message"),
+    [
+        ("sise=1MiB", r"luns\[a\].sise: unknown field; did you mean 'size'"),
+        ("size=big", r"luns\[a\].size: 'big' is not a size"),
+        ("others=fast", r"luns\[a\].others: "),
+    ],
+)
+def test_a_value_of_another_form_is_refused_as_in_a_file(word: str, message: str) -> None:
+    """The message has the field, and the nearest one or the choices."""
+    with pytest.raises(InvalidInputError, match=message):
+        assign_fields("luns", "a", LUN, (word,))
