@@ -204,7 +204,7 @@ def _of_lun(lunmap: Lunmap, name: str, lun: Lun, through: _Through, hosts: "_Hos
 
 
 def _routes_to(lunmap: Lunmap, lun: Lun) -> tuple[tuple[str, ...], tuple[GroupId, ...]]:
-    """Return the nodes that report a Lun through TPGs of their own, and the groups that lead to it, sorted."""
+    """Return the nodes that report a Lun through their own TPGs, and the groups that lead to it, sorted."""
     reporting = reporting_nodes(lunmap, lun)
     targets = {entry.target for entry in lun.maps} & lunmap.targets.keys()
     groups = [GroupId(iqn, name) for iqn in targets for name in lunmap.targets[iqn].floating]
