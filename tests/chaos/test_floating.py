@@ -9,7 +9,7 @@ from lab import Ensemble, Lab
 
 pytestmark = pytest.mark.integration
 
-_SECONDS = 30.0
+_SECONDS = 25.0
 _FAULTS = 30
 
 
