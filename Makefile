@@ -31,7 +31,7 @@ VAGRANT_PACKAGES := $(BOX_PACKAGES) vagrant-libvirt libvirt-daemon libvirt-daemo
 # Graphviz measures text with this font.
 PICTURE_PACKAGES := graphviz fonts-dejavu-core
 
-.PHONY: help demo test test-fast test-newest test-debian test-kernels test-migrations test-zookeepers soak quiet fuzz bench lint lab deb dist lock pictures box vagrant-test clean packages lab-packages picture-packages box-packages vagrant-packages
+.PHONY: help demo test test-fast test-newest test-debian test-kernels test-migrations test-zookeepers soak quiet chaos-floating fuzz bench lint lab deb dist lock pictures box vagrant-test clean packages lab-packages picture-packages box-packages vagrant-packages
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -73,6 +73,9 @@ test-migrations: $(VENV)/ready lab-packages ## From targetcli, Pacemaker's agent
 
 soak: $(VENV)/ready lab-packages ## Random edits under random faults, the history checked, about 20 minutes (SEED=, EDITS=)
 	@PYTHONPATH=tests $(BIN)/python -m chaos $(if $(SEED),--seed $(SEED)) $(if $(EDITS),--edits $(EDITS))
+
+chaos-floating: $(VENV)/ready lab-packages ## Floating addresses under hundreds of random faults, about 30 minutes (SEED=, FAULTS=)
+	@PYTHONPATH=tests $(BIN)/python -m chaos.floating $(if $(SEED),--seed $(SEED)) $(if $(FAULTS),--faults $(FAULTS))
 
 fuzz: $(VENV)/ready $(if $(KERNEL),lab-packages) ## Random maps, drift, kills, holds, edits, about 10 minutes (SEED=, STEPS=, KERNEL=1)
 	@PYTHONPATH=tests $(BIN)/python -m fuzz $(if $(KERNEL),--kernel) $(if $(SEED),--seed $(SEED)) $(if $(STEPS),--steps $(STEPS))

@@ -1,19 +1,15 @@
 """The supported releases of rtslib-fb, beside that of Debian 13 which all other contract tests use."""
 
-import hashlib
 import io
-import subprocess
-import sys
 import tarfile
-from pathlib import Path
 
 import pytest
 
 from contract import maps
 from contract.implementations import WORKER, RealImplementation
 from contract.maps import ACL, CLAIMS, IQN, TAG, converge, full, only
+from contract.releases import unpacked
 from lab import Machine
-from lab.build.cache import build_once, cache_directory
 from lunmapd.core.base.lunmap import AluaState
 from lunmapd.core.node import lio_objects
 from lunmapd.core.planning.outcome import failures_of
@@ -23,19 +19,6 @@ pytestmark = pytest.mark.kernel
 
 # Debian 12's, and the newest. The older one needs six, which Debian 13 has not installed with rtslib.
 RELEASES = ("oldest", "newest")
-LOCKS = Path(__file__).parents[2] / "requirements"
-
-
-def _unpacked(release: str) -> Path:
-    lock = LOCKS / f"rtslib-{release}.txt"
-
-    def build(target: Path) -> None:
-        pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--disable-pip-version-check"]
-        locked = ["--require-hashes", "--no-build-isolation", "--use-pep517", "--requirement", str(lock)]
-        subprocess.run([*pip, "--target", target, *locked], check=True)
-
-    digest = hashlib.sha256(lock.read_bytes()).hexdigest()[:16]
-    return build_once(cache_directory() / "rtslib" / digest, build, f"the {release} rtslib-fb")
 
 
 @pytest.fixture(params=RELEASES)
@@ -43,7 +26,7 @@ def implementation(request: pytest.FixtureRequest, machine: Machine) -> RealImpl
     """Return the machine's LIO through a worker with another release of rtslib."""
     archive, place = io.BytesIO(), f"/opt/rtslib-{request.param}"
     with tarfile.open(fileobj=archive, mode="w") as tar:
-        tar.add(_unpacked(request.param), ".")
+        tar.add(unpacked("rtslib", request.param), ".")
     machine.run(f"mkdir -p {place}; tar -x -C {place}", input=archive.getvalue())
     found = machine.run(f"PYTHONPATH={place} python3 -c 'import rtslib_fb; print(rtslib_fb.__file__)'")
     assert found.stdout.startswith(place)

@@ -12,7 +12,7 @@ from packaging.utils import canonicalize_name
 
 TREE = Path(__file__).parents[2]
 LOCKS = TREE / "requirements"
-NAMES = ("build", "dev", "runtime", "rtslib-oldest", "rtslib-newest", "uv")
+NAMES = ("build", "dev", "runtime", "rtslib-oldest", "rtslib-newest", "pyroute2-oldest", "uv")
 REMEDY = "run `make lock KEEP=1` and commit requirements/"
 
 

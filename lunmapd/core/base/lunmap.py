@@ -300,12 +300,8 @@ def nodes_of(target: Target) -> AbstractSet[str]:
 
 def serving_nodes(lunmap: Lunmap, lun: Lun) -> set[str]:
     """Return the nodes that serve a target of the Lun's maps."""
-    return {
-        node
-        for entry in lun.maps
-        if entry.target in lunmap.targets
-        for node in nodes_of(lunmap.targets[entry.target])
-    }
+    targets = {entry.target for entry in lun.maps}
+    return {node for iqn in targets if iqn in lunmap.targets for node in nodes_of(lunmap.targets[iqn])}
 
 
 def reporting_nodes(lunmap: Lunmap, lun: Lun) -> tuple[str, ...]:

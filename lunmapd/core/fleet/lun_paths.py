@@ -191,12 +191,10 @@ def owned_tpgs(lunmap: Lunmap, status: NodeStatus) -> frozenset[TpgId]:
 
 def _of_lun(lunmap: Lunmap, name: str, lun: Lun, through: _Through, hosts: "_Hosts") -> LunPaths:
     concerned, closed = scopes_of(lunmap, name, lun), closed_nodes(lunmap, lun)
+    nodes, groups = _routes_to(lunmap, lun)
     paths = (
-        *(
-            _path(node, lun, through.states[node], concerned, is_closed=node in closed)
-            for node in own_nodes(lunmap, lun)
-        ),
-        *(_floating_path(lunmap, name, group, through) for group in groups_of(lunmap, lun)),
+        *(_path(node, lun, through.states[node], concerned, is_closed=node in closed) for node in nodes),
+        *(_floating_path(lunmap, name, group, through) for group in groups),
     )
     return LunPaths(
         name,
@@ -207,21 +205,15 @@ def _of_lun(lunmap: Lunmap, name: str, lun: Lun, through: _Through, hosts: "_Hos
     )
 
 
-def own_nodes(lunmap: Lunmap, lun: Lun) -> tuple[str, ...]:
-    """Return the nodes that report the Lun through a TPG of their own, sorted."""
-    own = {
-        node
-        for entry in lun.maps
-        if entry.target in lunmap.targets
-        for node in lunmap.targets[entry.target].nodes
-    }
-    return tuple(node for node in reporting_nodes(lunmap, lun) if node in own)
-
-
-def groups_of(lunmap: Lunmap, lun: Lun) -> tuple[GroupId, ...]:
-    """Return the floating groups that lead to the Lun, sorted."""
+def _routes_to(lunmap: Lunmap, lun: Lun) -> tuple[tuple[str, ...], tuple[GroupId, ...]]:
+    """Return the nodes that report a Lun through their own TPGs, and the groups that lead to it, sorted."""
+    reporting = reporting_nodes(lunmap, lun)
     targets = {entry.target for entry in lun.maps} & lunmap.targets.keys()
-    return tuple(sorted(GroupId(iqn, name) for iqn in targets for name in lunmap.targets[iqn].floating))
+    groups = [GroupId(iqn, name) for iqn in targets for name in lunmap.targets[iqn].floating]
+    if not groups:
+        return reporting, ()
+    own = (node for node in reporting if any(node in lunmap.targets[iqn].nodes for iqn in targets))
+    return tuple(own), tuple(sorted(groups))
 
 
 def _floating_path(lunmap: Lunmap, name: str, group: GroupId, through: _Through) -> NodePath:

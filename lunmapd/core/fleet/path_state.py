@@ -98,7 +98,8 @@ def scopes_of(lunmap: Lunmap, name: str, lun: Lun, group: GroupId | None = None)
     for entry in lun.maps:
         if group is not None and entry.target != group.target:
             continue
-        scopes.update((f"targets/{entry.target}", f"tpg {entry.target}{suffix}"))
+        scopes.add(f"targets/{entry.target}")
+        scopes.add(f"tpg {entry.target}{suffix}")
         if entry.group:
             scopes.add(f"groups/{entry.group}")
         scopes.update(f"acl {entry.target} {initiator}{suffix}" for initiator in initiators_of(lunmap, entry))
