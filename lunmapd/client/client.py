@@ -6,7 +6,6 @@ The modules of an operation are imported when it is called, so that a program th
 from __future__ import annotations
 
 import logging
-import socket
 import uuid
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -583,12 +582,11 @@ class Client:
         return commit_rules(frozenset(note.shrink), frozenset(note.rebacking), evidence, self._kept_rules)
 
     def _options(self, note: Note) -> CommitOptions:
-        import getpass
-
+        from lunmapd.client.author import default_author
         from lunmapd.store.commit.commit_options import CommitOptions, ignore_progress
         from lunmapd.store.commit.draft import Signature
 
-        author = note.author or f"{getpass.getuser()}@{socket.gethostname()}"
+        author = note.author or default_author()
         signature = Signature(author, note.message, datetime.now(UTC))
         return CommitOptions(
             signature,
