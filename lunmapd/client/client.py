@@ -6,7 +6,6 @@ The modules of an operation are imported when it is called, so that a program th
 from __future__ import annotations
 
 import logging
-import socket
 import uuid
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -507,14 +506,13 @@ class Client:
         By default it is the next fit node of the group's list. The node keeps the group until another one
         has to take it. Raises NoSuchGroupError, NotFitError and NotMovedError.
         """
-        import getpass
-
+        from lunmapd.client.author import default_author
         from lunmapd.client.floating import move_group, wait_moved
         from lunmapd.core.base.lunmap import GroupId
         from lunmapd.core.floating.documents import Wish
 
         group_id = GroupId(target, name)
-        wish = Wish(node, f"{getpass.getuser()}@{socket.gethostname()}", rfc3339(datetime.now(UTC)))
+        wish = Wish(node, default_author(), rfc3339(datetime.now(UTC)))
         group, chosen = move_group(self._session, effective_map(self.read()), group_id, wish)
         wait_moved(self._session, group_id, group, chosen, seconds)
         return chosen
@@ -611,12 +609,11 @@ class Client:
         return commit_rules(frozenset(note.shrink), frozenset(note.rebacking), evidence, self._kept_rules)
 
     def _options(self, note: Note) -> CommitOptions:
-        import getpass
-
+        from lunmapd.client.author import default_author
         from lunmapd.store.commit.commit_options import CommitOptions, ignore_progress
         from lunmapd.store.commit.draft import Signature
 
-        author = note.author or f"{getpass.getuser()}@{socket.gethostname()}"
+        author = note.author or default_author()
         signature = Signature(author, note.message, datetime.now(UTC))
         return CommitOptions(
             signature,

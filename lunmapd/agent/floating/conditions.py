@@ -4,7 +4,13 @@ from collections.abc import Iterator, Sequence
 
 from lunmapd.agent.floating.view import GroupView
 from lunmapd.core.base.reasons import Reason
-from lunmapd.core.fleet.status import FLOATING, ConditionUpdate, GroupPhase, false_condition, true_condition
+from lunmapd.core.fleet.status import (
+    FLOATING_SERVED,
+    ConditionUpdate,
+    GroupPhase,
+    false_condition,
+    true_condition,
+)
 from lunmapd.core.node.failure import Failure
 
 
@@ -18,14 +24,14 @@ def floating_conditions(views: Sequence[GroupView], *, known: bool) -> Iterator[
     for view in views:
         if (problem := _problem(view)) is not None:
             yield false_condition(
-                FLOATING, problem.reason, f"floating group {_name(view)}: {problem.message}"
+                FLOATING_SERVED, problem.reason, f"floating group {_name(view)}: {problem.message}"
             )
             return
     owned = [_name(view) for view in views if view.phase is GroupPhase.OWNER]
     if owned:
-        yield true_condition(FLOATING, Reason.OWNED, f"the node serves {', '.join(owned)}")
+        yield true_condition(FLOATING_SERVED, Reason.OWNED, f"the node serves {', '.join(owned)}")
     else:
-        yield true_condition(FLOATING, Reason.STANDBY, "other nodes serve the floating groups")
+        yield true_condition(FLOATING_SERVED, Reason.STANDBY, "other nodes serve the floating groups")
 
 
 def _problem(view: GroupView) -> Failure | None:

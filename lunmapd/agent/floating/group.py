@@ -82,7 +82,7 @@ class _Local(Struct, frozen=True):
     enabled: bool
 
 
-class Group:
+class LeasedGroup:
     """Follows the lease of one group: call `step` again and again, from one thread.
 
     `plan`, `judgement`, `listed` and `leaving` may be set from another thread. `judgement` is None before the

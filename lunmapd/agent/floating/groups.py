@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import NamedTuple, Protocol
 
-from lunmapd.agent.floating.group import Edges, Group, Identity, Judgement
+from lunmapd.agent.floating.group import Edges, Identity, Judgement, LeasedGroup
 from lunmapd.agent.floating.group_plan import GroupPlan, plans_for
 from lunmapd.agent.floating.view import GroupView
 from lunmapd.core.base.lunmap import GroupId, Lunmap
@@ -47,7 +47,7 @@ class NoFloatingGroups:
 class _Running(NamedTuple):
     """A group, what wakes its thread, and the thread."""
 
-    group: Group
+    group: LeasedGroup
     wake: threading.Event
     thread: threading.Thread
 
@@ -91,14 +91,14 @@ class GroupThreads:
 
     def _start(self, plan: GroupPlan) -> _Running:
         wake = threading.Event()
-        group = Group(plan, self._me, self._make(plan.id, wake.set), self._times)
+        group = LeasedGroup(plan, self._me, self._make(plan.id, wake.set), self._times)
         thread = threading.Thread(
             target=self._run, args=(group, wake), name=f"floating {plan.id.name}", daemon=True
         )
         thread.start()
         return _Running(group, wake, thread)
 
-    def _run(self, group: Group, wake: threading.Event) -> None:
+    def _run(self, group: LeasedGroup, wake: threading.Event) -> None:
         while not self._stopping.is_set() and not group.is_over:
             before = group.view.shown
             wake.clear()

@@ -39,7 +39,7 @@ from lunmapd.agent.state.seen_file import ValidityKey
 from lunmapd.clock import utc_now
 from lunmapd.core.base.errors import LunmapdError
 from lunmapd.core.base.events import Event, Timer, WakeCause
-from lunmapd.core.fleet.status import FLOATING, ConditionUpdate, HistoryPoint
+from lunmapd.core.fleet.status import FLOATING_SERVED, ConditionUpdate, HistoryPoint
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.backing_reads import find_reads
 from lunmapd.core.node.observed import Observed
@@ -171,7 +171,7 @@ class Agent:
             *reading.conditions,
             *self._contact.conditions(enablement),
             *self._contention(reading.snapshot),
-            *floating_conditions(self._floating.views(), known=self._has_condition(FLOATING)),
+            *floating_conditions(self._floating.views(), known=self._has_condition(FLOATING_SERVED)),
         )
         cycle = self._note_refusals(self._pass(reading, enablement, conditions))
         self._report(cycle)

@@ -10,7 +10,7 @@ from lunmapd.agent.reconcile.result import PassResult
 from lunmapd.core.base.errors import ConditionError, LunmapdError
 from lunmapd.core.base.lunmap import EMPTY_MAP, Lunmap
 from lunmapd.core.base.reasons import Reason
-from lunmapd.core.base.text import first_of
+from lunmapd.core.base.text import count_of, first_of
 from lunmapd.core.fleet.status import (
     APPLIED,
     MAX_FAILING,
@@ -136,6 +136,10 @@ def _conditions(cycle: CycleResult) -> Iterator[ConditionUpdate]:
         yield _reservations(cycle.result)
 
 
+def _objects_are(number: int) -> str:
+    return f"{count_of(number, 'object')} {'is' if number == 1 else 'are'}"
+
+
 def _false(kind: str, error: LunmapdError) -> ConditionUpdate:
     return false_condition(kind, reason_of(error), str(error))
 
@@ -147,7 +151,7 @@ def _applied(result: PassResult) -> ConditionUpdate:
         return left_out
     if result.failures:
         return false_condition(
-            APPLIED, Reason.FAILING, f"{len(result.failures)} objects are not as the map says"
+            APPLIED, Reason.FAILING, f"{_objects_are(len(result.failures))} not as the map says"
         )
     if result.left:
         return false_condition(
@@ -196,7 +200,7 @@ def _left_out(result: PassResult) -> ConditionUpdate | None:
     sentences = {
         Reason.CLAIMS_UNREADABLE: those[0].message,
         Reason.CLAIMS_UNWRITABLE: those[0].message,
-        Reason.HELD: f"{len(result.failures)} objects are held or wait: {those[0].message}",
+        Reason.HELD: f"{_objects_are(len(result.failures))} held or wait: {those[0].message}",
         Reason.LEFT_EMPTY: f"{len(those)} LUN numbers stay empty before they lead to another Lun",
         Reason.DRAINING: those[0].message,
         Reason.DRIFTED: _drifted(result),

@@ -221,7 +221,7 @@ KEPT = "MapKept"
 OFFERED = "PathsOffered"
 RESERVATIONS = "ReservationsKept"
 STORE = "StoreReadable"
-FLOATING = "FloatingServed"
+FLOATING_SERVED = "FloatingServed"
 UNEDITED = "MapUnedited"
 UNCONTESTED = "BootUncontested"
 

@@ -6,7 +6,7 @@ from lunmapd.core.base.lunmap import FloatingGroup
 from lunmapd.core.floating.choice import UNFIT, Candidate, choose_owner
 from lunmapd.core.floating.lease import LeaseRecord, take_time
 
-PATIENCE = 5.0
+TURN = 5.0
 """How long the chosen node is given to take a group that it may take, before it counts as one that hangs."""
 
 
@@ -20,11 +20,11 @@ def next_owner(
     """Return the node that is to own a group, "" for none.
 
     `idle` is for how many seconds the group could have been taken, by the clock of the caller. A chosen node
-    that does not take it may hang although its session lives, so after each PATIENCE it is another's turn.
+    that does not take it may hang although its session lives, so after each TURN it is another's turn.
     """
     left = dict(candidates)
     able = [node for node in group.nodes if (each := left.get(node, UNFIT)).fit or each.served]
-    for _ in range(int(idle // PATIENCE) % max(1, len(able))):
+    for _ in range(int(idle // TURN) % max(1, len(able))):
         left[choose_owner(group, left, record.owner, wish)] = UNFIT
     return choose_owner(group, left, record.owner, wish)
 

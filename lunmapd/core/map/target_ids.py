@@ -9,7 +9,7 @@ from typing import NamedTuple
 from lunmapd.core.base.lunmap import Lunmap
 from lunmapd.core.history.changes import differing_names
 
-FLOATING = "floating/"
+FLOATING_PREFIX = "floating/"
 """What the name of a floating portal group has before it in an identity; no name of a node has a slash."""
 
 
@@ -44,7 +44,7 @@ def _port_ids_of(lunmap: Lunmap, targets: Collection[str]) -> dict[int, IdUse]:
         for node, group in target.nodes.items()
     }
     floating = {
-        group.port_id: IdUse(name, f"{iqn} {FLOATING}{name}")
+        group.port_id: IdUse(name, f"{iqn} {FLOATING_PREFIX}{name}")
         for iqn, target in known.items()
         for name, group in target.floating.items()
     }
@@ -62,7 +62,7 @@ def differing_tags(one: Lunmap, other: Lunmap) -> dict[int, IdUse]:
 def _tags_of(lunmap: Lunmap, nodes: Collection[str], targets: Collection[str]) -> dict[int, IdUse]:
     fixed = {lunmap.nodes[name].tpg_tag: IdUse(name, name) for name in nodes if name in lunmap.nodes}
     floating = {
-        group.tpg_tag: IdUse(name, f"{iqn} {FLOATING}{name}")
+        group.tpg_tag: IdUse(name, f"{iqn} {FLOATING_PREFIX}{name}")
         for iqn in targets
         if iqn in lunmap.targets
         for name, group in lunmap.targets[iqn].floating.items()

@@ -49,7 +49,7 @@ class SwitchAnswer(Struct, frozen=True):
     error: str = ""
 
 
-encode_line = json.Encoder().encode
+encode_switch_line = json.Encoder().encode
 _decode_request = json.Decoder(SwitchRequest).decode
 decode_switch_answer = json.Decoder(SwitchAnswer).decode
 
@@ -75,12 +75,14 @@ def _enable(path: str, port_id: int) -> None:
     files.write_file(f"{path}/enable", "1")
 
 
-def serve(lines: Iterable[bytes], output: int, do: Callable[[SwitchRequest], SwitchAnswer] = switch) -> None:
+def serve_switch(
+    lines: Iterable[bytes], output: int, do: Callable[[SwitchRequest], SwitchAnswer] = switch
+) -> None:
     """Carry out the request of each line, until there are no more; `output` is a descriptor."""
     lock = threading.Lock()
 
     def answer(request: SwitchRequest) -> None:
-        line = encode_line(do(request)) + b"\n"
+        line = encode_switch_line(do(request)) + b"\n"
         with lock:
             write_all(output, line)
 
@@ -93,7 +95,7 @@ def main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     threading.stack_size(_STACK)
-    serve(sys.stdin.buffer, sys.stdout.fileno())
+    serve_switch(sys.stdin.buffer, sys.stdout.fileno())
 
 
 if __name__ == "__main__":

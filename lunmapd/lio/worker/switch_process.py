@@ -15,7 +15,7 @@ from lunmapd.lio.worker.switch import (
     SwitchAnswer,
     SwitchRequest,
     decode_switch_answer,
-    encode_line,
+    encode_switch_line,
 )
 
 # -P: no module is imported from the working directory.
@@ -81,7 +81,7 @@ class SwitchProcess:
                 process = self._started()
                 self._waiting[request.number] = answers
                 assert process.stdin is not None, "it is a pipe"
-                write_all(process.stdin.fileno(), encode_line(request) + b"\n")
+                write_all(process.stdin.fileno(), encode_switch_line(request) + b"\n")
             except OSError as error:
                 self._waiting.pop(request.number, None)
                 raise SwitchRefusedError(f"the process that enables TPGs: {error}") from None

@@ -20,7 +20,7 @@ def floating() -> None:
 @output_option
 @click.pass_obj
 def list_floating(connection: Connection, output: str) -> None:
-    """List each floating portal group with its owner, and how well each node can own it."""
+    """List floating portal groups, and who can own them."""
     with connection.client() as client:
         found = client.floating_groups()
     if output == "json":
@@ -64,11 +64,12 @@ def _node(node: GroupNode) -> str:
 @output_option
 @click.pass_obj
 def move(connection: Connection, target: str, group: str, node: str, seconds: float, output: str) -> None:
-    """Move a floating portal group to NODE, by default to the next fit node of its list.
+    """Move a floating portal group to another node.
 
-    Hosts log in again at the new owner. It keeps the group, whatever `failback` says, until another node has
-    to take it or the group is moved again. The verb is refused (exit code 4) while NODE is not fit to own
-    the group. Exit code 6 if NODE has not taken it in time; it does so once it can.
+    It is NODE, by default the next fit node of the group's list. Hosts log in again there. The new owner
+    keeps the group, whatever `failback` says, until another node has to take it or the group is moved again.
+    The verb is refused (exit code 4) while NODE is not fit to own the group. Exit code 6 if NODE does not
+    serve it in time; it does so once it can.
     """
     with connection.client() as client:
         moved_to = client.move_group(target, group, node, seconds)

@@ -7,6 +7,7 @@ import click
 from lunmapd.client import differences
 from lunmapd.service.cli import output_option
 from lunmapd.service.ctl.cli import Connection
+from lunmapd.service.ctl.files.sections import object_path
 from lunmapd.service.ctl.text.differences import difference_lines, log_table, revision_lines, revision_report
 from lunmapd.service.ctl.text.layout import table_options
 from lunmapd.service.output import echo, echo_json
@@ -41,7 +42,11 @@ def parse_span(_: click.Context, __: click.Parameter, words: tuple[str, ...]) ->
 def log(connection: Connection, limit: int, path: str | None, output: str, layout: Layout) -> None:
     """List the revisions, newest first."""
     with connection.client() as client:
+        if path is not None:
+            path = object_path(client.read().lunmap, path)
         revisions = list(islice(client.log(path), limit))
+    if path is not None and not revisions:
+        echo(f"lunmapctl: none of the kept revisions changed {path}", err=True)
     if output == "json":
         echo_json([revision_report(revision) for revision in revisions])
     else:

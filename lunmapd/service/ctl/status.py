@@ -2,14 +2,17 @@
 
 import sys
 import time
+from typing import NamedTuple
 
 import click
 
 from lunmapd.client import Client, Fleet
 from lunmapd.core.base.errors import Exit
+from lunmapd.core.map.find_object import find_object
 from lunmapd.core.map.short_names import FULL_NAMES, ShortNames
 from lunmapd.service.ctl.cli import Connection
 from lunmapd.service.ctl.text.layout import names_for, table_options
+from lunmapd.service.ctl.text.narrow import only_bad, only_object
 from lunmapd.service.ctl.text.node_lines import node_status_table
 from lunmapd.service.ctl.text.path_lines import paths_table
 from lunmapd.service.ctl.text.summary import (
@@ -17,6 +20,7 @@ from lunmapd.service.ctl.text.summary import (
     all_well,
     notes_of,
     problems_of,
+    sum_line,
     summary,
     without_clock,
 )
@@ -25,10 +29,40 @@ from lunmapd.service.table import Layout
 from lunmapd.store.session.errors import StoreError
 
 
+class Shown(NamedTuple):
+    """A status with its sums, and the names to print; `sums` are those of what is shown and what is well."""
+
+    status: FleetStatus
+    sums: str
+    names: ShortNames
+
+
+class View(NamedTuple):
+    """What is shown: all Luns too, only what is wrong, only what concerns an object; and how."""
+
+    luns: bool
+    bad: bool
+    name: str | None
+    output: str
+    layout: Layout
+
+    def of(self, fleet: Fleet) -> Shown:
+        """Return what is shown of a cluster. Raises NoSuchNameError."""
+        lunmap = fleet.snapshot.lunmap
+        status = summary(fleet, luns=self.luns or self.bad or self.name is not None)
+        if self.name is not None:
+            status = only_object(status, *find_object(lunmap, self.name))
+        sums = sum_line(status)
+        names = FULL_NAMES if self.output == "json" else names_for(lunmap, self.layout)
+        return Shown(only_bad(status) if self.bad else status, sums, names)
+
+
 @click.command()
+@click.argument("name", required=False, metavar="[NODE|LUN|HOST]")
 @click.option(
     "--luns", is_flag=True, help="Also show the paths of each Lun, and the initiators that are logged in."
 )
+@click.option("--bad", is_flag=True, help="Only nodes that have a problem, and Luns that lack a path.")
 @table_options
 @click.option(
     "-w",
@@ -40,66 +74,74 @@ from lunmapd.store.session.errors import StoreError
     help="Repeat every SECONDS, by default 2, until Ctrl-C. Without a terminal, print only changes.",
 )
 @click.pass_obj
-def status(connection: Connection, luns: bool, output: str, layout: Layout, watch: float | None) -> None:
+def status(
+    connection: Connection,
+    name: str | None,
+    luns: bool,
+    bad: bool,
+    output: str,
+    layout: Layout,
+    watch: float | None,
+) -> None:
     """Show the nodes, the revision that each has applied, failing objects, and Luns that lack paths.
+
+    With a name only what concerns this node, Lun or host; of a host the part after the last colon is enough.
+    Write nodes/NAME, luns/NAME or initiators/NAME if it could be several.
 
     Exit code 6 if there is any problem. LAG compares the clocks of this machine and of the committing one.
     """
+    view = View(luns, bad, name, output, layout)
     with connection.client() as client:
-        if watch is None:
-            latest: FleetStatus | None = _once(client, output, layout, luns=luns)
-        else:
-            latest = _watch(client, output, layout, watch, luns=luns)
+        latest = _once(client, view) if watch is None else _watch(client, view, watch)
     if latest is None or not all_well(latest):
         sys.exit(Exit.DEGRADED)
 
 
-def _once(client: Client, output: str, layout: Layout, *, luns: bool) -> FleetStatus:
-    fleet = client.fleet()
-    fleet_status = summary(fleet, luns=luns)
-    _print(fleet_status, output, layout, names_for(fleet.snapshot.lunmap, layout))
-    return fleet_status
+def _once(client: Client, view: View) -> FleetStatus:
+    shown = view.of(client.fleet())
+    _print(shown, view)
+    return shown.status
 
 
-def _watch(client: Client, output: str, layout: Layout, every: float, *, luns: bool) -> FleetStatus | None:
+def _watch(client: Client, view: View, every: float) -> FleetStatus | None:
     """Print until Ctrl-C; return the last status, None when ZooKeeper did not answer the last read."""
     fleet: Fleet | None = None
-    shown: object = None
-    latest: FleetStatus | None = None
-    screen = output != "json" and sys.stdout.isatty()
+    printed: object = None
+    latest: Shown | None = None
+    screen = view.output != "json" and sys.stdout.isatty()
     try:
         while True:
             try:
                 fleet = client.fleet(fleet)
-                latest = summary(fleet, luns=luns)
-                now: object = without_clock(latest)
+                latest = view.of(fleet)
+                now: object = without_clock(latest.status)
             except StoreError as error:
                 latest, now = None, str(error)
             if screen:
                 click.clear()
-            if screen or now != shown:
-                names = FULL_NAMES if fleet is None else names_for(fleet.snapshot.lunmap, layout)
-                _print(latest or now, output, layout, names)
-            shown = now
+            if screen or now != printed:
+                _print(latest or now, view)
+            printed = now
             time.sleep(every)
     except KeyboardInterrupt:
-        return latest
+        return None if latest is None else latest.status
 
 
-def _print(latest: object, output: str, layout: Layout, names: ShortNames) -> None:
-    if not isinstance(latest, FleetStatus):
-        echo(f"lunmapctl: {latest}", err=True)
-    elif output == "json":
-        echo_json(latest)
+def _print(shown: object, view: View) -> None:
+    if not isinstance(shown, Shown):
+        echo(f"lunmapctl: {shown}", err=True)
+    elif view.output == "json":
+        echo_json(shown.status)
     else:
-        _echo_status(latest, layout, names)
+        _echo_status(shown, view.layout)
 
 
-def _echo_status(fleet_status: FleetStatus, layout: Layout, names: ShortNames) -> None:
+def _echo_status(shown: Shown, layout: Layout) -> None:
+    status, names = shown.status, shown.names
     echo_paragraphs(
-        [f"cluster {fleet_status.cluster}, revision {fleet_status.revision}"],
-        node_status_table(fleet_status.nodes).lines(layout),
-        () if fleet_status.luns is None else paths_table(fleet_status.luns, names).lines(layout),
-        problems_of(fleet_status),
-        [f"note: {note}" for note in notes_of(fleet_status, names)],
+        [f"cluster {status.cluster}, revision {status.revision}", shown.sums],
+        node_status_table(status.nodes).lines(layout) if status.nodes else (),
+        paths_table(status.luns, names).lines(layout) if status.luns else (),
+        problems_of(status),
+        [f"note: {note}" for note in notes_of(status, names)],
     )

@@ -44,6 +44,8 @@ def trim(connection: Connection, keep: int, output: str) -> None:
 @click.pass_obj
 def backup(connection: Connection, file: Path, output: str) -> None:
     """Write the map and its history to FILE, readable by its owner only."""
+    if str(file) == "-":
+        raise click.UsageError("a backup is written to a file of its own mode: name a FILE, not -")
     with connection.client() as client:
         title = client.backup(file)
     if output == "json":

@@ -45,13 +45,13 @@ from lunmapd.service.cli import (
 from lunmapd.service.daemon import backing_watch, devices, logs, portal_watch
 from lunmapd.service.daemon.adopt_command import adopt_command
 from lunmapd.service.daemon.device_names import describe_device
-from lunmapd.service.daemon.floating import floating_groups
 from lunmapd.service.daemon.loop import CycleListener, Loop, ProcessContext, SettingsFile
 from lunmapd.service.daemon.manager import Manager
 from lunmapd.service.daemon.settings_source import SettingsSource
 from lunmapd.service.daemon.signals import Signals
 from lunmapd.service.daemon.watchdog import WatchedKernel
 from lunmapd.service.keyfile import read_keys
+from lunmapd.service.lease.followed import followed_groups
 from lunmapd.service.output import echo
 from lunmapd.service.settings import Settings
 from lunmapd.store.session.session import Session
@@ -179,7 +179,7 @@ def _agent(settings: Settings, session: Session, process: ProcessContext, checks
         me = Identity(settings.node, registration.boot)
         try:
             session.start()
-            with floating_groups(session, me, directory, checks.owner_changed) as groups:
+            with followed_groups(session, me, directory, checks.owner_changed) as groups:
                 yield Agent(
                     registration,
                     follower,

@@ -176,7 +176,7 @@ def test_status_of_a_cluster_without_nodes_alive(ctl: Ctl) -> None:
     """Nodes that never registered are dead and pending, and the exit code is that of a degraded cluster."""
     ctl.apply(EXAMPLE, wait=None)
     answer = ctl("status", expect=6)
-    assert [line.split()[:3] for line in answer.out.splitlines()[3:6]] == [
+    assert [line.split()[:3] for line in answer.out.splitlines()[4:7]] == [
         [f"n{n}", "DEAD", "pending"] for n in (1, 2, 3)
     ]
     assert ctl.status()["nodes"]["n1"]["alive"] is False

@@ -20,7 +20,9 @@ from support.plain_client import PlainClient
 
 pytestmark = pytest.mark.integration
 
-EXAMPLE = Path("config/lunmap.yaml").read_text()
+NODES = "    nodes: [n1, n2, n3]\n"
+GROUP = "    floating: {gold: {tpg_tag: 1001, portals: [10.0.0.50], nodes: [n1, n2]}}\n"
+EXAMPLE = Path("config/lunmap.yaml").read_text().replace(NODES, NODES + GROUP)
 SECRET = f"{0:014}"
 ENDLESS = {"status -w"}
 """They end by a key or Ctrl-C: only their words are checked."""
@@ -28,6 +30,7 @@ ENDS = {
     "check": 2,
     "status": 6,
     "explain": 6,
+    "float move iqn.2026-01.org.example:san gold n2": 4,
     "import": 1,
     "probe": 6,
     "convert": 6,

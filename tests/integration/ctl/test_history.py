@@ -35,7 +35,10 @@ def test_the_log_lists_who_when_and_why(ctl_with_history: Ctl) -> None:
     assert [entry["revision"] for entry in asked(ctl_with_history, "log", "-n", "2")] == [3, 2]
     (first, second) = asked(ctl_with_history, "log", "--object", HOST)
     assert (first["message"], second["author"]) == ("shorter\nand more", "ann")
-    assert "not the path of an object" in ctl_with_history("log", "--object", "hosts/x", expect=1).err
+    assert len(asked(ctl_with_history, "log", "--object", "host1")) == 2
+    gone = ctl_with_history("log", "--object", "luns/db9")
+    assert "none of the kept revisions changed luns/db9" in gone.err
+    assert "not the path of an object" in ctl_with_history("log", "--object", "disks/x", expect=1).err
 
 
 def test_show_says_what_a_revision_changed(ctl_with_history: Ctl) -> None:

@@ -106,6 +106,9 @@ def test_with_all_paths_the_status_is_short(pair: Pair) -> None:
     """Luns are listed only on request: then each is a line, and a node counts as one path."""
     assert pair.lines(expect=0) == []
     assert [line.split("  ")[0] for line in pair.lines("--luns", expect=0)] == ["LUN", "a", "b"]
+    assert pair.lines("--bad", expect=0) == []
+    assert [line.split("  ")[0] for line in pair.lines("b", expect=0)] == ["LUN", "b"]
+    assert "no host, Lun or node 'x'" in pair.ctl("status", "x", expect=2).err
     assert pair.lines("--luns", expect=0)[1].split() == [
         "a",
         "-",
@@ -133,7 +136,7 @@ def test_a_node_that_does_not_follow_lags(pair: Pair) -> None:
     assert (one["behind"], one["behind_since"], one["lag"]) == (0, "", 0.0)
     assert (other["behind"], other["behind_since"]) == (2, NOW)
     assert other["lag"] > 3600
-    row = pair.ctl("status", expect=6).out.splitlines()[4].split()
+    row = pair.ctl("status", expect=6).out.splitlines()[5].split()
     assert (row[0], row[5], row[6][-1]) == ("n2", "2", "h")
     answer = pair.ctl("check", expect=1).out
     assert "behind=1" in answer

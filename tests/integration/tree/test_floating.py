@@ -1,8 +1,8 @@
 """The znodes of a floating portal group, on a real server: its lease, its candidates and its ACLs."""
 
 import threading
-from collections.abc import Callable
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 import pytest
 from msgspec.structs import replace
@@ -22,6 +22,9 @@ from support.commits import put
 from support.plain_client import PlainClient
 from support.sessions import Connect, expire
 from support.small_map import MAP, T
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 pytestmark = pytest.mark.integration
 

@@ -21,7 +21,7 @@ CONDITIONS = (
     status.UNCONTESTED,
     status.OFFERED,
     status.RESERVATIONS,
-    status.FLOATING,
+    status.FLOATING_SERVED,
     status.APPLIED,
 )
 

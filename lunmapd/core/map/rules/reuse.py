@@ -13,7 +13,7 @@ from lunmapd.core.base.lunmap import Lunmap, Map, initiators_of
 from lunmapd.core.base.text import first_of
 from lunmapd.core.map.ledger import Ledger, unused_lun_numbers
 from lunmapd.core.map.reuse import ReusedAddress, ReusedId
-from lunmapd.core.map.target_ids import FLOATING
+from lunmapd.core.map.target_ids import FLOATING_PREFIX
 
 _MAX_HOSTS = 3
 
@@ -112,8 +112,8 @@ def check_reused_tags(reused: Iterable[ReusedId]) -> Iterator[Problem]:
 def _user(reused: ReusedId) -> Place:
     """Return the place of the node, portal group or floating group that gets an id."""
     target, _, name = reused.identity.rpartition(" ")
-    if name.startswith(FLOATING):
-        return ("targets", target, "floating", name.removeprefix(FLOATING))
+    if name.startswith(FLOATING_PREFIX):
+        return ("targets", target, "floating", name.removeprefix(FLOATING_PREFIX))
     return ("targets", target, "nodes", name) if target else ("nodes", name)
 
 
@@ -134,6 +134,6 @@ def _id_sentence(kind: str, reused: ReusedId) -> str:
 
 def _holder(identity: str) -> str:
     target, _, name = identity.rpartition(" ")
-    if name.startswith(FLOATING):
-        return f"floating group {name.removeprefix(FLOATING)} of target {target}"
+    if name.startswith(FLOATING_PREFIX):
+        return f"floating group {name.removeprefix(FLOATING_PREFIX)} of target {target}"
     return f"target {target} on node {name}" if target else f"node {name}"

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from lunmapd.client import Client, Lunmap, Note, Problem, Proposal, Revision
 from lunmapd.service.ctl.commit.consent import Consent, agree, foresee
 from lunmapd.service.ctl.text.output import echo_committed, reuse_options
+from lunmapd.service.ctl.text.problem_lines import problem_lines
 from lunmapd.service.output import echo, echo_paragraphs
 
 wait_option = click.option(
@@ -80,8 +81,8 @@ def warn_of_map(lunmap: Lunmap, locate: Callable[..., Problem]) -> None:
     """Print the warnings of a map; `locate` returns the problem of a place and a message."""
     from lunmapd.core.map import rules  # noqa: PLC0415 - only verbs that change the map need them
 
-    for warning in rules.map_warnings(lunmap):
-        echo(f"lunmapctl: warning: {locate(warning.place, warning.message)}", err=True)
+    located = [locate(warning.place, warning.message) for warning in rules.map_warnings(lunmap)]
+    echo(*(f"lunmapctl: warning: {line}" for line in problem_lines(located)), err=True)
 
 
 def nothing_text(proposal: Proposal, *, dry_run: bool) -> str:

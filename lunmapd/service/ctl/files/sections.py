@@ -6,7 +6,7 @@ import click
 
 from lunmapd.core.base.lunmap import SECTIONS, Lunmap, Section
 from lunmapd.core.base.text import nearest, suggestion
-from lunmapd.core.map.short_names import find_name
+from lunmapd.core.map.short_names import NoSuchNameError, find_name
 
 _WORDS: dict[str, Section] = {
     **{section: section for section in get_args(Section)},
@@ -34,6 +34,23 @@ def section_and_name(word: str | None, name: str | None) -> tuple[Section | None
         f"there is no section {word!r}{near} The sections are {', '.join(SECTIONS)}; the name of an object "
         "follows its section"
     )
+
+
+def object_path(lunmap: Lunmap, word: str) -> str:
+    """Return the path of an object for a word of the admin: `luns/db1`, `lun/db1` or `db1`.
+
+    An object that the map has no more needs its section. Raises NoSuchNameError for a word that stands for
+    several objects.
+    """
+    first, _, rest = word.partition("/")
+    if rest:
+        section = _WORDS.get(first)
+        return word if section is None else f"{section}/{full_name(lunmap, section, rest)}"
+    found = [(section, full_name(lunmap, section, word)) for section in SECTIONS]
+    paths = [f"{section}/{name}" for section, name in found if name in lunmap.section(section)]
+    if len(paths) > 1:
+        raise NoSuchNameError(f"{word!r} stands for several: write {' or '.join(paths)}")
+    return paths[0] if paths else word
 
 
 def full_name(lunmap: Lunmap, section: Section | None, name: str | None) -> str | None:

@@ -17,7 +17,8 @@ from lunmapd.core.explain.host import (
 from lunmapd.core.explain.lun import LunExplanation, explain_lun
 from lunmapd.core.explain.node import NodeExplanation, explain_node
 from lunmapd.core.explain.world import World
-from lunmapd.core.map.short_names import NoSuchNameError, ShortNames, find_name, resolve_name, short_names
+from lunmapd.core.map.find_object import find_object
+from lunmapd.core.map.short_names import NoSuchNameError, ShortNames, resolve_name
 from lunmapd.service.cli import output_option
 from lunmapd.service.ctl.cli import Connection
 from lunmapd.service.ctl.text.explain_lines import (
@@ -72,35 +73,12 @@ def _world(fleet: Fleet) -> World:
 
 
 def _explain(world: World, name: str, lun: str | None) -> Explanation:
-    kind, found = _find(world.lunmap, name) if lun is None else ("initiators", _host(world.lunmap, name))
     if lun is not None:
-        return explain_pair(world, found, _lun(world.lunmap, lun))
+        return explain_pair(world, _host(world.lunmap, name), _lun(world.lunmap, lun))
+    kind, found = find_object(world.lunmap, name)
     if kind == "nodes":
         return explain_node(world, found)
     return explain_lun(world, found) if kind == "luns" else explain_host(world, found)
-
-
-def _find(lunmap: Lunmap, word: str) -> tuple[str, str]:
-    """Return the section and the name that a word stands for. Raises NoSuchNameError."""
-    section, _, rest = word.partition("/")
-    if section in {"luns", "nodes", "initiators"} and rest:
-        found = {section: _known(lunmap, section, rest)}
-    else:
-        found = {section: _known(lunmap, section, word) for section in ("luns", "nodes", "initiators")}
-    there = [(section, name) for section, name in found.items() if name]
-    if len(there) == 1:
-        return there[0]
-    if there:
-        choices = " or ".join(f"{section}/{name}" for section, name in there)
-        raise NoSuchNameError(f"{word!r} stands for several: write {choices}")
-    near = nearest(word, {*lunmap.luns, *lunmap.nodes, *short_names(lunmap).initiators.values()})
-    raise NoSuchNameError(f"the map has no host, Lun or node {word!r}{suggestion(near)}")
-
-
-def _known(lunmap: Lunmap, section: str, word: str) -> str:
-    if section == "initiators":
-        return find_name(word, lunmap.initiators)
-    return word if word in (lunmap.luns if section == "luns" else lunmap.nodes) else ""
 
 
 def _host(lunmap: Lunmap, word: str) -> str:

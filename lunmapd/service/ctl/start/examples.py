@@ -17,6 +17,8 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
     "edit": ("edit", "edit luns db1 -m 'other queue depth'"),
     "explain": ("explain host1", "explain host1 db1", "explain db1", "explain n1"),
     "export": ("export n1 --file saveconfig.json",),
+    "float list": ("float list",),
+    "float move": ("float move iqn.2026-01.org.example:san gold n2",),
     "forget": ("forget n4",),
     "get": (
         "get > map.yaml",
@@ -37,7 +39,7 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
     "host set": ("host set host1 alias='db host 1'",),
     "import undo": ("import undo",),
     "init": ("init",),
-    "log": ("log", "log -n 5 --object luns/db1"),
+    "log": ("log", "log -n 5 --object db1"),
     "lun create": (
         "lun create db2 /dev/vg0/db2 --target san --to host1 --shared off",
         "lun create tmp /srv/tmp.img --type fileio --size 10GiB --on n1",
@@ -67,7 +69,7 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
     "secret set": ("secret set iqn.2026-01.org.example:host1 --user h1 < h1.chap",),
     "secret set-discovery": ("secret set-discovery n1 --user find --password-file find.chap",),
     "show": ("show 1",),
-    "status": ("status", "status --luns", "status -w"),
+    "status": ("status", "status --luns", "status --bad", "status host1", "status -w"),
     "target create": ("target create iqn.2026-01.org.example:fast --on n1,n2",),
     "target delete": ("target delete scratch --unmap",),
     "target set": ("target set san alias='all nodes'",),

@@ -1,12 +1,14 @@
 """Changes of the map as text: objects, and their fields with old and new value."""
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from msgspec import UNSET, Struct
 
 from lunmapd.client import Allowance, Difference, FieldChange, Revision, differences
+from lunmapd.core.base.text import exact_size
 from lunmapd.core.history.fields import ChangeKind
 from lunmapd.core.map.short_names import FULL_NAMES, ShortNames
 from lunmapd.service.table import Column, Table
@@ -55,10 +57,31 @@ def difference_lines(
         yield f"{_SIGNS[difference.kind]} {difference.path}"
         is_whole = whole or difference.kind is ChangeKind.CHANGED
         shown = [field for field in difference.fields if is_whole or field.field == _MAPS]
-        yield from (f"    {field}" for field in shown if field.field != _MAPS)
+        yield from (f"    {_field(field)}" for field in shown if field.field != _MAPS)
         yield from (f"    maps: {line}" for line in _map_lines(shown, names))
 
 
+def change_sum(changed: Iterable[Difference]) -> str:
+    """Return how many objects of each section are new, changed and gone: `+200 luns, ~1 nodes`."""
+    counts = Counter((_SIGNS[each.kind], each.path.partition("/")[0]) for each in changed)
+    return ", ".join(f"{sign}{count:,} {section}" for (sign, section), count in counts.items())
+
+
+def _field(change: FieldChange) -> str:
+    """Return a change of a field, of a size in its largest unit."""
+    if change.field != _SIZE:
+        return str(change)
+    before, after = (_size(value) for value in (change.before, change.after))
+    if before and after:
+        return f"{_SIZE}: {before} -> {after}"
+    return f"{_SIZE}: + {after}" if after else f"{_SIZE}: - {before}"
+
+
+def _size(value: object) -> str:
+    return exact_size(value) if isinstance(value, int) else ""
+
+
+_SIZE = "size"
 _MAPS = "maps"
 _Maps = Mapping[tuple[str, str, str], Mapping[str, Any]]
 

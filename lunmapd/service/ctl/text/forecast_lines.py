@@ -15,13 +15,14 @@ from lunmapd.core.forecast.node import HostForecast, NodeForecast
 from lunmapd.core.history.fields import Difference
 from lunmapd.core.map.short_names import FULL_NAMES, ShortNames, short_names
 from lunmapd.core.planning.disruption_limit import DISRUPTION_WORDS
-from lunmapd.service.ctl.text.differences import difference_lines
+from lunmapd.service.ctl.text.differences import change_sum, difference_lines
 from lunmapd.service.table import Column, Layout, Table
 from lunmapd.store.tree.liveness import seconds_since
 
 _WIDTH = 80
 _MAX_NAMED = 3
 _MAX_LINES = 20
+_MAX_CHANGES = 40
 _LAYOUT = Layout(full_names=False)
 _QUIET = {"", Reason.WAITING}
 """The reasons of steps that need no sentence of their own."""
@@ -65,10 +66,17 @@ def plan_paragraphs(
 ) -> Iterator[Iterable[str]]:
     """Yield the changes of the map, the table of nodes, what to know of it, and the sum."""
     names = FULL_NAMES if layout.full_names else short_names(proposal.before.lunmap, proposal.after)
-    yield difference_lines(differences(proposal.changes), whole=False, names=names)
+    yield _changes(differences(proposal.changes), names)
     yield _nodes_table(forecast.nodes, names).lines(layout) if forecast.nodes else ()
     yield _wrapped(_remarks(forecast, names))
     yield _wrapped([_sum(forecast, names, now)])
+
+
+def _changes(changed: Sequence[Difference], names: ShortNames) -> Iterator[str]:
+    """Yield what changes, in a bounded number of lines, and the sum of more than a few objects."""
+    yield from _bounded(list(difference_lines(changed, whole=False, names=names)), _MAX_CHANGES)
+    if len(changed) > _MAX_NAMED:
+        yield change_sum(changed)
 
 
 def _wrapped(lines: Iterable[str]) -> Iterator[str]:
@@ -115,10 +123,10 @@ def _remarks(forecast: Forecast, names: ShortNames) -> Iterator[str]:
     yield from (f"note: {node.node}: {note}" for node in forecast.nodes for note in node.notes)
 
 
-def _bounded(lines: Sequence[str]) -> Iterator[str]:
-    yield from lines[:_MAX_LINES]
-    if (more := len(lines) - _MAX_LINES) > 0:
-        yield f"{more} more such; '-o json' has all"
+def _bounded(lines: Sequence[str], most: int = _MAX_LINES) -> Iterator[str]:
+    yield from lines[:most]
+    if (more := len(lines) - most) > 0:
+        yield f"{more:,} more such; '-o json' has all"
 
 
 def _moved(each: MovedAddress, names: ShortNames) -> str:

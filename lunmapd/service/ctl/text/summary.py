@@ -7,6 +7,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from lunmapd.client import Fleet
+from lunmapd.core.base.text import count_of
 from lunmapd.core.fleet.backing_differences import BackingDifference
 from lunmapd.core.fleet.lun_paths import (
     LostLogin,
@@ -72,6 +73,19 @@ def _sized(paths: Iterable[LunPaths], sizes: Mapping[str, int]) -> tuple[LunPath
 def without_clock(fleet_status: FleetStatus) -> FleetStatus:
     """Return the status without the values that change with time alone."""
     return replace(fleet_status, nodes=tuple(replace(line, lag=None) for line in fleet_status.nodes))
+
+
+def sum_line(fleet_status: FleetStatus) -> str:
+    """Return the number of nodes and of Luns, and how many of each are not well."""
+    without = sum(len(each.luns) for each in fleet_status.lun_troubles if each.is_cut_off)
+    degraded = sum(len(each.luns) for each in fleet_status.lun_troubles) - without
+    nodes = count_of(len(fleet_status.nodes), "node")
+    dead = sum(not line.alive for line in fleet_status.nodes)
+    luns = count_of(fleet_status.lun_count, "Lun")
+    parts = [f"{fleet_status.lun_count - without - degraded:,} ok"]
+    parts += [f"{degraded:,} degraded"] if degraded else []
+    parts += [f"{without:,} without a path"] if without else []
+    return f"{nodes}{f', {dead:,} dead' if dead else ''}; {luns}: {', '.join(parts)}"
 
 
 def problems_of(fleet_status: FleetStatus) -> list[str]:

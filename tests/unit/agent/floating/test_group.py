@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from fakes.floating import FakeAddresses, FakeStore, FakeTpgs, FakeTree
-from lunmapd.agent.floating.group import Edges, Group, Identity, Judgement
+from lunmapd.agent.floating.group import Edges, Identity, Judgement, LeasedGroup
 from lunmapd.agent.floating.group_plan import GroupPlan
 from lunmapd.core.base.lunmap import FloatingGroup, GroupId
 from lunmapd.core.base.messages import Message
@@ -37,10 +37,10 @@ class Node:
         self.group = self.started("boot")
         self.group.judgement = FIT
 
-    def started(self, boot: str) -> Group:
+    def started(self, boot: str) -> LeasedGroup:
         """Return the group as a new daemon begins with it."""
         edges = Edges(self.store, self.addresses, self.tpgs, self.cluster.clock)
-        return Group(GroupPlan(ID, self.cluster.map), Identity(self.name, boot), edges, TIMES)
+        return LeasedGroup(GroupPlan(ID, self.cluster.map), Identity(self.name, boot), edges, TIMES)
 
     @property
     def phase(self) -> str:

@@ -41,7 +41,7 @@ def test_the_way_through_a_group_begins_with_its_owner() -> None:
     assert [(each.topic, each.text) for each in found.checks[1:]] == [
         (Topic.OWNER, "floating group gold is owned by n1"),
         (Topic.NODE, "alive, converged"),
-        (Topic.DEVICE, "exported: /srv/a, 1GiB"),
+        (Topic.DEVICE, "exported: /srv/a, 1 GiB"),
         (Topic.PORTAL, PORTAL),
         (Topic.ALUA, "optimized"),
         (Topic.LOGIN, "logged in"),

@@ -53,7 +53,8 @@ def test_a_drained_owner_serves_until_its_lease_is_released() -> None:
     drained = replace(
         FLOATING, nodes={**FLOATING.nodes, "n1": replace(FLOATING.nodes["n1"], state=NodeState.DRAINED)}
     )
-    assert forecast(FLOATING, drained, VIEWS).nodes[0].steps == ()
+    steps = forecast(FLOATING, drained, VIEWS).nodes[0].steps
+    assert [step.object for step in steps] == ["storage_object a"]
 
 
 def test_a_node_with_unlisted_sessions_counts_all_hosts_of_the_group() -> None:

@@ -58,7 +58,7 @@ class SwitchedTpgs:
 
 
 @contextmanager
-def floating_groups(
+def followed_groups(
     session: Session, me: Identity, directory: Path, changed: Callable[[], None]
 ) -> Iterator[GroupThreads]:
     """Yield the floating groups of this node. Without any, no process and no thread is started.

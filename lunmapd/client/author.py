@@ -1,0 +1,13 @@
+"""The author of a commit for which none is named."""
+
+import getpass
+import os
+import socket
+
+
+def default_author() -> str:
+    """Return `user@host`; behind sudo the user who called it, not root."""
+    user = getpass.getuser()
+    if user == "root":
+        user = os.environ.get("SUDO_USER") or user
+    return f"{user}@{socket.gethostname()}"

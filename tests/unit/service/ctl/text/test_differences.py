@@ -1,0 +1,33 @@
+"""Changes of the map as people read them."""
+
+from lunmapd.core.history.fields import ChangeKind, Difference, FieldChange
+from lunmapd.service.ctl.text.differences import change_sum, difference_lines, show_time
+
+
+def lines(*fields: FieldChange) -> list[str]:
+    """Return the lines of the fields of one changed Lun."""
+    return list(difference_lines([Difference("luns/a", ChangeKind.CHANGED, fields)], whole=True))[1:]
+
+
+def test_a_size_has_its_largest_unit() -> None:
+    """Without rounding: two sizes that differ look different."""
+    assert lines(FieldChange("size", 1 << 27, 1 << 26)) == ["    size: 128 MiB -> 64 MiB"]
+    assert lines(FieldChange("size", 1 << 27, (1 << 27) + 512)) == ["    size: 128 MiB -> 134218240 bytes"]
+    assert lines(FieldChange("size", after=1 << 30)) == ["    size: + 1 GiB"]
+    assert lines(FieldChange("size", before=1 << 30)) == ["    size: - 1 GiB"]
+
+
+def test_many_objects_have_a_sum() -> None:
+    """New, changed and removed objects of each section are counted."""
+    changed = [
+        *(Difference(f"luns/{n}", ChangeKind.ADDED, ()) for n in range(1200)),
+        Difference("nodes/n1", ChangeKind.CHANGED, ()),
+        Difference("groups/g", ChangeKind.REMOVED, ()),
+    ]
+    assert change_sum(changed) == "+1,200 luns, ~1 nodes, -1 groups"
+
+
+def test_a_time_has_no_fraction() -> None:
+    """A text that is no such time stays as it is."""
+    assert show_time("2026-01-02T03:04:05.678901Z") == "2026-01-02T03:04:05Z"
+    assert show_time("soon") == "soon"
