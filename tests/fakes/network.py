@@ -4,16 +4,18 @@ import errno
 from collections.abc import Sequence
 from ipaddress import ip_interface
 
-from lunmapd.service.lease.interfaces import KernelAddress, Link, Network
+from lunmapd.service.lease.interfaces import KernelAddress, Network, NetworkLink
 
-ETH0 = Link(2, "eth0", 1, bytes.fromhex("020000000001"), b"\xff" * 6)
+ETH0 = NetworkLink(2, "eth0", 1, bytes.fromhex("020000000001"), b"\xff" * 6)
 OWN = (KernelAddress(2, ip_interface("10.0.0.1/24")), KernelAddress(2, ip_interface("2001:db8::1/64")))
 
 
 class FakeNetwork:
     """A kernel's links and addresses. `refuses` is the number of the error of each change, 0 for none."""
 
-    def __init__(self, links: Sequence[Link] = (ETH0,), addresses: Sequence[KernelAddress] = OWN) -> None:
+    def __init__(
+        self, links: Sequence[NetworkLink] = (ETH0,), addresses: Sequence[KernelAddress] = OWN
+    ) -> None:
         self.links = tuple(links)
         self.addresses = list(addresses)
         self.refuses = 0
@@ -22,7 +24,7 @@ class FakeNetwork:
         """Return the links and addresses."""
         return Network(self.links, tuple(self.addresses))
 
-    def put(self, link: Link, address: str, lifetime: int) -> None:
+    def put(self, link: NetworkLink, address: str, lifetime: int) -> None:
         """Add an address of a single host, or extend it."""
         self._check()
         fresh = KernelAddress(link.index, ip_interface(address), lifetime)

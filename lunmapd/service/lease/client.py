@@ -35,7 +35,7 @@ _CHUNK = 1 << 16
 _Answer = TypeVar("_Answer", bound=wire.NumberedAnswer)
 
 
-class Deadlines(Struct, frozen=True):
+class LeaseDeadlines(Struct, frozen=True):
     """Limits in seconds: for the start of a process, for a request, and for what a grant takes at its end."""
 
     start: float = 5.0
@@ -51,11 +51,11 @@ class LeaseProcess:
     """
 
     def __init__(
-        self, lock: Path, command: Sequence[str] = LEASE_COMMAND, deadlines: Deadlines | None = None
+        self, lock: Path, command: Sequence[str] = LEASE_COMMAND, deadlines: LeaseDeadlines | None = None
     ) -> None:
         """Prepare; the first request starts the process."""
         self._command = (*command, str(lock), str(os.getpid()))
-        self._deadlines = deadlines or Deadlines()
+        self._deadlines = deadlines or LeaseDeadlines()
         self._numbers = count(1)
         self._starting = Lock()
         self._connection: _Connection | None = None
@@ -97,13 +97,13 @@ class LeaseProcess:
             self._connection = None
 
     def _ask(
-        self, make: Callable[[int], wire.Request], kind: type[_Answer], seconds: float | None = None
+        self, make: Callable[[int], wire.LeaseRequest], kind: type[_Answer], seconds: float | None = None
     ) -> _Answer:
         """Return the answer to a request. Raises LeaseError."""
         connection = self._connected()
         number = next(self._numbers)
         answer = connection.ask(make(number), seconds or self._deadlines.request)
-        if isinstance(answer, wire.FailedAnswer):
+        if isinstance(answer, wire.RefusedAnswer):
             raise _error_of(answer.failure)
         assert isinstance(answer, kind), "each request has its own kind of answer"
         return answer
@@ -144,14 +144,14 @@ class _Connection:
             )
             raise LeaseProcessError(message) from None
 
-    def ask(self, request: wire.Request, seconds: float) -> wire.NumberedAnswer:
+    def ask(self, request: wire.LeaseRequest, seconds: float) -> wire.NumberedAnswer:
         """Return the answer; kill the process if there is none in time. Raises LeaseProcessError."""
         answer = Future[wire.NumberedAnswer]()
         with self._sending:
             if self.over.is_set():
                 raise _ended(None)
             self._waiting[request.number] = answer
-            self._write(wire.encode_message(request) + b"\n")
+            self._write(wire.encode_frame(request) + b"\n")
         try:
             return answer.result(seconds)
         except NoAnswer:
@@ -204,9 +204,9 @@ class _Connection:
         while data := os.read(process.stdout.fileno(), _CHUNK):
             *lines, rest = (rest + data).split(b"\n")
             for line in lines:
-                self._take(wire.decode_answer(line), process)
+                self._take(wire.decode_lease_answer(line), process)
 
-    def _take(self, answer: wire.Answer, process: subprocess.Popen[bytes]) -> None:
+    def _take(self, answer: wire.LeaseAnswer, process: subprocess.Popen[bytes]) -> None:
         if isinstance(answer, wire.ReadyAnswer):
             self._ready.set_result(process)
         elif (waiting := self._waiting.pop(answer.number, None)) is not None:

@@ -9,7 +9,7 @@ import struct
 from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv6Address
 
-from lunmapd.service.lease.interfaces import Link
+from lunmapd.service.lease.interfaces import NetworkLink
 
 ETH_P_ARP, ETH_P_IPV6 = 0x0806, 0x86DD
 ARPHRD_ETHER = 1
@@ -36,13 +36,13 @@ Packet = tuple[int, bytes, bytes]
 """The protocol of a packet, the packet, and the hardware address that it goes to."""
 
 
-def arp_probe(link: Link, address: str) -> Packet:
+def arp_probe(link: NetworkLink, address: str) -> Packet:
     """Return the probe of RFC 5227: a request without a sender address, so no neighbour's cache changes."""
     none = bytes(len(link.hardware))
     return ETH_P_ARP, _arp(link, _REQUEST, bytes(4), none, IPv4Address(address).packed), link.broadcast
 
 
-def arp_announcements(link: Link, address: str) -> Sequence[Packet]:
+def arp_announcements(link: NetworkLink, address: str) -> Sequence[Packet]:
     """Return an announcement as a request and as a reply: some hosts only take one of them."""
     own = IPv4Address(address).packed
     request = _arp(link, _REQUEST, own, bytes(len(link.hardware)), own)
@@ -69,7 +69,7 @@ def solicitation(address: str) -> Packet:
     return ETH_P_IPV6, _ipv6(_NO_ADDRESS.packed, group, body), _ethernet_group(group)
 
 
-def advertisement(link: Link, address: str) -> Packet:
+def advertisement(link: NetworkLink, address: str) -> Packet:
     """Return an unsolicited advertisement that replaces what the neighbours know, for Ethernet."""
     own = IPv6Address(address).packed
     body = struct.pack("!BBHI16s", ADVERTISEMENT, 0, 0, _OVERRIDE, own)
@@ -87,7 +87,7 @@ def advertised(packet: bytes) -> str | None:
     return str(IPv6Address(packet[target : target + 16]))
 
 
-def _arp(link: Link, operation: int, sender: bytes, target_hardware: bytes, target: bytes) -> bytes:
+def _arp(link: NetworkLink, operation: int, sender: bytes, target_hardware: bytes, target: bytes) -> bytes:
     header = _ARP_HEADER.pack(link.kind, _ETH_P_IP, len(link.hardware), 4, operation)
     return header + link.hardware + sender + target_hardware + target
 

@@ -10,7 +10,7 @@ from lunmapd.core.base.reasons import Reason
 from lunmapd.core.node.failure import Failure
 
 
-class Link(Struct, frozen=True):
+class NetworkLink(Struct, frozen=True):
     """An interface: `kind` is its ARPHRD number, `hardware` its address and `broadcast` that of all hosts.
 
     `running`: it is up and has a carrier. `arp`: hosts on it ask for hardware addresses; no tunnel does.
@@ -41,7 +41,7 @@ class KernelAddress(Struct, frozen=True):
 class Network(Struct, frozen=True):
     """The links of a node and its addresses, as the kernel has them at one moment."""
 
-    links: tuple[Link, ...]
+    links: tuple[NetworkLink, ...]
     addresses: tuple[KernelAddress, ...]
 
     def of(self, texts: Iterable[str]) -> list[KernelAddress]:
@@ -50,13 +50,13 @@ class Network(Struct, frozen=True):
         return [each for each in self.addresses if each.text in wanted]
 
 
-def place(group: GroupAddresses, network: Network) -> Mapping[str, Link] | Failure:
+def place(group: GroupAddresses, network: Network) -> Mapping[str, NetworkLink] | Failure:
     """Return the link for each address of a group, or why one has none.
 
     It is the named one, else the one with an address whose network has the address: if there are several, one
     that runs, and of equals the oldest. The address of a single host is in no network.
     """
-    placed: dict[str, Link] = {}
+    placed: dict[str, NetworkLink] = {}
     for address in group.addresses:
         candidates = _candidates(address, group.interface, network)
         if not candidates:
@@ -65,7 +65,7 @@ def place(group: GroupAddresses, network: Network) -> Mapping[str, Link] | Failu
     return placed
 
 
-def link_problem(placed: Mapping[str, Link]) -> Failure | None:
+def link_problem(placed: Mapping[str, NetworkLink]) -> Failure | None:
     """Return that the link of an address does not run; None if all do."""
     for address, link in placed.items():
         if not link.running:
@@ -75,13 +75,13 @@ def link_problem(placed: Mapping[str, Link]) -> Failure | None:
     return None
 
 
-def _candidates(address: str, name: str, network: Network) -> list[Link]:
+def _candidates(address: str, name: str, network: Network) -> list[NetworkLink]:
     if name:
         return [link for link in network.links if link.name == name]
     return _links_in_network_of(address, network)
 
 
-def _links_in_network_of(address: str, network: Network) -> list[Link]:
+def _links_in_network_of(address: str, network: Network) -> list[NetworkLink]:
     ip = ip_address(address)
     indexes = {
         each.index

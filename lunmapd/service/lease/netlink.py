@@ -8,7 +8,7 @@ from typing import Any
 from pyroute2.iproute import IPRoute
 from pyroute2.netlink.exceptions import NetlinkError
 
-from lunmapd.service.lease.interfaces import KernelAddress, Link, Network
+from lunmapd.service.lease.interfaces import KernelAddress, Network, NetworkLink
 
 # linux/if_addr.h
 _IFA_F_NODAD = 0x02
@@ -33,7 +33,7 @@ class Netlink:
         except NetlinkError as error:
             raise OSError(error.code, str(error)) from None
 
-    def put(self, link: Link, address: str, lifetime: int) -> None:
+    def put(self, link: NetworkLink, address: str, lifetime: int) -> None:
         """Give an address to a link for `lifetime` seconds from now, or extend it to that.
 
         It gets the prefix of a single host. With that of its network it would be a secondary address of the
@@ -63,9 +63,9 @@ class Netlink:
             raise OSError(error.code, f"{command} {address}: {error}") from None
 
 
-def _link(message: Any) -> Link:
+def _link(message: Any) -> NetworkLink:
     flags = message["flags"]
-    return Link(
+    return NetworkLink(
         index=message["index"],
         name=message.get_attr("IFLA_IFNAME"),
         kind=message["ifi_type"],

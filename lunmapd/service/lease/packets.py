@@ -14,7 +14,7 @@ from contextlib import ExitStack
 
 from lunmapd.agent.floating.addresses import Duplicate
 from lunmapd.service.lease import frames
-from lunmapd.service.lease.interfaces import Link
+from lunmapd.service.lease.interfaces import NetworkLink
 
 PROBES = 3
 PROBE_INTERVAL = 0.1
@@ -32,7 +32,7 @@ _RECEIVE = 2048
 _TO_US = {socket.PACKET_HOST, socket.PACKET_BROADCAST, socket.PACKET_MULTICAST}
 """Other packets are our own, or of a VLAN for which this machine has no interface."""
 
-Placed = Mapping[str, Link]
+Placed = Mapping[str, NetworkLink]
 """The link of each address."""
 
 
@@ -66,7 +66,7 @@ def announce(placed: Placed) -> None:
                 _send(sender, link, packet)
 
 
-def _can_ask(address: str, link: Link) -> bool:
+def _can_ask(address: str, link: NetworkLink) -> bool:
     """Return whether the packets for an address are known: those of IPv6 are only for Ethernet."""
     return link.arp and (":" not in address or link.kind == frames.ARPHRD_ETHER)
 
@@ -75,7 +75,7 @@ Where = tuple[int, str]
 """The protocol and the link of a socket."""
 
 
-def _where(address: str, link: Link) -> Where:
+def _where(address: str, link: NetworkLink) -> Where:
     return (frames.ETH_P_IPV6 if ":" in address else frames.ETH_P_ARP), link.name
 
 
@@ -110,16 +110,16 @@ def _only_advertisements(opened: socket.socket) -> None:
     opened.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, struct.pack("HP", len(lines), address))
 
 
-def _send(sender: socket.socket, link: Link, packet: frames.Packet) -> None:
+def _send(sender: socket.socket, link: NetworkLink, packet: frames.Packet) -> None:
     protocol, data, hardware = packet
     sender.sendto(data, (link.name, protocol, 0, 0, hardware))
 
 
-def _probe(address: str, link: Link) -> frames.Packet:
+def _probe(address: str, link: NetworkLink) -> frames.Packet:
     return frames.solicitation(address) if ":" in address else frames.arp_probe(link, address)
 
 
-def _announcements(address: str, link: Link) -> Sequence[frames.Packet]:
+def _announcements(address: str, link: NetworkLink) -> Sequence[frames.Packet]:
     if ":" in address:
         return (frames.advertisement(link, address),)
     return frames.arp_announcements(link, address)

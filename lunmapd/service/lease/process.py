@@ -26,7 +26,7 @@ _LONGEST_WAIT = 1.0
 """Seconds: poll(2) does not count the time for which the machine is suspended, the lifetimes do."""
 
 
-def serve(descriptor: int, server: LeaseServer) -> None:
+def serve_leases(descriptor: int, server: LeaseServer) -> None:
     """Handle the requests that arrive, and drop addresses at their end, until there are no more."""
     poll = select.poll()
     poll.register(descriptor, select.POLLIN)
@@ -41,7 +41,7 @@ def serve(descriptor: int, server: LeaseServer) -> None:
             return
         *lines, rest = (rest + data).split(b"\n")
         for line in lines:
-            server.handle(wire.decode_request(line))
+            server.handle(wire.decode_lease_request(line))
 
 
 def _wait_ms(left: float | None) -> int | None:
@@ -64,14 +64,14 @@ def main(lock: str, parent: str) -> None:
     os.dup2(2, 1)
     sending = Lock()
 
-    def send(answer: wire.Answer) -> None:
+    def send(answer: wire.LeaseAnswer) -> None:
         with sending:
-            write_all(answers, wire.encode_message(answer) + b"\n")
+            write_all(answers, wire.encode_frame(answer) + b"\n")
 
     die_with_parent(int(parent))
     with _alone(Path(lock)):
         send(wire.ReadyAnswer())
-        serve(0, LeaseServer(Netlink(), send))
+        serve_leases(0, LeaseServer(Netlink(), send))
 
 
 if __name__ == "__main__":

@@ -9,19 +9,19 @@ from lunmapd.agent.floating.addresses import GroupAddresses
 from lunmapd.core.base.reasons import Reason
 from lunmapd.core.node.failure import Failure
 from lunmapd.service.lease import packets, wire
-from lunmapd.service.lease.interfaces import KernelAddress, Link, Network, link_problem, place
+from lunmapd.service.lease.interfaces import KernelAddress, Network, NetworkLink, link_problem, place
 from lunmapd.service.lease.kill_timer import boot_time, killed_at
 
 _Work = Callable[[], wire.NumberedAnswer | None]
 
 
-class Kernel(Protocol):
+class AddressKernel(Protocol):
     """The links and addresses of the kernel (netlink.py). Every method raises OSError."""
 
     def read(self) -> Network:
         """Return the links and addresses."""
 
-    def put(self, link: Link, address: str, lifetime: int) -> None:
+    def put(self, link: NetworkLink, address: str, lifetime: int) -> None:
         """Give an address to a link for a lifetime in seconds, or extend it to that."""
 
     def remove(self, address: KernelAddress) -> None:
@@ -44,14 +44,14 @@ class LeaseServer:
     the next owner.
     """
 
-    def __init__(self, kernel: Kernel, send: Callable[[wire.Answer], None]) -> None:
+    def __init__(self, kernel: AddressKernel, send: Callable[[wire.LeaseAnswer], None]) -> None:
         """Prepare. `send` sends an answer, in any thread."""
         self._kernel = kernel
         self._send = send
         self._serving = Lock()
         self._ends: dict[str, float] = {}
 
-    def handle(self, request: wire.Request) -> None:
+    def handle(self, request: wire.LeaseRequest) -> None:
         """Carry out a request, and send its answer; a detection and an announcement go on in a thread."""
         self._answer(request.number, partial(self._carry_out, request))
 
@@ -66,7 +66,7 @@ class LeaseServer:
         if expired:
             self._remove(expired)
 
-    def _carry_out(self, request: wire.Request) -> wire.NumberedAnswer | None:
+    def _carry_out(self, request: wire.LeaseRequest) -> wire.NumberedAnswer | None:
         match request:
             case wire.PresenceRequest(number, group):
                 return self._presence(number, group)
@@ -151,9 +151,9 @@ class LeaseServer:
         try:
             answer = work()
         except _RefusedError as error:
-            answer = wire.FailedAnswer(number, error.failure)
+            answer = wire.RefusedAnswer(number, error.failure)
         except OSError as error:
-            answer = wire.FailedAnswer(number, Failure(Reason.LEASE_PROCESS, f"the kernel refused: {error}"))
+            answer = wire.RefusedAnswer(number, Failure(Reason.LEASE_PROCESS, f"the kernel refused: {error}"))
         if answer is not None:
             self._send(answer)
 

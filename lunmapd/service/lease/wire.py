@@ -76,17 +76,17 @@ class DoneAnswer(Struct, frozen=True, tag=True):
     number: int
 
 
-class FailedAnswer(Struct, frozen=True, tag=True):
+class RefusedAnswer(Struct, frozen=True, tag=True):
     """What was requested could not be done."""
 
     number: int
     failure: Failure
 
 
-Request = PresenceRequest | DetectRequest | GrantRequest | AnnounceRequest | DropRequest
-NumberedAnswer = PresenceAnswer | DuplicateAnswer | DoneAnswer | FailedAnswer
-Answer = ReadyAnswer | NumberedAnswer
+LeaseRequest = PresenceRequest | DetectRequest | GrantRequest | AnnounceRequest | DropRequest
+NumberedAnswer = PresenceAnswer | DuplicateAnswer | DoneAnswer | RefusedAnswer
+LeaseAnswer = ReadyAnswer | NumberedAnswer
 
-encode_message = json.Encoder().encode
-decode_request = json.Decoder(Request).decode
-decode_answer = json.Decoder(Answer).decode
+encode_frame = json.Encoder().encode
+decode_lease_request = json.Decoder(LeaseRequest).decode
+decode_lease_answer = json.Decoder(LeaseAnswer).decode

@@ -5,8 +5,8 @@ import sys
 from lunmapd.service.lease import wire
 
 
-def _send(answer: wire.Answer) -> None:
-    sys.stdout.buffer.write(wire.encode_message(answer) + b"\n")
+def _send(answer: wire.LeaseAnswer) -> None:
+    sys.stdout.buffer.write(wire.encode_frame(answer) + b"\n")
     sys.stdout.buffer.flush()
 
 
@@ -15,7 +15,7 @@ if script == "never":
     sys.stdin.read()
 _send(wire.ReadyAnswer())
 for line in sys.stdin:
-    request = wire.decode_request(line)
+    request = wire.decode_lease_request(line)
     match script:
         case "ready":
             _send(wire.DoneAnswer(request.number))

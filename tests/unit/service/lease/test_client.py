@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from lunmapd.agent.floating.addresses import GrantLateError, GroupAddresses, LeaseProcessError
-from lunmapd.service.lease.client import Deadlines, LeaseProcess
+from lunmapd.service.lease.client import LeaseDeadlines, LeaseProcess
 from lunmapd.service.lease.kill_timer import boot_time
 
 GROUP = GroupAddresses(("10.0.0.50",))
@@ -18,7 +18,7 @@ SCRIPT = Path(__file__).with_name("scripted_lease.py")
 @contextmanager
 def _process(script: str, tmp_path: Path, **deadlines: float) -> Iterator[LeaseProcess]:
     command = (sys.executable, str(SCRIPT), script)
-    process = LeaseProcess(tmp_path / "lock", command, Deadlines(**deadlines))
+    process = LeaseProcess(tmp_path / "lock", command, LeaseDeadlines(**deadlines))
     yield process
     process.close()
 

@@ -10,14 +10,14 @@ from fakes.network import ETH0, OWN
 from lunmapd.agent.floating.addresses import GroupAddresses
 from lunmapd.core.base.reasons import Reason
 from lunmapd.core.node.failure import Failure
-from lunmapd.service.lease.interfaces import KernelAddress, Link, Network, link_problem, place
+from lunmapd.service.lease.interfaces import KernelAddress, Network, NetworkLink, link_problem, place
 
 ETH1 = replace(ETH0, index=3, name="eth1")
 DOWN = replace(ETH0, running=False)
 NETWORK = Network((ETH0, ETH1), OWN)
 
 
-def _names(placed: Mapping[str, Link] | Failure) -> dict[str, str]:
+def _names(placed: Mapping[str, NetworkLink] | Failure) -> dict[str, str]:
     assert not isinstance(placed, Failure), placed
     return {address: link.name for address, link in placed.items()}
 

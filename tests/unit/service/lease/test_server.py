@@ -22,22 +22,22 @@ class Rig:
 
     def __init__(self) -> None:
         self.kernel = FakeNetwork()
-        self.answers = SimpleQueue[wire.Answer]()
+        self.answers = SimpleQueue[wire.LeaseAnswer]()
         self.server = LeaseServer(self.kernel, self.answers.put)
 
-    def ask(self, request: wire.Request) -> wire.Answer:
+    def ask(self, request: wire.LeaseRequest) -> wire.LeaseAnswer:
         """Return the answer."""
         self.server.handle(request)
         return self.answers.get(timeout=10)
 
-    def grant(self, lifetime: int = 5, within: float = 10.0) -> wire.Answer:
+    def grant(self, lifetime: int = 5, within: float = 10.0) -> wire.LeaseAnswer:
         """Grant the group."""
         return self.ask(wire.GrantRequest(1, GROUP, lifetime, boot_time() + within))
 
-    def failure(self, request: wire.Request) -> tuple[str, str]:
+    def failure(self, request: wire.LeaseRequest) -> tuple[str, str]:
         """Return the reason and the message of a failure."""
         answer = self.ask(request)
-        assert isinstance(answer, wire.FailedAnswer), answer
+        assert isinstance(answer, wire.RefusedAnswer), answer
         return answer.failure.reason, answer.failure.message
 
 
