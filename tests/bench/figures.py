@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bench import cold_apply, commits, full_read, latency, passes, resident, start, status, watches
+from bench import cold_apply, commits, floating, full_read, latency, passes, resident, start, status, watches
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,4 +21,5 @@ FIGURES: Sequence[Figure] = (
     *status.FIGURES,
     *watches.FIGURES,
     *start.FIGURES,
+    *floating.FIGURES,
 )
