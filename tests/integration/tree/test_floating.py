@@ -1,6 +1,7 @@
 """The znodes of a floating portal group, on a real server: its lease, its candidates and its ACLs."""
 
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 
 import pytest
@@ -83,7 +84,7 @@ def test_each_change_wakes_the_other_nodes(session: Session, connect: Connect) -
     group, woken = watch(connect())
     first = group.read(NODES)
     other = connect()
-    changes = (
+    changes: tuple[Callable[[], object], ...] = (
         lambda: write_lease(other, GROUP, MINE, 0),
         lambda: write_wish(other, GROUP, Wish("n2")),
         lambda: write_report(other, GROUP, "n1", Report("b", fit=True)),
