@@ -17,13 +17,16 @@ from typing import TYPE_CHECKING
 from bench.figure import AtMost, Figure, Measured, seconds, times_bare
 from lab import Lab
 from lab.wait import wait_for, wait_until
-from support.cluster import DB1, HOST, PID, SAN, SESSION_TIMEOUT, Cluster, StorageNode, bring_up
+from lunmapd.service.zookeeper import ZooKeeperSettings
+from support.cluster import DB1, HOST, PID, SAN, SETTINGS, Cluster, StorageNode, bring_up
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 MOVES = 10
+CUTS = 3
 TAG = 1001
+SESSION_TIMEOUT = ZooKeeperSettings(()).session_timeout
 _ENABLE = f"/sys/kernel/config/target/iscsi/{SAN}/tpgt_{TAG}/enable"
 _MIB = 1 << 20
 _STOPPED = 20.0
@@ -62,26 +65,23 @@ nodes:
 
 @dataclass(frozen=True)
 class Pauses:
-    """The longest pause of I/O in seconds: of each move, and of a power cut; `both`: seconds on two nodes.
+    """The longest pause of I/O in seconds, for each move and for each power cut of the owner.
 
-    `both` is what a stop of all processes on the owner leads to.
+    `both` is for how long two nodes had the address after all processes of its owner were stopped.
     """
 
     moves: tuple[float, ...]
-    cut: float = 0.0
-    both: float = 0.0
+    cuts: tuple[float, ...] = ()
+    both: float | None = None
 
     def __str__(self) -> str:
         """Return all of them."""
-        moves = (
-            f"moves {seconds(min(self.moves))} to {seconds(max(self.moves))}, median {seconds(self.median)}"
-        )
-        return f"{moves}; power cut {seconds(self.cut)}; on two nodes {seconds(self.both)}"
+        both = "" if self.both is None else f"; on two nodes for {self.both:.2f} s"
+        return f"moves {_shown(self.moves)}; power cuts {_shown(self.cuts)}{both}"
 
-    @property
-    def median(self) -> float:
-        """The median of the moves."""
-        return median(self.moves)
+
+def _shown(pauses: tuple[float, ...]) -> str:
+    return ", ".join(f"{each:.2f}" for each in pauses) + " s" if pauses else "not measured"
 
 
 class _Bench:
@@ -92,6 +92,10 @@ class _Bench:
         text = _MAP.replace("FLOATING", self.address)
         for number, node in enumerate(cluster.nodes, 1):
             text = text.replace(f"ADDRESS{number}", node.machine.address)
+        for node in cluster.nodes:
+            node.stop()
+            _configure(cluster, node)
+            node.start()
         cluster.ctl.apply(text)
         self.await_owner()
         cluster.initiator.discover(self.address)
@@ -100,6 +104,10 @@ class _Bench:
             lambda found: any(each.wwid == DB1 and each.usable_paths for each in found)
         )
         self.device = next(each.device for each in maps if each.wwid == DB1)
+        there = f"test -b {self.device}"
+        wait_until(
+            "the device is there", lambda: not cluster.initiator.machine.run(there, check=False).status
+        )
 
     def owners(self) -> list[StorageNode]:
         """Return the nodes whose kernel has the address."""
@@ -119,7 +127,7 @@ class _Bench:
     def pause(self, act: Callable[[], object]) -> float:
         """Return the longest pause of I/O while something is done."""
         io = self.cluster.initiator.verified_io(self.device, offset=_MIB)
-        wait_until("the I/O goes on", lambda: io.progress.operations > 50)
+        wait_until("the I/O begins", lambda: io.progress.operations > 50)
         act()
         then = io.progress.operations
         wait_until("the I/O goes on again", lambda: io.progress.operations > then + 50)
@@ -153,17 +161,28 @@ def _lunmapd(bench: _Bench) -> Pauses:
         cluster.ctl("float", "move", SAN, "gold", to.name)
 
     moves = bench.moves(move)
-    owner = bench.await_owner()
-    cut = bench.pause(lambda: _cut(bench, owner))
-    owner.machine.start()
-    owner.configure(cluster.ensemble.hosts)
-    owner.start()
-    wait_until("both nodes are well", cluster.all_well)
+    cuts = tuple(_cut_and_restore(bench) for _ in range(CUTS))
     owner = bench.await_owner()
     both = bench.seconds_on_both(lambda node: node.machine.run(_signal_tree("STOP")))
     owner.machine.run(_signal_tree("CONT"), check=False)
     wait_until("both nodes are well", cluster.all_well)
-    return Pauses(moves, cut, both)
+    return Pauses(moves, cuts, both)
+
+
+def _cut_and_restore(bench: _Bench) -> float:
+    owner = bench.await_owner()
+    pause = bench.pause(partial(_cut, bench, owner))
+    owner.machine.start()
+    _configure(bench.cluster, owner)
+    owner.start()
+    wait_until("both nodes are well", bench.cluster.all_well)
+    return pause
+
+
+def _configure(cluster: Cluster, node: StorageNode) -> None:
+    """Write the settings of a node with the session timeout that lunmapd has without one."""
+    node.configure(cluster.ensemble.hosts)
+    node.machine.run(f"sed -i 's/session_timeout: .*/session_timeout: {SESSION_TIMEOUT:g}/' {SETTINGS}")
 
 
 def _cut(bench: _Bench, owner: StorageNode) -> None:
@@ -209,7 +228,7 @@ def _keepalived(bench: _Bench) -> Pauses:
     for node in bench.cluster.nodes:
         node.machine.run("kill -CONT $(pidof keepalived)")
     owner = bench.await_owner()
-    return Pauses(moves, bench.pause(lambda: _cut(bench, owner)), both)
+    return Pauses(moves, (bench.pause(partial(_cut, bench, owner)),), both)
 
 
 def _start_keepalived(node: StorageNode) -> None:
@@ -242,17 +261,19 @@ def measured() -> tuple[Pauses, Pauses, Pauses]:
 
 def _move() -> Measured:
     ours, bare, peer = measured()
-    return times_bare(ours.median, bare.median, f"keepalived: {seconds(peer.median)}")
+    return times_bare(median(ours.moves), median(bare.moves), f"keepalived: {seconds(median(peer.moves))}")
 
 
 def _power_cut() -> Measured:
     ours, _, peer = measured()
-    return Measured(ours.cut - SESSION_TIMEOUT, seconds(ours.cut), seconds(peer.cut), "beside: keepalived")
+    longest = max(ours.cuts)
+    return Measured(longest - SESSION_TIMEOUT, seconds(longest), seconds(max(peer.cuts)), "bare: keepalived")
 
 
 def _on_both() -> Measured:
     ours, _, peer = measured()
-    return Measured(ours.both, seconds(ours.both), seconds(peer.both), "beside: keepalived")
+    both, beside = ours.both or 0.0, peer.both or 0.0
+    return Measured(both, f"{both:.3g} s", f"{beside:.3g} s", "bare: keepalived")
 
 
 FIGURES = (
