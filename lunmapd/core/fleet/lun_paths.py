@@ -52,7 +52,7 @@ class NodePath(Struct, frozen=True, gc=False, omit_defaults=True):
 
     `change_held`: the path is usable as it was, because the node holds a change of it. A path through a
     floating group has the group's name in `floating`, and its `target`; its node is the owner, "" if there is
-    none.
+    none, and `standby` are the other nodes that could own it now.
     """
 
     node: str
@@ -60,6 +60,7 @@ class NodePath(Struct, frozen=True, gc=False, omit_defaults=True):
     change_held: bool = False
     target: str = ""
     floating: str = ""
+    standby: tuple[str, ...] = ()
 
     @property
     def label(self) -> str:
@@ -153,18 +154,26 @@ def find_lun_paths(
     current = {
         name: node.status for name, node in views.items() if node.is_current and node.status is not None
     }
-    hosts, owners = _Hosts(lunmap, current), find_owners(current)
-    return tuple(
-        _of_lun(lunmap, name, lun, _Through(states, owners), hosts)
-        for name, lun in sorted(lunmap.luns.items())
-    )
+    hosts = _Hosts(lunmap, current)
+    through = _Through(states, find_owners(current), _find_fit(current))
+    return tuple(_of_lun(lunmap, name, lun, through, hosts) for name, lun in sorted(lunmap.luns.items()))
 
 
 class _Through(NamedTuple):
-    """The state of the paths through each node, and the owner of each floating group."""
+    """The state of the paths through each node, and of each group the owner and the nodes fit for it."""
 
     states: Mapping[str, PathState]
     owners: Mapping[GroupId, str]
+    fit: Mapping[GroupId, AbstractSet[str]]
+
+
+def _find_fit(current: Mapping[str, NodeStatus]) -> Mapping[GroupId, AbstractSet[str]]:
+    fit = defaultdict[GroupId, set[str]](set)
+    for name, status in current.items():
+        for group in status.floating:
+            if group.fit:
+                fit[GroupId(group.target, group.name)].add(name)
+    return fit
 
 
 def find_owners(current: Mapping[str, NodeStatus]) -> dict[GroupId, str]:
@@ -219,14 +228,17 @@ def _routes_to(lunmap: Lunmap, lun: Lun) -> tuple[tuple[str, ...], tuple[GroupId
 def _floating_path(lunmap: Lunmap, name: str, group: GroupId, through: _Through) -> NodePath:
     """Return the path through a floating group, which is that through its owner."""
     lun, owner = lunmap.luns[name], through.owners.get(group, "")
+    nodes = lunmap.targets[group.target].floating[group.name].nodes
+    drained = {node for node in nodes if node in through.states and through.states[node].all == DRAINED}
     if owner not in through.states:
-        nodes = lunmap.targets[group.target].floating[group.name].nodes
-        drained = all(node in through.states and through.states[node].all == DRAINED for node in nodes)
-        return NodePath("", DRAINED if drained else NO_OWNER, target=group.target, floating=group.name)
+        state = DRAINED if drained.issuperset(nodes) else NO_OWNER
+        return NodePath("", state, target=group.target, floating=group.name)
+    fit = through.fit.get(group, frozenset())
+    standby = tuple(node for node in nodes if node in fit and node not in drained and node != owner)
     concerned = scopes_of(lunmap, name, lun, group)
     is_closed = owner in closed_nodes(lunmap, lun)
     path = _path(owner, lun, through.states[owner], concerned, is_closed=is_closed)
-    return replace(path, target=group.target, floating=group.name)
+    return replace(path, target=group.target, floating=group.name, standby=standby)
 
 
 def _path(

@@ -10,7 +10,17 @@ from lunmapd.client import Client, ConflictError, InvalidInputError, Note, Propo
 from lunmapd.clock import rfc3339
 from lunmapd.core.base.backings import Block
 from lunmapd.core.base.documents import encode
-from lunmapd.core.base.lunmap import Group, Initiator, Lun, Lunmap, Map, Node, PortalGroup, Target
+from lunmapd.core.base.lunmap import (
+    FloatingGroup,
+    Group,
+    Initiator,
+    Lun,
+    Lunmap,
+    Map,
+    Node,
+    PortalGroup,
+    Target,
+)
 from lunmapd.core.fleet.status import FormerOccupant, HistoryPoint, Live, NodeStatus
 from lunmapd.core.history.changes import Allowance
 from lunmapd.store.commit.draft import Signature, content_from_map, draft_commit, tip_of
@@ -235,6 +245,18 @@ def test_nodes_that_saw_the_host_log_out_clear_a_number(client: Client, session:
     assert "node n1 reports that the host may still have that device" in refused(client, at(y=5))
     knowing(session)
     assert client.apply(at(y=5)) is not None
+
+
+def test_each_node_of_a_floating_group_must_know_that_too(client: Client, session: Session) -> None:
+    """Any of them may have been the owner, and the host logged in there."""
+    group = FloatingGroup(9, ("10.0.0.9:3260",), ("n1", "n2"), 9)
+    floating = {T: Target({}, floating={"gold": group})}
+    client.apply(replace(at(x=5), targets=floating))
+    client.apply(replace(EMPTY, targets=floating))
+    knowing(session, nodes=("n1",))
+    assert "node n2 is dead" in refused(client, replace(at(y=5), targets=floating))
+    knowing(session)
+    assert client.apply(replace(at(y=5), targets=floating)) is not None
 
 
 def test_a_node_that_can_not_know_keeps_a_number(client: Client, session: Session) -> None:

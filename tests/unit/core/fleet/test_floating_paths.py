@@ -26,7 +26,7 @@ from support.forecasts import REVISION, view
 HERE = Login(T, H)
 OWNER = GroupStatus(T, "gold", GroupPhase.OWNER, "n1", "10:00", fit=True)
 STANDBY = replace(OWNER, phase=GroupPhase.STANDBY)
-THROUGH_N1 = NodePath("n1", "ok", target=T, floating="gold")
+THROUGH_N1 = NodePath("n1", "ok", target=T, floating="gold", standby=("n2",))
 
 
 def paths(lunmap: Lunmap, **views: NodeView) -> LunPaths:
@@ -76,6 +76,20 @@ def test_a_group_whose_nodes_are_all_drained_intends_no_path() -> None:
     assert (found.usable, found.intended, found.paths[0].state) == (0, 0, "drained")
     one = paths(replace(FLOATING, nodes={**drained, "n2": FLOATING.nodes["n2"]}))
     assert (one.intended, one.paths[0].state) == (1, "no-owner")
+
+
+def test_the_nodes_that_could_own_a_group_are_named() -> None:
+    """Those that report to be fit, are not drained, and whose status describes the present."""
+    unfit = replace(STANDBY, fit=False)
+    for there, standby in (
+        (view(floating=(STANDBY,)), ("n2",)),
+        (view(floating=(unfit,)), ()),
+        (view(floating=(STANDBY,), live=False), ()),
+    ):
+        assert paths(FLOATING, n1=owner(), n2=there).paths[0].standby == standby
+    drained = {**FLOATING.nodes, "n2": replace(FLOATING.nodes["n2"], state=NodeState.DRAINED)}
+    found = paths(replace(FLOATING, nodes=drained), n1=owner(), n2=view(floating=(STANDBY,)))
+    assert found.paths[0].standby == ()
 
 
 def test_of_two_nodes_that_report_to_be_owner_the_later_one_counts() -> None:
