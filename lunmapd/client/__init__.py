@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from lunmapd.client.access import LockedOutError, Permissions, RoleRefusedError, ZnodesLeftError
     from lunmapd.client.client import Client, Note, Proposal
+    from lunmapd.client.drain import NotDrainedError
     from lunmapd.client.file_merge import FieldConflict, FileConflictError, ForeignFileError, Prefer
     from lunmapd.client.files import BackupFileError
     from lunmapd.client.fleet import Fleet, NotAppliedError
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from lunmapd.core.edits.maps import FreeNumbers
     from lunmapd.core.fleet.lag import Lag, UnappliedRevision
     from lunmapd.core.fleet.lun_paths import Host, LunPaths, NodePath
+    from lunmapd.core.fleet.only_ways import OnlyWay
     from lunmapd.core.fleet.status import Live, NodeStatus
     from lunmapd.core.history.backup import BackupError, Title
     from lunmapd.core.history.changes import Allowance, Change, Revision
@@ -154,12 +156,14 @@ __all__ = [
     "NodeStatus",
     "NotAppliedError",
     "NotAuthenticatedError",
+    "NotDrainedError",
     "NotInitialisedError",
     "NotPermittedError",
     "Note",
     "NothingStagedError",
     "OldNodesError",
     "OlderSchemaError",
+    "OnlyWay",
     "OutcomeUnknownError",
     "PartOnlyError",
     "PasswordLogin",
@@ -209,6 +213,7 @@ __all__ = [
 _NAMES: Mapping[str, str] = {
     "client.access": "LockedOutError Permissions RoleRefusedError ZnodesLeftError",
     "client.client": "Client Note Proposal",
+    "client.drain": "NotDrainedError",
     "client.file_merge": "FieldConflict FileConflictError ForeignFileError Prefer",
     "client.files": "BackupFileError",
     "client.fleet": "Fleet NotAppliedError",
@@ -224,6 +229,7 @@ _NAMES: Mapping[str, str] = {
     "core.edits.maps": "FreeNumbers",
     "core.fleet.lag": "Lag UnappliedRevision",
     "core.fleet.lun_paths": "Host LunPaths NodePath",
+    "core.fleet.only_ways": "OnlyWay",
     "core.fleet.status": "Live NodeStatus",
     "core.history.backup": "BackupError Title",
     "core.history.changes": "Allowance Change Revision",

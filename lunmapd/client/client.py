@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from lunmapd.core.base.lunmap import Lunmap
     from lunmapd.core.edits.maps import FreeNumbers
     from lunmapd.core.fleet.backing_differences import BackingDifference
+    from lunmapd.core.fleet.only_ways import OnlyWay
     from lunmapd.core.forecast.fleet import Forecast
     from lunmapd.core.history.backup import Title
     from lunmapd.core.history.changes import Change
@@ -489,6 +490,32 @@ class Client:
         from lunmapd.client.fleet import wait_applied
 
         return wait_applied(self._session, revision, seconds)
+
+    def only_ways(self, node: str) -> tuple[OnlyWay, ...]:
+        """Return the Luns that hosts reach through this node alone, once for each host."""
+        from lunmapd.core.fleet.only_ways import find_only_ways
+
+        fleet = self.fleet()
+        luns = fleet.lun_paths(datetime.now(UTC))
+        return tuple(find_only_ways(fleet.snapshot.lunmap, luns, node))
+
+    def wait_drained(self, node: str, seconds: float, report: Callable[[str], None] = lambda _: None) -> None:
+        """Wait until a node that the newest map drains offers nothing and has no session.
+
+        It takes at most `seconds`; `report` is called with a sentence for each step. Raises NotDrainedError.
+        """
+        from lunmapd.client.drain import wait_drained
+
+        wait_drained(self._session, node, self.newest(), seconds, report)
+
+    def wait_removed(self, node: str, revision: int, seconds: float, *, confirmed: bool = False) -> bool:
+        """Wait until a node has applied a revision, at most `seconds`. Raises NotDrainedError.
+
+        Return False if it holds the removals of the revision, which are not `confirmed`.
+        """
+        from lunmapd.client.drain import wait_removed
+
+        return wait_removed(self._session, node, revision, seconds, confirmed=confirmed)
 
     def forget(self, node: str) -> Forgotten:
         """Delete the registration and the status of a retired node, so that nothing waits for it.

@@ -60,10 +60,11 @@ def commit_proposal(
     output: str,
     nothing: str,
     first: Sequence[Iterable[str]] = (),
+    losses: tuple[str, ...] = (),
 ) -> Revision | None:
     """Show what the nodes would do, ask for what `consent` lacks, and commit; without it commit nothing.
 
-    `first` are paragraphs about what must be done before the commit, for people.
+    `first` are paragraphs about what must be done before the commit, for people; `losses` are as in `agree`.
     """
     if proposal.changes:
         forecast = foresee(client, proposal, note, output)
@@ -71,7 +72,7 @@ def commit_proposal(
             echo("")
             echo_paragraphs(*first)
         if consent is not None:
-            agree(proposal, forecast, consent, output)
+            agree(proposal, forecast, consent, output, losses)
     made = None if consent is None else client.apply(proposal, note)
     echo_committed(made, proposal.changes, output, nothing, is_shown=bool(proposal.changes))
     return made

@@ -14,6 +14,7 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
     "confirm": ("confirm", "confirm 1"),
     "convert": ("convert --from saveconfig n1=saveconfig.json > map.yaml",),
     "diff": ("diff 0 1", "diff 0..", "diff 1..0 -o json"),
+    "drain": ("drain n1 -m 'new firmware'", "plan drain n1"),
     "edit": ("edit", "edit luns db1 -m 'other queue depth'"),
     "explain": ("explain host1", "explain host1 db1", "explain db1", "explain n1"),
     "export": ("export n1 --file saveconfig.json",),
@@ -57,6 +58,7 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
     "probe-setup": ("probe-setup iqn.2026-01.org.example:probe db1 --access probe.yaml",),
     "repair": ("repair --dry-run", "repair -m 'revert what zkCli changed'"),
     "restore": ("restore lunmap.backup",),
+    "retire": ("retire n3 --dry-run",),
     "rollback": ("rollback 0 --dry-run", "rollback 1 -m 'as before'"),
     "schema": ("schema > lunmap.schema.json",),
     "secret clear": ("secret clear iqn.2026-01.org.example:host1",),
@@ -72,6 +74,7 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
     "target delete": ("target delete scratch --unmap",),
     "target set": ("target set san alias='all nodes'",),
     "trim": ("trim --keep 1000",),
+    "undrain": ("undrain n1",),
     "unmap": ("unmap db1 host1", "unmap logs --all"),
     "validate": ("validate map.yaml", "validate map.yaml --against lunmap.backup"),
 }

@@ -32,9 +32,12 @@ _GROUPS: Mapping[str, tuple[tuple[str, str, str, str], ...]] = {
     ),
     "Nodes": (
         ("confirm", "edit", "confirm", "Confirm the removals that nodes hold."),
+        ("drain", "edits.drain", "drain", "Lead hosts away from a node."),
         ("forget", "forget", "forget", "Remove the status of a retired node."),
         ("node", "edits.server", "node_verbs", "Add, change and remove storage nodes."),
         ("override", "override", "override", "Let nodes take steps that they hold."),
+        ("retire", "edits.retire", "retire", "Take a node out of use for good."),
+        ("undrain", "edits.drain", "undrain", "Let a drained node serve again."),
     ),
     "Upkeep": (
         ("acl", "acl", "acl", "Manage the roles of admins, readers and nodes."),
@@ -61,6 +64,7 @@ VERBS: Mapping[str, Verb] = {
 }
 
 EDITS: Mapping[str, Verb] = {
-    name: VERBS[name] for name in ("group", "host", "lun", "map", "node", "target", "unmap")
+    name: VERBS[name]
+    for name in ("drain", "group", "host", "lun", "map", "node", "target", "undrain", "unmap")
 }
 """The short verbs, which can follow `plan`."""
