@@ -17,6 +17,7 @@ from msgspec.structs import replace
 from lunmapd.core.base.password import Secret
 
 MEMBERS = "members"
+ROLLOUTS = "rollouts"
 _ALGORITHMS = {28: "sha1", 44: "sha256", 64: "sha384", 88: "sha512"}
 """The algorithm of a hash by the length of its base64 text (DigestAuthenticationProvider.digestAlg)."""
 _HASH = re.compile(r"[A-Za-z0-9+/]+={0,2}")
@@ -110,6 +111,8 @@ def acl_at(roles: Roles, path: str) -> dict[Principal, Permission]:
     _add(acl, roles.admins, Permission.ALL)
     if section == MEMBERS and below:
         _add(acl, roles.of(Role.NODE, below.partition("/")[0]), Permission.OWN)
+    if section == ROLLOUTS and below:
+        _add(acl, frozenset[Principal]().union(*roles.nodes.values()), Permission.CREATE)
     return acl
 
 

@@ -3,7 +3,7 @@
 import uuid
 from collections.abc import Sequence
 
-from lunmapd.core.base.access import MEMBERS
+from lunmapd.core.base.access import MEMBERS, ROLLOUTS
 from lunmapd.store.commit.draft import Write
 from lunmapd.store.commit.send import SendFailure, submit_repeatable
 from lunmapd.store.commit.sizes import WriteOverhead, batches
@@ -52,12 +52,12 @@ class RestoreLock:
         return submit_repeatable(self._session, (*ends, *writes), (self.mark,))
 
     def clear(self) -> None:
-        """Delete everything except meta, the ledger and the znodes of the nodes; the parents stay.
+        """Delete everything except meta, the ledger and what nodes may have made; the parents stay.
 
         Raises RestoreBusyError.
         """
         for name in list_children(self._session, "") or ():
-            if name not in {paths.META, MEMBERS, paths.RESTORING, paths.ADDRESSES}:
+            if name not in {paths.META, MEMBERS, paths.RESTORING, paths.ADDRESSES, ROLLOUTS}:
                 below = [write for write in deletions(self._session, name) if write.path != name]
                 for batch in batches(below, WriteOverhead(len(self._session.root))):
                     self.write(batch)

@@ -20,14 +20,8 @@ from lunmapd.core.map.short_names import last_part
 from lunmapd.service.cli import output_option
 from lunmapd.service.ctl.cli import Connection
 from lunmapd.service.ctl.commit.consent import Consent, consent_options, foresee
-from lunmapd.service.ctl.commit.steps import (
-    commit_proposal,
-    dry_run_option,
-    nothing_text,
-    permission_options,
-    wait_for,
-    wait_option,
-)
+from lunmapd.service.ctl.commit.steps import commit_proposal, dry_run_option, nothing_text, permission_options
+from lunmapd.service.ctl.commit.waiting import rollout_options, wait_for, wait_option
 from lunmapd.service.ctl.start.lazy import is_planning
 from lunmapd.service.ctl.text.forecast_lines import plan_report
 from lunmapd.service.ctl.text.host_lines import HostDuties, host_duties
@@ -57,6 +51,7 @@ def edit_options(command: Callable[..., None]) -> Callable[..., None]:
 
     @note_options
     @permission_options
+    @rollout_options
     @consent_options
     @dry_run_option
     @wait_option
@@ -147,12 +142,14 @@ def _commit_once(
     if gone is not None and not proposal.changes:
         nothing = _nothing_there(proposal.after, *gone)
     consent = None if how.dry_run else how.consent
-    made = commit_proposal(client, proposal, how.note, consent, how.output, nothing, duties.before, losses)
+    made = commit_proposal(
+        client, proposal, how.note, consent, how.output, nothing, duties.before, losses, how.wait
+    )
     if how.output != "json" and duties.after:
         echo("")
         echo_paragraphs(*duties.after)
     if not how.dry_run:
-        wait_for(client, made, proposal.before.revision, how.wait)
+        wait_for(client, made, proposal.before.revision, how.wait, how.output, proposal.changes)
 
 
 def _nothing_there(lunmap: Lunmap, section: Section, word: str) -> str:

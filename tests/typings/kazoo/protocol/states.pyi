@@ -7,6 +7,8 @@ class KeeperState:
     EXPIRED_SESSION: str
 
 class ZnodeStat:
+    ctime: int
+    mtime: int
     version: int
     ephemeralOwner: int
     numChildren: int

@@ -69,7 +69,11 @@ ARGS: dict[str, list[str]] = {
     "repair": [],
     "restore": ["whole.backup"],
     "retire": ["n1"],
+    "revert": ["1"],
     "rollback": ["1"],
+    "rollout abort": [],
+    "rollout continue": [],
+    "rollout show": [],
     "schema": [],
     "secret clear": ["iqn.2026-01.org.example:h"],
     "secret import": ["-"],
@@ -91,8 +95,9 @@ ARGS: dict[str, list[str]] = {
 """Right arguments for each verb."""
 
 COMMITS = {
-    "apply", "confirm", "edit", "import undo", "migrate", "override", "plan", "repair", "rollback",
+    "apply", "confirm", "edit", "import undo", "migrate", "override", "plan", "repair", "revert", "rollback",
     *(f"secret {word}" for word in ("clear", "import", "rotate", "set", "set-discovery")),
+    "rollout abort", "rollout continue",
     *(verb for verb in ARGS if verb.partition(" ")[0] in EDITS),
 }  # fmt: skip
 """The verbs that state at an interrupt that nothing was committed, before they read the tree."""
