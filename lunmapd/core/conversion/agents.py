@@ -202,15 +202,18 @@ def _attributes(unit: ClusterResource) -> Iterator[tuple[str, int]]:
 
 
 def _shared(unit: ClusterResource, target: Target) -> Shared | None:
-    """Return what is offered: a single path keeps what it offers today, several paths offer nothing.
+    """Return what is offered: a single node keeps what it offers today, several paths offer nothing.
 
-    A floating group is a single path. What LIO keeps of a host in one node ends at a move, as it does today.
+    A floating group is a single path. COMPARE AND WRITE keeps nothing in the node behind the command. But the
+    reservations of an owner would stay there after a move, and be in effect again when it is the owner again.
     """
     if len(target.nodes) > 1 or (target.nodes and target.floating):
         return Shared(Scope.OFF, Scope.OFF)
     off = unit.parameters.get("emulate_caw") == "0"
     compare = Scope.OFF if off else Scope.PER_NODE
-    return Shared(Scope.PER_NODE, compare) if off or target.floating else None
+    if target.floating:
+        return Shared(Scope.OFF, compare)
+    return Shared(Scope.PER_NODE, compare) if off else None
 
 
 def _note_unit(unit: ClusterResource, maps: tuple[Map, ...], notes: Notes) -> None:

@@ -109,6 +109,7 @@ def _note(
             f"{place}: it moves between {', '.join(group.nodes)}, in this order of preference, and not back "
             "by itself (failback: manual); give the order that you want",
         )
+        notes.changed(target.place, f"{place}: reservations are refused, since LIO keeps them in one node")
         if group.tpg_tag > 1:
             notes.changed(
                 target.place, f"{place}: its TPG has tag {group.tpg_tag}; the agents give each tag 1"

@@ -103,7 +103,7 @@ class LeaseProcess:
         connection = self._connected()
         number = next(self._numbers)
         answer = connection.ask(make(number), seconds or self._deadlines.request)
-        if isinstance(answer, wire.FailedLeaseAnswer):
+        if isinstance(answer, wire.RefusedAnswer):
             raise _error_of(answer.failure)
         assert isinstance(answer, kind), "each request has its own kind of answer"
         return answer
@@ -151,7 +151,7 @@ class _Connection:
             if self.over.is_set():
                 raise _ended(None)
             self._waiting[request.number] = answer
-            self._write(wire.encode_lease_message(request) + b"\n")
+            self._write(wire.encode_frame(request) + b"\n")
         try:
             return answer.result(seconds)
         except NoAnswer:

@@ -66,7 +66,7 @@ def main(lock: str, parent: str) -> None:
 
     def send(answer: wire.LeaseAnswer) -> None:
         with sending:
-            write_all(answers, wire.encode_lease_message(answer) + b"\n")
+            write_all(answers, wire.encode_frame(answer) + b"\n")
 
     die_with_parent(int(parent))
     with _alone(Path(lock)):

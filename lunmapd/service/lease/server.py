@@ -151,11 +151,9 @@ class LeaseServer:
         try:
             answer = work()
         except _RefusedError as error:
-            answer = wire.FailedLeaseAnswer(number, error.failure)
+            answer = wire.RefusedAnswer(number, error.failure)
         except OSError as error:
-            answer = wire.FailedLeaseAnswer(
-                number, Failure(Reason.LEASE_PROCESS, f"the kernel refused: {error}")
-            )
+            answer = wire.RefusedAnswer(number, Failure(Reason.LEASE_PROCESS, f"the kernel refused: {error}"))
         if answer is not None:
             self._send(answer)
 

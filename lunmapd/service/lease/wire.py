@@ -76,7 +76,7 @@ class DoneAnswer(Struct, frozen=True, tag=True):
     number: int
 
 
-class FailedLeaseAnswer(Struct, frozen=True, tag=True):
+class RefusedAnswer(Struct, frozen=True, tag=True):
     """What was requested could not be done."""
 
     number: int
@@ -84,9 +84,9 @@ class FailedLeaseAnswer(Struct, frozen=True, tag=True):
 
 
 LeaseRequest = PresenceRequest | DetectRequest | GrantRequest | AnnounceRequest | DropRequest
-NumberedAnswer = PresenceAnswer | DuplicateAnswer | DoneAnswer | FailedLeaseAnswer
+NumberedAnswer = PresenceAnswer | DuplicateAnswer | DoneAnswer | RefusedAnswer
 LeaseAnswer = ReadyAnswer | NumberedAnswer
 
-encode_lease_message = json.Encoder().encode
+encode_frame = json.Encoder().encode
 decode_lease_request = json.Decoder(LeaseRequest).decode
 decode_lease_answer = json.Decoder(LeaseAnswer).decode

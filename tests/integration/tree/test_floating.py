@@ -2,7 +2,7 @@
 
 import threading
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from functools import partial
 
 import pytest
 from msgspec.structs import replace
@@ -22,9 +22,6 @@ from support.commits import put
 from support.plain_client import PlainClient
 from support.sessions import Connect, expire
 from support.small_map import MAP, T
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 pytestmark = pytest.mark.integration
 
@@ -87,11 +84,11 @@ def test_each_change_wakes_the_other_nodes(session: Session, connect: Connect) -
     group, woken = watch(connect())
     first = group.read(NODES)
     other = connect()
-    changes: tuple[Callable[[], object], ...] = (
-        lambda: write_lease(other, GROUP, MINE, 0),
-        lambda: write_wish(other, GROUP, Wish("n2")),
-        lambda: write_report(other, GROUP, "n1", Report("b", fit=True)),
-        lambda: appear(other, GROUP, "n1"),
+    changes = (
+        partial(write_lease, other, GROUP, MINE, 0),
+        partial(write_wish, other, GROUP, Wish("n2")),
+        partial(write_report, other, GROUP, "n1", Report("b", fit=True)),
+        partial(appear, other, GROUP, "n1"),
     )
     for change in changes:
         woken.clear()

@@ -9,6 +9,7 @@ from lunmapd.core.base.errors import Place, Problem
 from lunmapd.core.base.lunmap import (
     FloatingGroup,
     Lunmap,
+    Scope,
     closed_nodes,
     floating_groups,
     reporting_nodes,
@@ -43,6 +44,7 @@ def warn_of_floating_groups(lunmap: Lunmap) -> Iterator[Problem]:
         if len(group.nodes) == 1:
             yield Problem(place, f"{group.nodes[0]!r} is the only node: the group has nowhere to move")
         yield from _excluded_nodes(lunmap, place, iqn, group)
+        yield from _reservations(lunmap, place, iqn, group)
 
 
 def _excluded_nodes(lunmap: Lunmap, place: Place, iqn: str, group: FloatingGroup) -> Iterator[Problem]:
@@ -60,6 +62,23 @@ def _excluded_nodes(lunmap: Lunmap, place: Place, iqn: str, group: FloatingGroup
             more = len(absent) + len(closed) - 1
             others = f", as {more} more" if more else ""
             yield Problem(place, f"{node!r} can't own the group: luns[{name}] {why} there by the map{others}")
+
+
+def _reservations(lunmap: Lunmap, place: Place, iqn: str, group: FloatingGroup) -> Iterator[Problem]:
+    """Report the Luns behind a group that moves whose reservations LIO keeps in the owner."""
+    names = [
+        name
+        for name, lun in lunmap.luns.items()
+        if lun.shared is not None and lun.shared.reservations is Scope.PER_NODE
+        if any(entry.target == iqn for entry in lun.maps)
+    ]
+    if names and len(group.nodes) > 1:
+        more = f", as do {len(names) - 1} more" if len(names) > 1 else ""
+        yield Problem(
+            place,
+            f"luns[{names[0]}] offers reservations{more}: hosts lose them at a move without notice, and "
+            "those of an earlier owner return with it",
+        )
 
 
 def _nodes(lunmap: Lunmap, place: Place, group: FloatingGroup) -> Iterator[Problem]:

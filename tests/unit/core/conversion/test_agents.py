@@ -81,7 +81,7 @@ def test_one_cluster_gives_one_map_from_each_text(name: str) -> None:
     assert lunmap.targets[IQN].nodes == {}
     assert lunmap.targets[IQN].floating == {"ip1": MOVING}
     assert carried(conversion, "ip1")
-    assert lun.shared == Shared(Scope.PER_NODE, Scope.PER_NODE)
+    assert lun.shared == Shared(Scope.OFF, Scope.PER_NODE)
 
 
 def test_a_password_is_taken_where_the_text_has_it() -> None:
@@ -234,14 +234,14 @@ def test_each_target_has_a_group_of_its_own() -> None:
     assert {name: node.tpg_tag for name, node in conversion.lunmap.nodes.items()} == {"n1": 3, "n2": 4}
 
 
-def test_a_group_offers_what_the_node_offers_today() -> None:
-    """COMPARE AND WRITE stays off if the unit says so."""
+def test_compare_and_write_stays_off_behind_a_group() -> None:
+    """It is offered only if the unit offers it today."""
     given = cluster(unit(allowed_initiators=H1, emulate_caw="0"), portals="10.0.0.100")
     primitives = (address("ip1", "10.0.0.100"), *given.primitives)
     conversion = convert_resources(
         structs.replace(given, primitives=primitives, nodes=("n1", "n2")), Choices()
     )
-    assert conversion.lunmap.luns["lun1"].shared == Shared(Scope.PER_NODE, Scope.OFF)
+    assert conversion.lunmap.luns["lun1"].shared == Shared(Scope.OFF, Scope.OFF)
 
 
 @pytest.mark.parametrize(

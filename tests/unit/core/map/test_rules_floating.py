@@ -3,7 +3,7 @@
 import pytest
 from msgspec.structs import replace
 
-from lunmapd.core.base.lunmap import EMPTY_MAP, AluaState
+from lunmapd.core.base.lunmap import EMPTY_MAP, AluaState, Scope, Shared
 from lunmapd.core.map import rules
 from lunmapd.core.map.fill_in import fill_in, needs_port_ids
 from lunmapd.core.map.mapfile import parse_map
@@ -11,7 +11,7 @@ from lunmapd.core.map.reuse import ReusedId
 from lunmapd.core.map.rules.reuse import check_reused_port_ids, check_reused_tags
 from lunmapd.core.map.target_ids import IdUse, differing_port_ids, differing_tags
 from lunmapd.core.map.used_numbers import FormerUse
-from support.floating_map import FLOATING, LUN
+from support.floating_map import FLOATING, GOLD, LUN
 from support.floating_map import T as POOL
 from support.valid_map import GOOD, T, problems_of
 
@@ -141,3 +141,24 @@ def test_a_node_that_can_not_own_the_group_is_a_warning(fields: dict[str, object
     ]
     place = f"targets[{POOL}].floating.gold.nodes"
     assert found == ([f"{place}: 'n2' can't own the group: {sentence}"] if sentence else [])
+
+
+@pytest.mark.parametrize(
+    ("scope", "nodes", "count", "sentence"),
+    [
+        (Scope.PER_NODE, ("n1", "n2"), 1, "luns[a] offers reservations: hosts lose them"),
+        (Scope.PER_NODE, ("n1", "n2"), 3, "luns[a] offers reservations, as do 2 more: hosts lose them"),
+        (Scope.PER_NODE, ("n1",), 1, ""),
+        (Scope.OFF, ("n1", "n2"), 1, ""),
+    ],
+)
+def test_reservations_behind_a_group_that_moves_are_a_warning(
+    scope: Scope, nodes: tuple[str, ...], count: int, sentence: str
+) -> None:
+    """LIO keeps them in the owner alone, and so they come back with it."""
+    shared = replace(LUN, shared=Shared(scope, Scope.OFF))
+    targets = {POOL: replace(FLOATING.targets[POOL], floating={"gold": replace(GOLD, nodes=nodes)})}
+    lunmap = replace(FLOATING, luns=dict.fromkeys("abc"[:count], shared), targets=targets)
+    found = [str(each) for each in rules.map_warnings(lunmap) if "reservations" in str(each)]
+    place = f"targets[{POOL}].floating.gold.nodes: "
+    assert [each.startswith(place + sentence) for each in found] == ([True] if sentence else [])

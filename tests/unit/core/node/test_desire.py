@@ -13,6 +13,8 @@ from lunmapd.core.node.observed import Observed
 from lunmapd.core.node.project import project_map
 from lunmapd.core.planning.plan import plan
 from lunmapd.core.secrets.sealing import Vault
+from support.floating_map import FLOATING
+from support.floating_map import T as POOL
 from support.small_map import LUN, MAP, H, T
 
 
@@ -197,3 +199,12 @@ def test_a_device_that_is_too_small_is_told_of() -> None:
             ).failures
             == {}
         )
+
+
+def test_a_foreign_target_of_a_floating_group_fails_on_its_nodes() -> None:
+    """Another tool has made the target there; a node that may not own the group has nothing to do with it."""
+    found = [
+        compute_desired(FLOATING, {}, node, Observed(foreign={POOL}), Vault("")).failures
+        for node in ("n1", "n3")
+    ]
+    assert [set(failures) for failures in found] == [{("target", POOL)}, set()]

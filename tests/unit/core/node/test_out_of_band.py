@@ -9,11 +9,13 @@ from lunmapd.core.base.lunmap import Group, Lun, Lunmap, Map, Node
 from lunmapd.core.base.reasons import Reason
 from lunmapd.core.history.changes import Change, as_raw, document_at, patch_map
 from lunmapd.core.node.desire import compute_desired
+from lunmapd.core.node.needed_documents import restore_needed
 from lunmapd.core.node.observed import Observed
 from lunmapd.core.node.out_of_band import EffectiveMap, accept_edits, recorded_luns
 from lunmapd.core.node.project import project_map
 from lunmapd.core.planning.plan import plan
 from lunmapd.core.secrets.sealing import Vault
+from support.floating_map import FLOATING
 from support.small_map import LUN, MAP, H, T
 
 RECORDED = {"luns/a": encode(LUN)}
@@ -167,3 +169,11 @@ def test_a_needed_document_that_cannot_be_decoded_is_not_restored() -> None:
     left, recorded = _without(WITH_GROUP, f"targets/{T}")
     assert accept_edits(left, recorded, {f"targets/{T}"}) == EffectiveMap(left)
     assert accept_edits(left, {f"targets/{T}": b"{"}) == EffectiveMap(left)
+
+
+def test_a_node_of_a_floating_group_is_needed() -> None:
+    """Its document was removed by hand: the group would lose a node that a commit has to remove."""
+    without = replace(FLOATING, nodes={name: node for name, node in FLOATING.nodes.items() if name != "n2"})
+    recorded = {"nodes/n2": encode(FLOATING.nodes["n2"]), "nodes/n3": encode(FLOATING.nodes["n3"])}
+    restored = restore_needed(replace(without, nodes={"n1": without.nodes["n1"]}), recorded)
+    assert (set(restored[0].nodes), set(restored[1])) == ({"n1", "n2"}, {"nodes/n2"})

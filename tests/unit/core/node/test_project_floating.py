@@ -5,7 +5,7 @@ from msgspec.structs import replace
 from lunmapd.core.base.lunmap import AluaState, Lunmap, NodeState
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.portals import serving_portals
-from lunmapd.core.node.project import PORT_ID, is_always_listed, project_map
+from lunmapd.core.node.project import PORT_ID, TPG_PARAMETERS, is_always_listed, project_map
 from support.floating_map import FLOATING, GOLD, LUN, MIXED, PORTAL, H, T
 
 
@@ -41,6 +41,18 @@ def test_a_target_with_floating_groups_alone_has_no_other_tpg() -> None:
     assert tpgs(FLOATING, "n1") == {1001: True}
     assert tpgs(MIXED, "n1") == {1: False, 3: True, 1001: True}
     assert tpgs(MIXED, "n2") == {1: True, 3: True, 1001: True}
+
+
+def test_a_group_has_the_settings_of_its_target() -> None:
+    """Its TPG has the target's attributes and parameters; a remote one has no parameters."""
+    given = replace(MIXED.targets[T], attributes={"login_timeout": 20}, parameters={"ImmediateData": "No"})
+    lunmap = replace(MIXED, targets={T: given})
+    own, remote = (project_map(lunmap, node)["tpg", T, 1001] for node in ("n1", "n3"))
+    assert isinstance(own, lio_objects.Tpg)
+    assert isinstance(remote, lio_objects.Tpg)
+    assert ("ImmediateData", "No") in own.parameters
+    assert ("login_timeout", "20") in own.attributes
+    assert remote.parameters == TPG_PARAMETERS
 
 
 def test_discovery_lists_the_group_on_nodes_that_can_not_own_it() -> None:

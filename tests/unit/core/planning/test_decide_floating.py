@@ -81,10 +81,12 @@ def test_the_group_follows_the_map_while_the_document_of_a_node_is_unreadable() 
     """Remote TPGs stay as they were, since their tags are not known; a group's own TPG is known."""
     nodes = {name: node for name, node in MIXED.nodes.items() if name != "n3"}
     targets = {T: replace(MIXED.targets[T], nodes={"n1": MIXED.targets[T].nodes["n1"]})}
-    more = replace(MIXED, nodes=nodes, targets=targets, luns={"a": LUN, **luns(range(1))})
-    steps = decision(given(more, unreadable={"nodes/n3": "not JSON"}), owner(MIXED)).steps
-    assert ("mapped_lun", T, 1001, H, 0) in {lio_objects.key_of(step.item) for step in steps}
-    assert all(step.action is Action.CREATE for step in steps)
+    two = replace(MIXED, luns={"a": LUN, **luns(range(1))})
+    fewer = replace(two, nodes=nodes, targets=targets, luns=luns(range(1)))
+    steps = decision(given(fewer, unreadable={"nodes/n3": "not JSON"}), owner(two)).steps
+    assert (Action.DELETE, ("mapped_lun", T, 1001, H, 3)) in {
+        (step.action, lio_objects.key_of(step.item)) for step in steps
+    }
     assert not any(getattr(step.item, "tag", 0) == 3 for step in steps)
 
 

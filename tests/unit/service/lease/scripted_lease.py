@@ -6,7 +6,7 @@ from lunmapd.service.lease import wire
 
 
 def _send(answer: wire.LeaseAnswer) -> None:
-    sys.stdout.buffer.write(wire.encode_lease_message(answer) + b"\n")
+    sys.stdout.buffer.write(wire.encode_frame(answer) + b"\n")
     sys.stdout.buffer.flush()
 
 

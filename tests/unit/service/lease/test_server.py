@@ -37,7 +37,7 @@ class Rig:
     def failure(self, request: wire.LeaseRequest) -> tuple[str, str]:
         """Return the reason and the message of a failure."""
         answer = self.ask(request)
-        assert isinstance(answer, wire.FailedLeaseAnswer), answer
+        assert isinstance(answer, wire.RefusedAnswer), answer
         return answer.failure.reason, answer.failure.message
 
 
