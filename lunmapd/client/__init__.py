@@ -17,9 +17,12 @@ if TYPE_CHECKING:
 
     from lunmapd.client.access import LockedOutError, Permissions, RoleRefusedError, ZnodesLeftError
     from lunmapd.client.client import Client, Note, Proposal
+    from lunmapd.client.drain import NotDrainedError
     from lunmapd.client.file_merge import FieldConflict, FileConflictError, ForeignFileError, Prefer
     from lunmapd.client.files import BackupFileError
+    from lunmapd.client.first_nodes import FirstNodes, RolloutHaltedError
     from lunmapd.client.fleet import Fleet, NotAppliedError
+    from lunmapd.client.revert import RevertConflictError
     from lunmapd.core.base.access import Principal, Role, Roles, parse_principal, with_password
     from lunmapd.core.base.acl_entries import AclDifference
     from lunmapd.core.base.backings import Backing, Block, FileIO, Pscsi, RamDisk, User
@@ -45,6 +48,8 @@ if TYPE_CHECKING:
     from lunmapd.core.edits.maps import FreeNumbers
     from lunmapd.core.fleet.lag import Lag, UnappliedRevision
     from lunmapd.core.fleet.lun_paths import Host, LunPaths, NodePath
+    from lunmapd.core.fleet.only_ways import OnlyWay
+    from lunmapd.core.fleet.progress import Progress, Stage
     from lunmapd.core.fleet.status import Live, NodeStatus
     from lunmapd.core.history.backup import BackupError, Title
     from lunmapd.core.history.changes import Allowance, Change, Revision
@@ -56,8 +61,14 @@ if TYPE_CHECKING:
         BusyError,
         ConflictError,
         EditedMeanwhileError,
+        NoRolloutError,
         NothingStagedError,
         OutcomeUnknownError,
+        RolloutEditedError,
+        RolloutPendingError,
+        RolloutTooLargeError,
+        RolloutUndoneError,
+        RolloutWaitsError,
         StagedError,
         StoppedError,
         TakenOverError,
@@ -123,6 +134,7 @@ __all__ = [
     "FileBase",
     "FileConflictError",
     "FileIO",
+    "FirstNodes",
     "Fleet",
     "FleetNode",
     "ForeignFileError",
@@ -146,6 +158,7 @@ __all__ = [
     "Meta",
     "NeverRegisteredError",
     "NoClientError",
+    "NoRolloutError",
     "NoSuchRevisionError",
     "Node",
     "NodeInUseError",
@@ -154,12 +167,14 @@ __all__ = [
     "NodeStatus",
     "NotAppliedError",
     "NotAuthenticatedError",
+    "NotDrainedError",
     "NotInitialisedError",
     "NotPermittedError",
     "Note",
     "NothingStagedError",
     "OldNodesError",
     "OlderSchemaError",
+    "OnlyWay",
     "OutcomeUnknownError",
     "PartOnlyError",
     "PasswordLogin",
@@ -168,18 +183,27 @@ __all__ = [
     "Prefer",
     "Principal",
     "Problem",
+    "Progress",
     "Proposal",
     "Pscsi",
     "RamDisk",
     "RestoreBusyError",
+    "RevertConflictError",
     "Revision",
     "Role",
     "RoleRefusedError",
     "Roles",
+    "RolloutEditedError",
+    "RolloutHaltedError",
+    "RolloutPendingError",
+    "RolloutTooLargeError",
+    "RolloutUndoneError",
+    "RolloutWaitsError",
     "Secret",
     "Session",
     "Shared",
     "Snapshot",
+    "Stage",
     "StagedError",
     "StoppedError",
     "StoreError",
@@ -209,9 +233,12 @@ __all__ = [
 _NAMES: Mapping[str, str] = {
     "client.access": "LockedOutError Permissions RoleRefusedError ZnodesLeftError",
     "client.client": "Client Note Proposal",
+    "client.drain": "NotDrainedError",
     "client.file_merge": "FieldConflict FileConflictError ForeignFileError Prefer",
     "client.files": "BackupFileError",
+    "client.first_nodes": "FirstNodes RolloutHaltedError",
     "client.fleet": "Fleet NotAppliedError",
+    "client.revert": "RevertConflictError",
     "core.base.access": "Principal Role Roles parse_principal with_password",
     "core.base.acl_entries": "AclDifference",
     "core.base.backings": "Backing Block FileIO Pscsi RamDisk User",
@@ -224,6 +251,8 @@ _NAMES: Mapping[str, str] = {
     "core.edits.maps": "FreeNumbers",
     "core.fleet.lag": "Lag UnappliedRevision",
     "core.fleet.lun_paths": "Host LunPaths NodePath",
+    "core.fleet.only_ways": "OnlyWay",
+    "core.fleet.progress": "Progress Stage",
     "core.fleet.status": "Live NodeStatus",
     "core.history.backup": "BackupError Title",
     "core.history.changes": "Allowance Change Revision",
@@ -232,8 +261,9 @@ _NAMES: Mapping[str, str] = {
     "core.map.file_base": "FileBase base_of",
     "core.map.mapfile": "parse_map show_map",
     "store.commit.commit_errors": (
-        "BusyError ConflictError EditedMeanwhileError NothingStagedError "
-        "OutcomeUnknownError StagedError StoppedError TakenOverError UnexpectedRevisionError"
+        "BusyError ConflictError EditedMeanwhileError NoRolloutError NothingStagedError OutcomeUnknownError "
+        "RolloutEditedError RolloutPendingError RolloutTooLargeError RolloutUndoneError RolloutWaitsError "
+        "StagedError StoppedError TakenOverError UnexpectedRevisionError"
     ),
     "store.session.access_errors": (
         "CredentialsError NotAuthenticatedError NotPermittedError TlsFailedError UnknownIdentityError"

@@ -33,17 +33,19 @@ if TYPE_CHECKING:
 
     from lunmapd.client.access import Permissions
     from lunmapd.client.file_merge import Prefer
-    from lunmapd.client.fleet import Fleet
+    from lunmapd.client.first_nodes import FirstNodes
+    from lunmapd.client.fleet import Fleet, SeeFleet
     from lunmapd.client.floating import GroupLine
     from lunmapd.core.base.lunmap import Lunmap
     from lunmapd.core.edits.maps import FreeNumbers
     from lunmapd.core.fleet.backing_differences import BackingDifference
+    from lunmapd.core.fleet.only_ways import OnlyWay
     from lunmapd.core.forecast.fleet import Forecast
     from lunmapd.core.history.backup import Title
     from lunmapd.core.history.changes import Change
     from lunmapd.core.history.last_changes import LastChange
     from lunmapd.core.map.file_base import FileBase
-    from lunmapd.store.commit.commit_options import CommitOptions, CommitProgress, Precondition
+    from lunmapd.store.commit.commit_options import CommitOptions, CommitProgress, Precondition, Trial
     from lunmapd.store.commit.kept_rules import KeptRules
     from lunmapd.store.commit.staged import StagedCommit
     from lunmapd.store.tree.snapshot import Meta, Snapshot
@@ -64,6 +66,10 @@ class Note(Struct, frozen=True):
     data there are not compared. Those named in `reuse_luns` may take LUN numbers that led a host to another
     Lun, whose device the host may still have, and nodes may map them for an hour. The nodes named in
     `reuse_ids` may take port ids and TPG tags that another one had.
+
+    With `first` or `confirm_within` the commit starts a rollout: only the nodes named in `first` follow the
+    revision until `continue_rollout`, and a node undoes it unless it is confirmed within `confirm_within`
+    seconds.
     """
 
     message: str = ""
@@ -73,6 +79,8 @@ class Note(Struct, frozen=True):
     rebacking: tuple[str, ...] = ()
     reuse_luns: tuple[str, ...] = ()
     reuse_ids: tuple[str, ...] = ()
+    first: tuple[str, ...] = ()
+    confirm_within: int = 0
 
 
 NOTE = Note()
@@ -223,14 +231,20 @@ class Client:
         """Make the map equal to `target`, in one commit; return None if it already is.
 
         Changes that other clients make meanwhile to other objects stay. Raises ConflictError if they changed
-        the same objects, and TakenOverError if they resumed or undid the commit that `target` resumes.
+        the same objects, and TakenOverError if they resumed or undid the commit that `target` resumes; with a
+        rollout RolloutPendingError, RolloutEditedError, RolloutTooLargeError, and InvalidInputError for an
+        unknown node.
         """
         from lunmapd.store.commit.commit import commit
         from lunmapd.store.commit.staged import resume_commit
 
         proposal = target if isinstance(target, Proposal) else self.propose(target, note)
-        options = replace(self._options(note), new_serials=proposal.new_serials)
+        options = replace(self._options(note), new_serials=proposal.new_serials, trial=self._trial(note))
         if proposal.resumes is not None:
+            if options.trial is not None:
+                from lunmapd.store.commit.commit_errors import RolloutTooLargeError
+
+                raise RolloutTooLargeError
             return self._tidied(resume_commit(self._session, proposal.resumes, proposal.after, options))
         return self._tidied(commit(self._session, proposal.before, proposal.after, options))
 
@@ -349,6 +363,17 @@ class Client:
         then = convert_map(map_at(self._session, now, revision), migrate_to_schema_2)
         return self._proposal(now, then, self._options(note), staged)
 
+    def propose_revert(self, revision: int, note: Note = NOTE) -> Proposal:
+        """Return what undoing one revision would change, without committing; later revisions stay.
+
+        Raises RevertConflictError if later revisions changed the same fields, and the errors of
+        `propose_rollback`.
+        """
+        from lunmapd.client.revert import reverted_map
+
+        now = self.read()
+        return self._proposal(now, reverted_map(self._session, now, revision), self._options(note), None)
+
     def _proposal(
         self, before: Snapshot, after: Lunmap, options: CommitOptions, staged: StagedCommit | None
     ) -> Proposal:
@@ -364,14 +389,44 @@ class Client:
     def confirm(self, revision: int | None = None, note: Note = NOTE) -> Revision | None:
         """Confirm the removals of the revisions up to this one, by default up to the newest.
 
-        Returns None if they are confirmed already. Nodes that hold large removals then apply them. Raises
-        NoSuchRevisionError.
+        Returns None if they are confirmed already. Nodes that hold large removals then apply them. A revision
+        that is tried is kept by that, if it is the one that is confirmed. Raises NoSuchRevisionError,
+        RolloutWaitsError, and RolloutUndoneError if the newest revision undoes one that was tried.
         """
         from lunmapd.store.commit.acts import confirm
+        from lunmapd.store.commit.end_rollout import confirm_rollout
 
         now = self.read()
+        if now.rollout is not None and revision in {None, now.rollout.revision}:
+            return self._tidied(confirm_rollout(self._session, now, self._options(note)))
+        if revision is None:
+            self._check_not_undone(now.revision)
         chosen = now.revision if revision is None else revision
         return self._tidied(confirm(self._session, now, chosen, self._options(note)))
+
+    def _check_not_undone(self, newest: int) -> None:
+        """Check that the newest revision undoes none that was tried: who confirms means that one."""
+        tried = read_revision(self._session, newest, newest).undoes if newest else 0
+        if tried:
+            from lunmapd.store.commit.commit_errors import RolloutUndoneError
+
+            raise RolloutUndoneError(tried, newest)
+
+    def continue_rollout(self, note: Note = NOTE) -> Revision | None:
+        """Let all nodes follow the revision that is tried.
+
+        Returns the revision that ends the rollout, None if it still waits to be confirmed. Raises
+        NoRolloutError and RolloutUndoneError.
+        """
+        from lunmapd.store.commit.end_rollout import release_rollout
+
+        return self._tidied(release_rollout(self._session, self.read(), self._options(note)))
+
+    def abort_rollout(self, note: Note = NOTE) -> Revision:
+        """Undo the revision that is tried, by a new revision. Raises NoRolloutError."""
+        from lunmapd.store.commit.end_rollout import abort_rollout
+
+        return self._tidied(abort_rollout(self._session, self.read(), self._options(note)))
 
     def override(
         self,
@@ -488,11 +543,53 @@ class Client:
 
         return read_with_history(self._session, known)
 
-    def wait_applied(self, revision: int, seconds: float) -> Fleet:
-        """Wait until every live node has applied `revision`, at most `seconds`. Raises NotAppliedError."""
-        from lunmapd.client.fleet import wait_applied
+    def wait_applied(self, revision: int, seconds: float, seen: SeeFleet | None = None) -> Fleet:
+        """Wait until every live node that may follow `revision` has applied it, at most `seconds`.
 
-        return wait_applied(self._session, revision, seconds)
+        `seen` is called with each state of the nodes that is read meanwhile. Raises NotAppliedError, and
+        RolloutUndoneError if `revision` is tried and was undone.
+        """
+        from lunmapd.client.fleet import ignore_fleet, wait_applied
+
+        return wait_applied(self._session, revision, seconds, seen or ignore_fleet)
+
+    def first_nodes(self, note: Note) -> FirstNodes:
+        """Read the nodes named in `note.first` before a rollout, to watch them for new problems in it.
+
+        Raises InvalidInputError for an unknown node.
+        """
+        from lunmapd.client.first_nodes import FirstNodes
+        from lunmapd.client.fleet import read_nodes
+
+        fleet = read_nodes(self._session)
+        _check_known(fleet.snapshot.lunmap, note.first)
+        return FirstNodes(self._session, fleet, note.first)
+
+    def only_ways(self, node: str) -> tuple[OnlyWay, ...]:
+        """Return the Luns that hosts reach through this node alone, once for each host."""
+        from lunmapd.core.fleet.only_ways import find_only_ways
+
+        fleet = self.fleet()
+        luns = fleet.lun_paths(datetime.now(UTC))
+        return tuple(find_only_ways(fleet.snapshot.lunmap, luns, node))
+
+    def wait_drained(self, node: str, seconds: float, report: Callable[[str], None] = lambda _: None) -> None:
+        """Wait until a node that the newest map drains offers nothing and has no session.
+
+        It takes at most `seconds`; `report` is called with a sentence for each step. Raises NotDrainedError.
+        """
+        from lunmapd.client.drain import wait_drained
+
+        wait_drained(self._session, node, self.newest(), seconds, report)
+
+    def wait_removed(self, node: str, revision: int, seconds: float, *, confirmed: bool = False) -> bool:
+        """Wait until a node has applied a revision, at most `seconds`. Raises NotDrainedError.
+
+        Return False if it holds the removals of the revision, which are not `confirmed`.
+        """
+        from lunmapd.client.drain import wait_removed
+
+        return wait_removed(self._session, node, revision, seconds, confirmed=confirmed)
 
     def floating_groups(self) -> tuple[GroupLine, ...]:
         """Read the floating portal groups, in the order of their targets and names."""
@@ -624,6 +721,25 @@ class Client:
             frozenset(note.reuse_ids),
             frozenset(note.rebacking),
         )
+
+    def _trial(self, note: Note) -> Trial | None:
+        """Return how the commit is rolled out, None for a commit that all nodes follow at once."""
+        if not (note.first or note.confirm_within):
+            return None
+        from lunmapd.client.fleet import read_nodes
+        from lunmapd.store.commit.commit_options import Trial
+
+        fleet = read_nodes(self._session)
+        lunmap, revision = fleet.snapshot.lunmap, fleet.snapshot.revision
+        _check_known(lunmap, note.first)
+        alive = all(fleet.nodes[name].live for name in lunmap.nodes)
+        return Trial(note.first, note.confirm_within, revision if alive and not fleet.behind(revision) else 0)
+
+
+def _check_known(lunmap: Lunmap, nodes: tuple[str, ...]) -> None:
+    """Check that the map has these nodes. Raises InvalidInputError."""
+    if unknown := sorted(set(nodes) - lunmap.nodes.keys()):
+        raise InvalidInputError([Problem(("nodes", name), "the map has no such node") for name in unknown])
 
 
 def _problems_of_override(

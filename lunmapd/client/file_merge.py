@@ -97,18 +97,20 @@ def merge_file(
     was = newest if base.revision == now.revision else map_at(session, now, base.revision)
     merged = merge_fields(part_of(was, base.only, target), keep_identities(target, was), newest)
     if merged.clashes and prefer is None:
-        changes = diff_maps(was, newest)
-        raise FileConflictError(base, tuple(_conflicts(session, merged.clashes, changes, base, now)))
+        conflicts = find_conflicts(session, merged.clashes, was, base.revision, now)
+        raise FileConflictError(base, tuple(conflicts))
     return merged.ours if prefer is Prefer.MINE else merged.theirs
 
 
-def _conflicts(
-    session: Session, clashes: Sequence[FieldClash], changes: Sequence[Change], base: FileBase, now: Snapshot
+def find_conflicts(
+    session: Session, clashes: Sequence[FieldClash], was: Lunmap, revision: int, now: Snapshot
 ) -> Iterator[FieldConflict]:
+    """Yield for each clash how the field changed since `revision`, whose map is `was`, and who changed it."""
+    changes = diff_maps(was, effective_map(now))
     fields = defaultdict[str, list[str]](list)
     for clash in clashes:
         fields[clash.path].append(clash.field)
-    newer = walk_revisions(session, now.revision, base.revision + 1)
+    newer = walk_revisions(session, now.revision, revision + 1)
     last = {(each.path, each.field): each for each in last_changes(fields, newer)}
     changed = {change.path: changed_fields(change) for change in changes if change.path in fields}
     for clash in clashes:

@@ -1,7 +1,7 @@
 """The nodes of a cluster: their registration, status and lag."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
 from datetime import UTC, datetime
 
@@ -15,7 +15,10 @@ from lunmapd.core.fleet.lag import Lag, RecentHistory, UnappliedRevision, comput
 from lunmapd.core.fleet.lun_paths import LunPaths, find_lun_paths, find_owners
 from lunmapd.core.fleet.lun_sizes import lun_sizes
 from lunmapd.core.fleet.path_state import NodeView
+from lunmapd.core.fleet.progress import Progress, progress_of
 from lunmapd.core.fleet.status import HistoryPoint
+from lunmapd.core.history.rollout import is_undone
+from lunmapd.store.commit.commit_errors import RolloutUndoneError
 from lunmapd.store.session.session import Session
 from lunmapd.store.tree.backings import NodeReports, read_backings
 from lunmapd.store.tree.behind import read_missed
@@ -57,6 +60,19 @@ class Fleet(Struct, frozen=True):
         return tuple(
             name for name, node in self.nodes.items() if node.live and self._applied(name) < revision
         )
+
+    def waits(self, name: str) -> bool:
+        """Return whether a node does not follow the revision yet that is tried in a rollout."""
+        rollout = self.snapshot.rollout
+        if rollout is None or is_undone(rollout, self.snapshot.revision):
+            return False
+        return rollout.waits(name)
+
+    def progress(self, name: str, revision: int, now: datetime) -> Progress:
+        """Return how far a node is with a revision; `now` has a time zone."""
+        node = self.nodes[name]
+        applied = self._applied(name) >= revision
+        return progress_of(view_of(node, now), revision, applied=applied, waits=self.waits(name))
 
     def lag(self, name: str) -> Lag | None:
         """Return how far a node is behind the map; None if it has applied nothing that this history has."""
@@ -115,6 +131,13 @@ class Fleet(Struct, frozen=True):
         return 0 if behind is None else self.snapshot.revision - behind.revisions
 
 
+SeeFleet = Callable[[Fleet], None]
+
+
+def ignore_fleet(_: Fleet) -> None:
+    """Do nothing; the default of `wait_applied`."""
+
+
 def _applied_at(node: FleetNode) -> HistoryPoint | None:
     return node.status.applied if node.status else None
 
@@ -159,18 +182,31 @@ def _backings_digest(node: FleetNode) -> str:
     return node.status.backings if node.status is not None else ""
 
 
-def wait_applied(session: Session, revision: int, seconds: float) -> Fleet:
-    """Wait until every live node has applied `revision`, at most `seconds`. Raises NotAppliedError."""
+def wait_applied(session: Session, revision: int, seconds: float, seen: SeeFleet = ignore_fleet) -> Fleet:
+    """Wait until every live node that may follow `revision` has applied it, at most `seconds`.
+
+    `seen` is called with each state of the nodes that was read. Raises NotAppliedError, and
+    RolloutUndoneError if `revision` is tried and was undone.
+    """
     until = time.monotonic() + seconds
     known = None
     while True:
         fleet = read_nodes(session, known)
-        known, behind = fleet.snapshot, fleet.behind(revision)
+        _check_not_undone(fleet, revision)
+        seen(fleet)
+        known = fleet.snapshot
+        behind = tuple(name for name in fleet.behind(revision) if not fleet.waits(name))
         if not behind:
             return fleet
         if time.monotonic() >= until:
             raise NotAppliedError(revision, behind, seconds)
         time.sleep(_POLL)
+
+
+def _check_not_undone(fleet: Fleet, revision: int) -> None:
+    rollout = fleet.snapshot.rollout
+    if rollout is not None and rollout.revision == revision and is_undone(rollout, fleet.snapshot.revision):
+        raise RolloutUndoneError(revision, rollout.undo)
 
 
 def wait_backing_differences(

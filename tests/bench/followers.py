@@ -47,7 +47,7 @@ def agent(hosts: str, root: str, node: str) -> None:
     """Be a node of lunmapd, until standard input ends."""
     with tempfile.TemporaryDirectory() as directory, Session(hosts, root, deadline=60.0) as session:
         member = Registration(session, node, MachineId(node, node), utc_now())
-        follower = Follower(session, LocalSnapshot(Path(directory)), Policy())
+        follower = Follower(session, LocalSnapshot(Path(directory)), Policy(), node=node)
         local = NodeFiles(Claims(Path(directory)))
         policy = Policy(resync=_RARELY, retry=_RARELY)
         with running(Agent(member, follower, FakeLio(), local, policy), _said):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -12,10 +13,21 @@ from msgspec.structs import replace
 
 from lab import Lab
 from lunmapd.core.base.backings import Block
-from lunmapd.core.base.lunmap import Initiator, Lun, Lunmap, Map, Node, PortalGroup, Scope, Shared, Target
+from lunmapd.core.base.lunmap import (
+    SECTIONS,
+    Initiator,
+    Lun,
+    Lunmap,
+    Map,
+    Node,
+    PortalGroup,
+    Scope,
+    Shared,
+    Target,
+)
 from lunmapd.store.commit.commit_options import CommitOptions, commit_rules
 from lunmapd.store.commit.draft import Signature
-from lunmapd.store.session.session import Session
+from lunmapd.store.session.session import WINDOW, Session
 from lunmapd.store.upkeep.init import initialise
 
 if TYPE_CHECKING:
@@ -89,3 +101,18 @@ def bare(servers: Ensemble) -> Iterator[KazooClient]:
     finally:
         client.stop()
         client.close()
+
+
+def seconds_of_gets(session: Session) -> float:
+    """Measure the reading of all objects as bytes, by a get for each, 256 at a time."""
+    client = session.link.current
+    began = time.monotonic()
+    paths = [
+        session.path(f"{section}/{name}")
+        for section in SECTIONS
+        for name in client.get_children(session.path(section))
+    ]
+    for start in range(0, len(paths), WINDOW):
+        for answer in [client.get_async(path) for path in paths[start : start + WINDOW]]:
+            answer.get()
+    return time.monotonic() - began

@@ -50,7 +50,7 @@ class Follower:
         member = Registration(session, self.name, MachineId(self.name, str(self._life)), utc_now())
         state = self._directory / self.name
         state.mkdir(exist_ok=True)
-        following = MapFollower(session, LocalSnapshot(state), _POLICY)
+        following = MapFollower(session, LocalSnapshot(state), _POLICY, node=self.name)
         agent = Agent(member, following, self.kernel, NodeFiles(Claims(state)), _POLICY)
         session.start()
         self._running.callback(session.close)

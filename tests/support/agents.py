@@ -82,7 +82,9 @@ class AgentFactory:
         addresses = AddressKeeper(AddressFile(self.directory, ids.boot), node, **own)
         snapshot = LocalSnapshot(self.directory)
         changed = addresses.follow
-        follower = Follower(through, snapshot, policy, home=seen.cluster, changed=changed, **clocks)
+        follower = Follower(
+            through, snapshot, policy, node=node, home=seen.cluster, changed=changed, **clocks
+        )
         local = NodeFiles(
             Claims(self.directory),
             lambda: read_keys(self.directory / "secrets.key"),

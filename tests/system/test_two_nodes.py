@@ -146,22 +146,25 @@ def test_a_drained_node_is_left_before_its_sessions_end(cluster: Cluster, io: Ve
     slowed = f"for each in /sys/class/iscsi_session/*/recovery_tmo; do echo {recovery:g} >$each; done"
     cluster.initiator.machine.run(slowed)
     goes_on(io)
-    drained = MAP.replace("n1: {", "n1: {state: drained, ")
-    cluster.ctl.apply(filled(cluster, drained), wait=None)
-    wait_until("hosts are asked to leave", lambda: status_has(cluster, "Draining"))
-    wait_until("the node is left", partial(shows, cluster, {"n2": "optimized"}))
-    wait_until("the node is drained", cluster.all_well)
+    for node in cluster.nodes:
+        node.machine.run(f"kill -HUP $(cat {PID})")
+    wait_until("the nodes report the logins", lambda: sessions(cluster) == [1, 1])
+    steps = cluster.ctl("drain", "n1", "--wait", "120").out
+    assert "n1 leads hosts to other paths" in steps
+    assert steps.endswith("\nn1 offers nothing now, and has no session\n")
     assert not cluster.nodes[0].has_sessions()
+    assert cluster.all_well()
+    wait_until("the node is left", partial(shows, cluster, {"n2": "optimized"}))
     goes_on(io)
-    cluster.ctl.apply(filled(cluster, MAP))
+    cluster.ctl("undrain", "n1", "--wait", "120")
     wait_until("both paths are back", partial(shows, cluster, AT_REST))
     goes_on(io)
     assert io.progress.pause < recovery
 
 
-def status_has(cluster: Cluster, word: str) -> bool:
-    """Return whether a node's problems have a word."""
-    return any(word in line for node in cluster.ctl.status()["nodes"].values() for line in node["problems"])
+def sessions(cluster: Cluster) -> list[int]:
+    """Return the number of sessions that each node reports."""
+    return [node["sessions"] for node in cluster.ctl.status()["nodes"].values()]
 
 
 def with_luns(cluster: Cluster, luns: str, *targets: str) -> str:

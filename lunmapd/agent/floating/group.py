@@ -12,7 +12,7 @@ from lunmapd.agent.floating.group_plan import GroupPlan
 from lunmapd.agent.floating.memory import Memory
 from lunmapd.agent.floating.stored_group import GroupStore
 from lunmapd.agent.floating.tpgs import TpgError, Tpgs, TpgStuckError
-from lunmapd.agent.floating.view import GroupView, in_use, phase_of, seconds_left
+from lunmapd.agent.floating.view import GroupView, in_use, lease_seconds_left, phase_of
 from lunmapd.clock import utc_now
 from lunmapd.core.base.errors import ConditionError
 from lunmapd.core.fleet.status import GroupPhase
@@ -334,7 +334,7 @@ class LeasedGroup:
             self.view.since if phase is self.view.phase else utc_now(),
             self._report,
             self._state.wish.node,
-            seconds_left(facts, now),
+            lease_seconds_left(facts, now),
             problem,
         )
 

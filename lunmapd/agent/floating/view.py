@@ -57,7 +57,7 @@ def _own_phase(facts: Facts, now: float) -> GroupPhase:
         return GroupPhase.OWNER
     if _is_in_use(facts):
         return GroupPhase.IN_USE
-    is_over = facts.proof is not None and not seconds_left(facts, now)
+    is_over = facts.proof is not None and not lease_seconds_left(facts, now)
     return GroupPhase.LOST if facts.enabled or is_over else GroupPhase.TAKING
 
 
@@ -65,7 +65,7 @@ def _is_in_use(facts: Facts) -> bool:
     return facts.check is not None and not facts.check.free and not facts.complete
 
 
-def seconds_left(facts: Facts, now: float) -> float:
+def lease_seconds_left(facts: Facts, now: float) -> float:
     """Return how long this node may still have the addresses by its last proof."""
     if facts.proof is None or not facts.owns:
         return 0.0

@@ -130,6 +130,7 @@ class Agent:
         if passed:
             yield from self._state.schedule.timers()
         yield Timer.ISOLATION, self._contact.until_isolated()
+        yield Timer.ROLLOUT, self._follower.until_deadline
 
     def adopt(self, policy: Policy) -> None:
         """Use another policy, except for its `isolate_after`; the next read and pass are full ones."""

@@ -21,13 +21,13 @@ from lunmapd.store.session.errors import ForeignClusterError, RestoredError, Sto
 from lunmapd.store.session.session import Session
 from lunmapd.store.tree.out_of_band import describe_edits
 from lunmapd.store.tree.read import read_again, refresh
+from lunmapd.store.tree.rollout import RolloutDeadline
 from lunmapd.store.tree.snapshot import Snapshot
 from lunmapd.store.tree.watch import watch_head
 
 _log = logging.getLogger(__name__)
 
 Read = Callable[[Session, Snapshot | None], Snapshot]
-_REFRESH: Read = partial(refresh, partly=True)
 MapListener = Callable[[Snapshot | None, Snapshot], None]
 """Called with the map that was followed, None for the first one, and the one that follows it."""
 
@@ -73,10 +73,11 @@ class Follower:
         now: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
         *,
+        node: str,
         home: str = "",
         changed: MapListener = lambda *_: None,
     ) -> None:
-        """Load the local snapshot.
+        """Load the local snapshot. `node` is the name of the node: it decides what is followed in a rollout.
 
         If it is damaged, only the tree of the cluster `home` is followed, "" for any. `changed` is called
         with the map that was followed and each other one that was read, before that is stored.
@@ -90,6 +91,8 @@ class Follower:
         kept, self._stale = self._load(wall())
         self._known = None if kept is None else kept.snapshot
         self._changed = changed
+        self._node = node
+        self._deadline = RolloutDeadline(session, node, now)
         self._home = home if local.is_lost else ""
         self._effective = self._known if self._stale.reason == Reason.FROM_SNAPSHOT else None
         self.confirmations = Confirmations(
@@ -100,6 +103,8 @@ class Follower:
         """Read the tree; the result of a read that fails is `unread`."""
         try:
             snapshot = self._read_newest()
+            if self._deadline.undo_if_due(snapshot):
+                snapshot = self._refreshed()
         except StoreError as error:
             return self.unread(error)
         self._store(snapshot)
@@ -114,6 +119,11 @@ class Follower:
     def has_map(self) -> bool:
         """Whether there is a map to follow while the tree can't be read."""
         return self._effective is not None
+
+    @property
+    def until_deadline(self) -> float:
+        """The seconds until the node undoes the rollout under way, infinite if it won't."""
+        return self._deadline.left
 
     def adopt(self, policy: Policy) -> None:
         """Use another policy from now on; the next read is a full one."""
@@ -143,15 +153,18 @@ class Follower:
         """
         now = self._now()
         if now < self._full_at:
-            return self._accepted(_REFRESH)
+            return self._refreshed()
         try:
-            snapshot = self._accepted(partial(read_again, reason=self._full_reason, partly=True))
+            snapshot = self._accepted(partial(read_again, reason=self._full_reason, node=self._node))
         except UnsteadyError:
             # Commits follow each other too fast for a full read; the changes can be read.
-            snapshot = self._accepted(_REFRESH)
+            snapshot = self._refreshed()
         spread = random.uniform(1 - _SPREAD, 1 + _SPREAD)  # noqa: S311 - nothing secret about it
         self._full_at, self._full_reason = now + self._policy.full_read * spread, FullRead.DUE
         return snapshot
+
+    def _refreshed(self) -> Snapshot:
+        return self._accepted(partial(refresh, node=self._node))
 
     def _accepted(self, read: Read) -> Snapshot:
         """Read the tree as `read_accepted` does."""

@@ -20,6 +20,7 @@ MEMBERS = "members"
 FLOATING = "floating"
 _CANDIDATES = "candidates"
 _OF_ALL = ("lease", "wish")
+ROLLOUTS = "rollouts"
 _ALGORITHMS = {28: "sha1", 44: "sha256", 64: "sha384", 88: "sha512"}
 """The algorithm of a hash by the length of its base64 text (DigestAuthenticationProvider.digestAlg)."""
 _HASH = re.compile(r"[A-Za-z0-9+/]+={0,2}")
@@ -118,6 +119,8 @@ def acl_at(roles: Roles, path: str) -> dict[Principal, Permission]:
     if section == FLOATING:
         for node, may in _floating(roles, below):
             _add(acl, roles.of(Role.NODE, node), may)
+    if section == ROLLOUTS and below:
+        _add(acl, frozenset[Principal]().union(*roles.nodes.values()), Permission.CREATE)
     return acl
 
 

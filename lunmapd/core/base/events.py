@@ -72,6 +72,7 @@ class Timer(StrEnum):
     DRAINING = "the next look whether hosts have left a drained node"
     AUDIT = "audit"
     ISOLATION = "isolation"
+    ROLLOUT = "the deadline of a rollout"
 
 
 class FullRead(StrEnum):

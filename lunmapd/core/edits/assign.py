@@ -14,7 +14,10 @@ _LISTS = {"nodes", "initiators", "portals", "iser_portals"}
 _STEP = re.compile(r'"([^"]+)"|([^".]+)')
 _FIELD = re.compile(r'("[^"]+"|[^".]+)(\.("[^"]+"|[^".]+))*')
 _SECRETS = {"chap", "mutual_chap", "discovery"}
-_ELSEWHERE = {"maps": "'lunmapctl map' and 'unmap' change the maps of a Lun"}
+_ELSEWHERE = {
+    "maps": "'lunmapctl map' and 'unmap' change the maps of a Lun",
+    "state": "'lunmapctl drain NODE' and 'undrain NODE' change the state of a node",
+}
 
 
 def assign_fields(section: Section, name: str, document: Document, words: Iterable[str]) -> Document:

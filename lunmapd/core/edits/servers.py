@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from msgspec.structs import replace
 
 from lunmapd.core.base.backings import RamDisk
-from lunmapd.core.base.lunmap import Lun, Lunmap, Node, PortalGroup, Target
+from lunmapd.core.base.lunmap import Lun, Lunmap, Node, NodeState, PortalGroup, Target
 from lunmapd.core.base.text import first_of
 from lunmapd.core.edits.errors import StillUsedError
 from lunmapd.core.edits.find import find_node, find_target
@@ -52,13 +52,22 @@ def add_node(lunmap: Lunmap, name: str, node: Node, targets: Iterable[str], free
     return lunmap
 
 
+def set_node_state(lunmap: Lunmap, word: str, state: NodeState) -> Lunmap:
+    """Return the map with a node in this state. Raises NoSuchNameError."""
+    name = find_node(lunmap, word)
+    return with_object(lunmap, "nodes", name, replace(lunmap.nodes[name], state=state))
+
+
 def remove_node(lunmap: Lunmap, name: str) -> Lunmap:
-    """Return the map without a node, in targets and Luns too. Raises StillUsedError for its own Luns.
+    """Return the map without a node, in targets and Luns too. Raises StillUsedError for its own Luns."""
+    return without_object(end_service(lunmap, name), "nodes", name) if name in lunmap.nodes else lunmap
+
+
+def end_service(lunmap: Lunmap, name: str) -> Lunmap:
+    """Return the map in which no target and no Lun names a node. Raises StillUsedError for its own Luns.
 
     They are those whose `nodes` have no other one: without it any node of their targets would report them.
     """
-    if name not in lunmap.nodes:
-        return lunmap
     own = [lun for lun, each in lunmap.luns.items() if each.nodes == (name,)]
     if own:
         raise StillUsedError(
@@ -70,7 +79,7 @@ def remove_node(lunmap: Lunmap, name: str) -> Lunmap:
         for iqn, target in lunmap.targets.items()
     }
     luns = {lun: _without_node(each, name) for lun, each in lunmap.luns.items()}
-    return without_object(replace(lunmap, targets=targets, luns=luns), "nodes", name)
+    return replace(lunmap, targets=targets, luns=luns)
 
 
 def _without_node(lun: Lun, name: str) -> Lun:

@@ -116,7 +116,7 @@ def node_check(world: World, node: str, state: str = "") -> Check:
     itself, view = world.lunmap.nodes.get(node), world.view(node)
     if itself is not None and itself.state is NodeState.DRAINED:
         sentence = "drained: it takes no logins"
-        return Check(Topic.NODE, Verdict.NO, sentence, node, f"lunmapctl node set {node} state=active")
+        return Check(Topic.NODE, Verdict.NO, sentence, node, f"lunmapctl undrain {node}")
     if not view.live:
         remedy = f"on {node}: systemctl status lunmapd"
         return Check(Topic.NODE, Verdict.NO, "dead: its session with ZooKeeper ended", node, remedy)

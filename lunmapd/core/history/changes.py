@@ -42,7 +42,7 @@ class Revision(Struct, frozen=True, omit_defaults=True):
     `confirms` is the newest revision whose removals it confirms, 0 when it confirms none; such a revision may
     change nothing. `allows` is the override that came with it, if any. `part` numbers the parts of a commit
     that was too large for one revision, from 1; 0 is a commit in one piece. Nodes apply it with its last
-    part.
+    part. `undoes` is the revision that was tried and that this one undoes, 0 for none.
     """
 
     revision: int
@@ -54,6 +54,7 @@ class Revision(Struct, frozen=True, omit_defaults=True):
     confirms: int = 0
     part: int = 0
     allows: Allowance | None = None
+    undoes: int = 0
 
 
 class Staged(Struct, frozen=True):
@@ -66,12 +67,47 @@ class Staged(Struct, frozen=True):
     message: str
 
 
+class Rollout(Struct, frozen=True, omit_defaults=True):
+    """A rollout: `revision` is tried, and may be undone by the revision after it.
+
+    `base` is the revision before it, `digest` that of the map at `base`. Until the rollout is released, only
+    the nodes named in `first` follow `revision`; none named: all nodes. Unless it is confirmed within
+    `seconds`, a node undoes it; 0: there is no deadline. `settled` says that every node had applied `base`
+    when it was committed: then undoing it removes nothing but what it added, and needs no confirmation.
+    `began` is the Unix time in seconds at which it was committed, by the clock of the servers; a reader of
+    the rollout fills it in, in the tree it is 0.
+    """
+
+    revision: int
+    base: int
+    digest: str
+    first: tuple[str, ...] = ()
+    seconds: int = 0
+    settled: bool = False
+    began: float = 0.0
+
+    @property
+    def undo(self) -> int:
+        """The revision that undoes it, or confirms it."""
+        return self.revision + 1
+
+    @property
+    def undo_confirms(self) -> int:
+        """The revision whose removals are confirmed by undoing it, 0 for none."""
+        return self.undo if self.settled else 0
+
+    def waits(self, node: str) -> bool:
+        """Return whether a node, "" for none, does not follow the revision yet."""
+        return bool(node and self.first) and node not in self.first
+
+
 class Head(Struct, frozen=True, omit_defaults=True):
     """`head`: the newest revision that nodes follow, and the digest of the whole map at it.
 
     Removals are confirmed up to the revision `confirmed`. `staged` is there while a large commit is under
     way. `allowance` is the override that this revision brought; the next one ends it, unless it is limited to
     Luns. `ledger` says that the ledger has all revisions: a version that keeps none writes heads without it.
+    `rollout` is there while the newest revision is tried.
     """
 
     revision: int
@@ -80,10 +116,13 @@ class Head(Struct, frozen=True, omit_defaults=True):
     staged: Staged | None = None
     allowance: Allowance | None = None
     ledger: bool = False
+    rollout: Rollout | None = None
 
     @property
     def tip(self) -> int:
-        """The newest recorded revision, released or staged."""
+        """The newest revision that the objects in the tree are of, released or not."""
+        if self.rollout is not None:
+            return self.rollout.revision
         return self.staged.revision if self.staged else self.revision
 
 

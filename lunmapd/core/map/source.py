@@ -1,7 +1,8 @@
 """YAML text as plain values with the line of each.
 
-The text is parsed to YAML nodes, which have lines and show duplicate keys; `yaml.safe_load` would silently
-keep the last of two Luns with one name.
+A plain text is read by libyaml, and again for its lines when one is asked for: that of a problem. Any other
+is parsed to PyYAML's nodes, which show duplicate keys; `yaml.safe_load` would silently keep the last of two
+Luns with one name.
 """
 
 from collections.abc import Iterable
@@ -11,6 +12,7 @@ import yaml
 
 from lunmapd.core.base.errors import InvalidInputError, Place, Problem
 from lunmapd.core.base.plain_values import FormProblem, related
+from lunmapd.core.map.plain_text import NotPlainError, lines_of, read_plain
 
 _TAB = repr("\t")
 # Each value takes at least one character of the text, unless it is read by an alias.
@@ -38,19 +40,31 @@ class YamlSource:
         self._lines: dict[Place, int] = {}
         self._limit = self._left = _MIN_VALUES + _VALUES_PER_CHARACTER * len(text)
         try:
-            root = yaml.compose(text, Loader=yaml.SafeLoader)
-            self.value = None if root is None else self._read(root, (), ())
+            self.value = read_plain(text)
+        except NotPlainError:
+            self.value = self._compose()
+
+    def _compose(self) -> Any:
+        """Parse the text with its lines, and return its value. Raises InvalidInputError."""
+        try:
+            root = yaml.compose(self.text, Loader=yaml.SafeLoader)
+            if root is None:
+                self._lines[()] = 1
+                return None
+            return self._read(root, (), ())
         except yaml.YAMLError as error:
-            raise InvalidInputError([self._syntax(error, text)]) from None
+            raise InvalidInputError([self._syntax(error, self.text)]) from None
         except (ValueError, OverflowError) as error:
             # PyYAML hands escapes such as "\\UFFFFFFFF" on to chr().
             what = f"not valid YAML: an escape stands for no character: {error}"
-            raise InvalidInputError([Problem((), what, name)]) from None
+            raise InvalidInputError([Problem((), what, self.name)]) from None
         except RecursionError:
-            raise InvalidInputError([Problem((), "nested too deeply", name)]) from None
+            raise InvalidInputError([Problem((), "nested too deeply", self.name)]) from None
 
     def problem(self, place: Place, message: str) -> Problem:
         """Return a problem with the line of `place`, or of the nearest place around it."""
+        if not self._lines:
+            self._lines = lines_of(self.text)
         near = place
         while near and near not in self._lines:
             near = near[:-1]

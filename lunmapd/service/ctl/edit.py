@@ -16,10 +16,9 @@ from lunmapd.service.ctl.commit.steps import (
     dry_run_option,
     nothing_text,
     permission_options,
-    wait_for,
-    wait_option,
     warn_of_map,
 )
+from lunmapd.service.ctl.commit.waiting import is_waiting, rollout_options, wait_for, wait_option
 from lunmapd.service.ctl.files.map_file import (
     Basis,
     MapFile,
@@ -72,6 +71,7 @@ file_option = click.option(
 @basis_options
 @note_options
 @permission_options
+@rollout_options
 @consent_options
 @dry_run_option
 @resume_option
@@ -111,10 +111,11 @@ def apply(
         _warn_of_backings(client, proposal)
         check_undone(client, proposal, given, basis, dry_run=dry_run, can_ask=can_ask(output))
         nothing = nothing_text(proposal, dry_run=dry_run)
-        revision = commit_proposal(client, proposal, note, None if dry_run else consent, output, nothing)
+        agreed = None if dry_run else consent
+        revision = commit_proposal(client, proposal, note, agreed, output, nothing, wait=wait)
         renew_base(given, basis, revision)
         if not dry_run:
-            wait_for(client, revision, proposal.before.revision, wait)
+            wait_for(client, revision, proposal.before.revision, wait, output, proposal.changes)
             if wait is not None:
                 _warn_of_backings(client, proposal, patience=_REPORT_TIME)
 
@@ -188,6 +189,7 @@ def _refuse_dry_resume(*, resume: bool, dry_run: bool) -> None:
 @click.argument("name", required=False)
 @note_options
 @permission_options
+@rollout_options
 @consent_options
 @wait_option
 @output_option
@@ -212,7 +214,7 @@ def edit_map(
             proposal = client.propose(file.lunmap, note, base=file.base)
             warn_of_map(proposal.after, file.source.problem)
             revision = commit_proposal(
-                client, proposal, note, consent, output, nothing_text(proposal, dry_run=False)
+                client, proposal, note, consent, output, nothing_text(proposal, dry_run=False), wait=wait
             )
             return proposal, revision
 
@@ -227,9 +229,9 @@ def edit_map(
         echo_committed(None, (), output, "nothing was edited, and nothing committed")
         return
     proposal, revision = done
-    if wait is not None:
+    if is_waiting(wait):
         with connection.client() as client:
-            wait_for(client, revision, proposal.before.revision, wait)
+            wait_for(client, revision, proposal.before.revision, wait, output, proposal.changes)
 
 
 def _warn_of_backings(client: Client, proposal: Proposal, patience: float = 0.0) -> None:
@@ -250,6 +252,7 @@ def _warn_of_backings(client: Client, proposal: Proposal, patience: float = 0.0)
 @click.argument("revision", type=click.IntRange(min=0))
 @note_options
 @permission_options
+@rollout_options
 @consent_options
 @dry_run_option
 @resume_option
@@ -278,9 +281,10 @@ def rollback(
         proposal = client.propose_rollback(revision, note, resume=resume)
         if dry_run and proposal.changes:
             nothing = nothing_text(proposal, dry_run=True)
-        made = commit_proposal(client, proposal, note, None if dry_run else consent, output, nothing)
+        agreed = None if dry_run else consent
+        made = commit_proposal(client, proposal, note, agreed, output, nothing, wait=wait)
         if not dry_run:
-            wait_for(client, made, client.newest(), wait)
+            wait_for(client, made, client.newest(), wait, output, proposal.changes)
 
 
 @click.command()
@@ -294,10 +298,11 @@ def rollback(
 @output_option
 @click.pass_obj
 def confirm(connection: Connection, revision: int | None, rewound: bool, note: Note, output: str) -> None:
-    """Confirm the removals of all revisions up to REVISION, by default the newest.
+    """Keep the revision that is tried, and confirm the removals up to REVISION, by default the newest.
 
-    A node holds a map that would remove a large part of its LIO objects until the removals are confirmed;
-    every node does so after a restore.
+    A revision that is not confirmed in time is undone; then the exit code is 4. A node holds a map
+    that would remove a large part of its LIO objects until the removals are confirmed; every node does so
+    after a restore.
     """
     if rewound and revision is not None:
         raise click.UsageError("--rewound confirms the tree as it is: omit REVISION")

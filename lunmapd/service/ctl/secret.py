@@ -26,7 +26,7 @@ from lunmapd.core.map.short_names import find_name
 from lunmapd.core.secrets.sealing import KEY_BYTES, Keyring, Vault, warn_password
 from lunmapd.service import keyfile
 from lunmapd.service.ctl.cli import Connection
-from lunmapd.service.ctl.commit.steps import wait_for, wait_option
+from lunmapd.service.ctl.commit.waiting import wait_for, wait_option
 from lunmapd.service.ctl.secrets.password import PasswordSource, obtained_password, password_options
 from lunmapd.service.ctl.secrets.secret_keys import (
     check_key_on_nodes,

@@ -167,7 +167,9 @@ def _agent(settings: Settings, session: Session, process: ProcessContext, checks
         past = SeenFile(directory)
         addresses = AddressKeeper(AddressFile(directory, registration.boot), settings.node)
         local_map = LocalSnapshot(directory)
-        follower = Follower(session, local_map, policy, home=past.cluster, changed=addresses.follow)
+        follower = Follower(
+            session, local_map, policy, node=settings.node, home=past.cluster, changed=addresses.follow
+        )
         local = NodeFiles(
             Claims(directory),
             lambda: read_keys(Path(settings.key_file)),

@@ -9,10 +9,12 @@ from lunmapd.core.base.lunmap import Lunmap
 from lunmapd.core.history.changes import Revision, diff_maps
 from lunmapd.core.history.fields import changed_field_names
 from lunmapd.core.history.merge import merge_maps
+from lunmapd.core.history.rollout import is_undone
 from lunmapd.store.commit.commit_errors import (
     BusyError,
     Clash,
     ConflictError,
+    RolloutPendingError,
     StagedError,
     UnexpectedRevisionError,
 )
@@ -21,6 +23,7 @@ from lunmapd.store.commit.draft import Content, content_from_map, tip_of
 from lunmapd.store.commit.leases import keep_leases
 from lunmapd.store.commit.ledger import with_ledger
 from lunmapd.store.commit.publish import OvertakenError, publish
+from lunmapd.store.commit.write_back import prepare_rollout, write_back
 from lunmapd.store.session.errors import OlderSchemaError
 from lunmapd.store.session.session import Session
 from lunmapd.store.tree.read import refresh
@@ -45,6 +48,8 @@ def commit(session: Session, before: Snapshot, after: Lunmap, options: CommitOpt
     ConflictError if another client changed the same objects, or if both changes together break a rule;
     UnexpectedRevisionError; BusyError if other clients were faster each time; EditedMeanwhileError for an
     out-of-band edit of an object that is to be written; StagedError while a large commit is under way;
+    RolloutPendingError during a rollout; RolloutEditedError and RolloutTooLargeError for a commit that would
+    start one;
     StoppedError if this commit is large and stopped half-way; TooLargeError; OlderSchemaError; and
     OutcomeUnknownError if it is unknown whether the commit was made. After any other error nothing was
     committed.
@@ -104,10 +109,15 @@ def commit_on_newest(
     for attempt in range(MAX_ATTEMPTS):
         # The read comes first: it finds out whether the tree was replaced or restored.
         latest = refresh(session, latest)
+        if is_undone(latest.rollout, latest.revision):
+            write_back(session, latest)
+            continue
         _check_writable(latest, options.expect)
         content = make(latest)
         if content is None:
             return None
+        if options.trial is not None:
+            prepare_rollout(session, latest)
         try:
             return publish(session, latest, tip_of(latest), content, options)
         except OvertakenError:
@@ -120,6 +130,8 @@ def _check_writable(latest: Snapshot, expect: int | None) -> None:
         raise OlderSchemaError(latest.schema, SCHEMA)
     if latest.staged is not None:
         raise StagedError(latest.staged)
+    if latest.rollout is not None:
+        raise RolloutPendingError(latest.rollout)
     if expect is not None and latest.revision != expect:
         raise UnexpectedRevisionError(expect, latest.revision)
 

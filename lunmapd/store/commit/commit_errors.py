@@ -6,7 +6,7 @@ from msgspec import Struct
 
 from lunmapd.core.base.errors import Exit, Problem
 from lunmapd.core.base.text import first_of
-from lunmapd.core.history.changes import Staged
+from lunmapd.core.history.changes import Rollout, Staged
 from lunmapd.store.session.errors import StoreError
 
 _MAX_NAMED = 10
@@ -119,6 +119,78 @@ class StagedError(StoreError):
             f"nothing was committed: a large commit by {staged.author}{why} is under way, its last part is "
             f"revision {staged.revision} of {staged.time}; wait for it. If it was left behind, resume it "
             "(the same command with --resume) or undo it ('lunmapctl import undo')"
+        )
+
+
+class RolloutPendingError(StoreError):
+    """A revision is tried, and until its rollout ends no other commit can be made."""
+
+    exit_code = Exit.CONFLICT
+
+    def __init__(self, rollout: Rollout) -> None:
+        self.rollout = rollout
+        super().__init__(
+            f"nothing was committed: the rollout of revision {rollout.revision} is not over; see 'lunmapctl "
+            "rollout show', then 'lunmapctl confirm' to keep the revision, or 'lunmapctl rollout abort'"
+        )
+
+
+class NoRolloutError(StoreError):
+    """There is no rollout that could be continued or aborted."""
+
+    exit_code = Exit.CONFLICT
+
+    def __init__(self) -> None:
+        super().__init__("no rollout is under way; see 'lunmapctl log'")
+
+
+class RolloutUndoneError(StoreError):
+    """A rollout was undone before it was confirmed."""
+
+    exit_code = Exit.CONFLICT
+
+    def __init__(self, tried: int, undo: int) -> None:
+        self.tried, self.undo = tried, undo
+        super().__init__(
+            f"revision {tried} was not confirmed in time, and revision {undo} undoes it; to commit it again: "
+            f"'lunmapctl rollback {tried}'; to confirm removals: 'lunmapctl confirm {undo}'"
+        )
+
+
+class RolloutWaitsError(StoreError):
+    """A rollout can't be confirmed while nodes wait for its release."""
+
+    exit_code = Exit.CONFLICT
+
+    def __init__(self, rollout: Rollout) -> None:
+        self.rollout = rollout
+        super().__init__(
+            f"only {', '.join(rollout.first)} may follow revision {rollout.revision}: 'lunmapctl rollout "
+            "continue' releases it to all nodes, 'lunmapctl rollout abort' undoes it"
+        )
+
+
+class RolloutTooLargeError(StoreError):
+    """A commit that needs several transactions can't be rolled out."""
+
+    exit_code = Exit.FAILED
+
+    def __init__(self) -> None:
+        super().__init__(
+            "nothing was committed: the commit is too large for --first and --confirm-within, which need the "
+            "commit and what undoes it in one transaction; divide it into smaller commits"
+        )
+
+
+class RolloutEditedError(StoreError):
+    """A map with out-of-band edits can't be rolled out."""
+
+    exit_code = Exit.CONFLICT
+
+    def __init__(self, edited: Sequence[str]) -> None:
+        super().__init__(
+            "nothing was committed: a rollout needs a map without out-of-band edits, there are some of "
+            f"{first_of(edited, _MAX_NAMED)}; see 'lunmapctl repair'"
         )
 
 

@@ -30,12 +30,24 @@ def ignore_progress(_done: int, _total: int) -> None:
     """Do nothing; the default of `CommitOptions.progress`."""
 
 
+class Trial(Struct, frozen=True):
+    """How a commit is rolled out: see Rollout for `first` and `seconds`.
+
+    `applied` is the revision that every node of the map had applied, 0 for none.
+    """
+
+    first: tuple[str, ...] = ()
+    seconds: int = 0
+    applied: int = 0
+
+
 class CommitOptions(Struct, frozen=True):
     """The options of a commit: who signs it, the rules, and the only revision that it may follow (None: any).
 
     `progress` is called for a large commit only. The Luns named in `reuse_luns` may take LUN numbers that led
     to another Lun, the nodes named in `reuse_ids` port ids and TPG tags that another one had, and the Luns
     named in `rebacking` another path under their serial. `new_serials` were chosen at random for this commit.
+    With `trial` the commit starts a rollout.
     """
 
     signature: Signature
@@ -46,6 +58,7 @@ class CommitOptions(Struct, frozen=True):
     reuse_ids: AbstractSet[str] = frozenset()
     rebacking: AbstractSet[str] = frozenset()
     new_serials: AbstractSet[str] = frozenset()
+    trial: Trial | None = None
 
     def check_map(self, before: Lunmap, after: Lunmap) -> None:
         """Check a map against the rules. Raises InvalidInputError."""

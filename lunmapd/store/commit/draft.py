@@ -97,7 +97,8 @@ class Draft(Struct, frozen=True):
     """Everything that one multi() writes: head, the objects, and the revision.
 
     Head must have `head_version`. The znode `tree_id` must exist, so that nothing is written into a tree that
-    was replaced. A draft that does not record its revision releases it.
+    was replaced. A draft that does not record its revision releases it. `replaced` is the record that stands
+    in the place of the revision's, None for none.
     """
 
     tree_id: str
@@ -106,6 +107,7 @@ class Draft(Struct, frozen=True):
     writes: tuple[Write, ...]
     revision: Revision
     records: bool = True
+    replaced: bytes | None = None
 
     def all_writes(self) -> tuple[Write, ...]:
         """Return the writes in the order in which they are sent.
@@ -113,7 +115,9 @@ class Draft(Struct, frozen=True):
         Head comes first, so that an overtaken draft fails there.
         """
         number = self.revision.revision
-        record = (Write(paths.revision(number), None, encode(self.revision)),) if self.records else ()
+        record = (
+            (Write(paths.revision(number), self.replaced, encode(self.revision)),) if self.records else ()
+        )
         return (Write(paths.HEAD, b"", encode(self.head), self.head_version), *self.writes, *record)
 
 

@@ -171,6 +171,21 @@ def _with_writes(content: Content, loaded: _Loaded, difference: MapDifference, r
     return replace(content, steps=(*content.steps, *steps), rebuilt=loaded.rebuilt)
 
 
+def departure_writes(
+    session: Session, latest: Snapshot, before: Lunmap, after: Lunmap, revision: int
+) -> tuple[Write, ...]:
+    """Return the writes that record what `revision` ends, from the map `before` it to the one `after` it.
+
+    They may be made before the revision: a number that is recorded too early is only avoided. Nothing is
+    refused, since nodes may follow the revision already. Raises DamagedError.
+    """
+    difference = compare_maps((before,), after)
+    if difference == MapDifference():
+        return ()
+    loaded = _load(session, latest, difference)
+    return tuple(ledger_writes(loaded.stored, record_departures(loaded.ledger, difference, revision)))
+
+
 def ledger_writes(stored: StoredLedger, ledger: Ledger) -> Iterator[Write]:
     """Yield the writes that make the stored ledger equal to `ledger`, the parent first."""
     if not stored.exists:

@@ -13,11 +13,13 @@ from lunmapd.core.history.changes import Revision
 from lunmapd.store.commit.commit_errors import (
     CommitInterruptedError,
     EditedMeanwhileError,
+    RolloutTooLargeError,
     StoppedError,
     TakenOverError,
 )
 from lunmapd.store.commit.commit_options import CommitOptions
 from lunmapd.store.commit.draft import Content, Draft, Tip, draft_commit, draft_part, draft_release, tip_after
+from lunmapd.store.commit.draft_rollout import draft_rollout
 from lunmapd.store.commit.send import SendFailure, send_draft
 from lunmapd.store.commit.sizes import WriteOverhead, check_content, divide, fits
 from lunmapd.store.session import paths
@@ -60,10 +62,14 @@ def publish(
     """
     check_content(content, options.signature)
     whole = draft_commit(tip, content, options.signature)
+    if options.trial is not None:
+        whole = draft_rollout(whole, tip, latest.incarnation, options.trial)
     tree = _Tree(session, latest, read_parent_acls(session, _parents(content)))
     if fits(whole, tree.extra()) and not tip.part:
         _send(tree, whole)
         return whole.revision
+    if options.trial is not None:
+        raise RolloutTooLargeError
     return _in_parts(tree, tip, content, options)
 
 

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable
 
-from lunmapd.core.base.access import FLOATING, MEMBERS
+from lunmapd.core.base.access import FLOATING, MEMBERS, ROLLOUTS
 from lunmapd.core.base.backing_reports import CHUNK_NAMES
 from lunmapd.core.base.lunmap import SECTIONS, GroupId
 
@@ -15,7 +15,7 @@ RESTORING = "restoring"
 ADDRESSES = "addresses"
 IDS = f"{ADDRESSES}/ids"
 
-PARENTS = (*SECTIONS, REVISIONS, CHECKPOINTS, ADDRESSES, MEMBERS)
+PARENTS = (*SECTIONS, REVISIONS, CHECKPOINTS, ADDRESSES, MEMBERS, ROLLOUTS)
 FORMER = ("live", "status")
 _LIVE = "live"
 
@@ -49,6 +49,14 @@ def chunk(number: int, index: int) -> str:
 def address_record(initiator: str) -> str:
     """Return the path of the record of the LUN numbers that an initiator had."""
     return f"{ADDRESSES}/{initiator}"
+
+
+def rollout_of(incarnation: int, number: int) -> str:
+    """Return the path of the znode of the rollout of a revision.
+
+    The incarnation of the tree is in the name: after a restore, revisions have the numbers of earlier ones.
+    """
+    return f"{ROLLOUTS}/{incarnation}.{number}"
 
 
 def numbers_in(names: Iterable[str]) -> list[int]:

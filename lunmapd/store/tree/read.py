@@ -10,6 +10,7 @@ from lunmapd.core.base.documents import DocumentError
 from lunmapd.core.base.events import Event, FullRead
 from lunmapd.core.base.lunmap import EMPTY_MAP, Lunmap
 from lunmapd.core.history.changes import Head
+from lunmapd.core.history.rollout import base_head
 from lunmapd.core.history.spans import objects_at, span_of
 from lunmapd.store.session import paths
 from lunmapd.store.session.access_errors import NotPermittedError
@@ -52,15 +53,24 @@ _ATTEMPTS = 5
 MAX_DELTAS = 100
 
 
-def read_tree(session: Session, known: Lunmap = EMPTY_MAP, *, partly: bool = False) -> Snapshot:
+def read_tree(session: Session, known: Lunmap = EMPTY_MAP, *, node: str = "") -> Snapshot:
     """Read the whole tree at one released revision; objects of `known` are reused (see `assemble`).
 
-    `partly`: an object that the client may not read counts as unreadable. A node follows the others; a client
-    that commits or keeps a backup must know them all.
+    `node` is the node that reads, "" for any other client. For a node, an object that it may not read counts
+    as unreadable, and it follows the others; a client that commits or keeps a backup must know them all.
+    During a rollout a node follows the revision that is meant for it.
 
     Raises the errors of `read_top`, NotPermittedError, and UnsteadyError.
     """
-    return _read_at(session, lambda head: head, known, partly=partly)
+    return _read_at(session, lambda head: head, known, node=node)
+
+
+def read_base(session: Session) -> Snapshot:
+    """Read the whole tree as it was before a rollout that is not undone; without one this is `read_tree`.
+
+    Raises as `read_tree` does.
+    """
+    return _read_at(session, base_head, EMPTY_MAP)
 
 
 def read_tip(session: Session) -> Snapshot:
@@ -75,14 +85,12 @@ def _as_released(head: Head) -> Head:
     return replace(head, revision=head.staged.revision, digest=head.staged.digest) if head.staged else head
 
 
-def _read_at(
-    session: Session, choose: Callable[[Head], Head], known: Lunmap, *, partly: bool = False
-) -> Snapshot:
+def _read_at(session: Session, choose: Callable[[Head], Head], known: Lunmap, *, node: str = "") -> Snapshot:
     sync(session)
-    top = read_top(session)
+    top = read_top(session, node)
     for _ in range(_ATTEMPTS):
-        objects = _read_objects(session, top.meta.schema, partly=partly)
-        before, top = top, read_top(session)
+        objects = _read_objects(session, top.meta.schema, partly=bool(node))
+        before, top = top, read_top(session, node)
         chosen = top._replace(head=choose(top.head))
         snapshot = _snapshot_at(session, before, chosen, objects, known)
         if snapshot is None and top == before:
@@ -130,8 +138,8 @@ def _snapshot_at(
     """
     if before.meta != chosen.meta:
         return None
-    target, newest = chosen.head.revision, chosen.head.tip
-    numbers = range(min(before.head.tip, target) + 1, newest + 1)
+    target = chosen.head.revision
+    numbers = range(min(before.head.tip, target) + 1, max(chosen.head.tip, target) + 1)
     revisions = read_revisions(session, numbers)
     if len(revisions) < len(numbers):
         return None
@@ -150,8 +158,8 @@ def _with_edits(session: Session, snapshot: Snapshot) -> Snapshot:
     return replace(snapshot, edited=find_edits(snapshot, newer, base))
 
 
-def refresh(session: Session, known: Snapshot | None, *, partly: bool = False) -> Snapshot:
-    """Read what is new since `known`, at the cost of the changes; `partly` is as in `read_tree`.
+def refresh(session: Session, known: Snapshot | None, *, node: str = "") -> Snapshot:
+    """Read what is new since `known`, at the cost of the changes; `node` is as in `read_tree`.
 
     Reads everything if the revisions do not lead to the newest map. Raises ForeignClusterError for another
     cluster, RestoredError for a tree that was restored since, and WentBackError for a tree that is older than
@@ -159,18 +167,18 @@ def refresh(session: Session, known: Snapshot | None, *, partly: bool = False) -
     continues from None.
     """
     if known is None:
-        return read_again(session, None, FullRead.NOTHING_KNOWN, partly=partly)
-    top = _top_since(session, known)
+        return read_again(session, None, FullRead.NOTHING_KNOWN, node=node)
+    top = _top_since(session, known, node)
     if top.head.revision == known.revision and (not known.has_edits or top.version == known.head_version):
         return _with_head(known, top)
     advanced = FullRead.OUT_OF_BAND if known.has_edits else _advance(session, known, top)
     if isinstance(advanced, FullRead):
-        return read_again(session, known, advanced, partly=partly)
+        return read_again(session, known, advanced, node=node)
     return advanced
 
 
 def read_again(
-    session: Session, known: Snapshot | None, reason: FullRead = FullRead.DUE, *, partly: bool = False
+    session: Session, known: Snapshot | None, reason: FullRead = FullRead.DUE, *, node: str = ""
 ) -> Snapshot:
     """Read everything, though `known` may be the newest: this shows out-of-band edits.
 
@@ -178,10 +186,10 @@ def read_again(
     """
     trace(_log, Event.READ_FULL, reason=reason)
     if known is None:
-        return read_tree(session, partly=partly)
+        return read_tree(session, node=node)
     # Before the read, since a frozen node would repeat it at each try; after it, for the head that was read.
-    _check_past(session, known, _top_since(session, known).head)
-    snapshot = read_tree(session, known.lunmap, partly=partly)
+    _check_past(session, known, _top_since(session, known, node).head)
+    snapshot = read_tree(session, known.lunmap, node=node)
     top = _top_of(snapshot)
     _check_lineage(known, top)
     _check_past(session, known, top.head)
@@ -202,15 +210,16 @@ def _with_head(known: Snapshot, top: Top) -> Snapshot:
         staged=head.staged,
         allowance=head.allowance,
         ledger=head.ledger,
+        rollout=head.rollout,
     )
 
 
-def _top_since(session: Session, known: Snapshot) -> Top:
-    top = read_top(session)
+def _top_since(session: Session, known: Snapshot, node: str) -> Top:
+    top = read_top(session, node)
     if (top.meta.incarnation, top.head.revision) < (known.incarnation, known.revision):
         # A server that lags behind the leader shows an older tree to a new session.
         sync(session)
-        top = read_top(session)
+        top = read_top(session, node)
     _check_lineage(known, top)
     return top
 

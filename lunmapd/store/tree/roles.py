@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping
 from kazoo.exceptions import NodeExistsError, NoNodeError
 from msgspec.structs import replace
 
-from lunmapd.core.base.access import MEMBERS, AclEntries, Permission, Roles, acl_at, roles_of
+from lunmapd.core.base.access import MEMBERS, ROLLOUTS, AclEntries, Permission, Roles, acl_at, roles_of
 from lunmapd.core.base.acl_entries import inherit
 from lunmapd.store.session import paths
 from lunmapd.store.session.errors import NotInitialisedError
@@ -16,6 +16,9 @@ from lunmapd.store.session.session import Session
 from lunmapd.store.tree.acl import read_acls, read_znode_acls, to_kazoo
 from lunmapd.store.tree.floating import read_lists
 from lunmapd.store.tree.znodes import list_children
+
+_BY_ROLES = {"", ROLLOUTS}
+"""The parents whose ACLs their children do not inherit."""
 
 NO_ACLS: Mapping[str, AclEntries] = {}
 
@@ -47,17 +50,18 @@ def inherited_acls(
     """Return the ACL, by path, of each znode that one transaction is about to create: the ACL of its parent.
 
     See `inherit` for parents with hidden hashes. `parent_acls` (by path) need not be read again. A znode
-    directly below the root gets the ACL that follows from the roles, since nodes may not read the root. A
-    znode whose parent is missing is left out.
+    directly below the root gets the ACL that follows from the roles, since nodes may not read the root, and
+    so does the znode of a rollout, whose ACL is not that of its parent. A znode whose parent is missing is
+    left out.
     """
     parents = {path: _existing_parent(path, created) for path in created}
-    missing = set(parents.values()) - parent_acls.keys() - {""}
+    missing = set(parents.values()) - parent_acls.keys() - _BY_ROLES
     known = {**parent_acls, **read_parent_acls(session, missing)}
     own = Permission.READ | Permission.WRITE
     acls: dict[str, AclEntries] = {
         path: inherit(known[parent], own) for path, parent in parents.items() if parent in known
     }
-    tops = [path for path, parent in parents.items() if not parent]
+    tops = [path for path, parent in parents.items() if parent in _BY_ROLES]
     roles = read_roles(session) if tops else Roles()
     return acls | {path: acl_at(roles, path) for path in tops}
 

@@ -12,6 +12,7 @@ from lunmapd.core.history.changes import (
     Change,
     Head,
     Revision,
+    Rollout,
     Staged,
     as_bytes,
     as_raw,
@@ -73,6 +74,8 @@ class Snapshot(Struct, frozen=True):
     - Removals are confirmed up to the revision `confirmed`.
     - `staged` describes a large commit under way, `allowance` is the override of this revision, and `ledger`
       says that the ledger has all revisions.
+    - `rollout` is the rollout under way: this snapshot is of its revision, of the one before for a node that
+      waits, or of the one that undoes it.
 
     A Snapshot survives JSON.
     """
@@ -94,6 +97,7 @@ class Snapshot(Struct, frozen=True):
     staged: Staged | None = None
     allowance: Allowance | None = None
     ledger: bool = False
+    rollout: Rollout | None = None
 
     @property
     def has_edits(self) -> bool:
@@ -158,6 +162,7 @@ def assemble(
         staged=head.staged,
         allowance=head.allowance,
         ledger=head.ledger,
+        rollout=head.rollout,
     )
 
 
@@ -241,4 +246,5 @@ def advance(known: Snapshot, head: Head, head_version: int, revisions: Iterable[
         staged=head.staged,
         allowance=head.allowance,
         ledger=head.ledger,
+        rollout=head.rollout,
     )

@@ -11,6 +11,7 @@ from kazoo.protocol.states import ZnodeStat
 from lunmapd.core.base.access import Role
 from lunmapd.core.base.documents import DocumentError, decode
 from lunmapd.core.history.changes import Head, Revision
+from lunmapd.core.history.rollout import followed_head
 from lunmapd.store.session import multi_read, paths
 from lunmapd.store.session.errors import DamagedError, NewerSchemaError, NotInitialisedError
 from lunmapd.store.session.refusals import refused
@@ -18,6 +19,7 @@ from lunmapd.store.session.session import FORBIDDEN, WINDOW, Forbidden, KazooCal
 from lunmapd.store.tree.snapshot import MIN_SCHEMA, SCHEMA, Meta, Raw
 
 _T = TypeVar("_T")
+_ATTEMPTS = 5
 
 _BATCH = 64
 """The number of znodes that one request reads."""
@@ -25,7 +27,10 @@ _BATCHES = WINDOW // _BATCH
 
 
 class Top(NamedTuple):
-    """The documents at the top of the tree: meta, and head with its znode version."""
+    """The documents at the top of the tree: meta, and head with its znode version.
+
+    During a rollout `head` is the one that the reader follows (core/history/rollout.py).
+    """
 
     meta: Meta
     head: Head
@@ -123,8 +128,26 @@ def request_stat(session: Session, path: str) -> KazooCall[ZnodeStat | None]:
     return ask
 
 
-def read_top(session: Session) -> Top:
-    """Read meta and head. Raises NotInitialisedError, NewerSchemaError, DamagedError."""
+def read_top(session: Session, node: str = "") -> Top:
+    """Read meta and head, during a rollout as `node` follows it, "" for a reader that is no node.
+
+    Raises NotInitialisedError, NewerSchemaError, DamagedError.
+    """
+    for _ in range(_ATTEMPTS):
+        top = _read_documents(session)
+        rollout = top.head.rollout
+        if rollout is None:
+            return top
+        # After head: a child that is found now is one that the end of the rollout has not overtaken.
+        znode = paths.rollout_of(top.meta.incarnation, rollout.revision)
+        (stat,) = session.gather([request_stat(session, znode)], (znode,))
+        if stat is not None:
+            head = followed_head(top.head, node, stat.ctime / 1000, undone=stat.numChildren > 0)
+            return top._replace(head=head)
+    raise DamagedError(session.path(znode), "it is missing, though head names it: create it, empty")
+
+
+def _read_documents(session: Session) -> Top:
     meta_raw, head_raw = read_znodes(session, (paths.META, paths.HEAD))
     if meta_raw is None:
         raise NotInitialisedError(session.path(paths.META))

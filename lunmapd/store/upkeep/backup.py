@@ -9,7 +9,7 @@ from lunmapd.store.session.errors import UnsteadyError
 from lunmapd.store.session.session import Session
 from lunmapd.store.tree.checkpoint import newest_checkpoint
 from lunmapd.store.tree.ledger import read_whole_ledger
-from lunmapd.store.tree.read import read_tree
+from lunmapd.store.tree.read import read_base
 from lunmapd.store.tree.snapshot import Snapshot, meta_of
 from lunmapd.store.tree.znodes import list_children, list_revisions, read_znodes
 
@@ -19,11 +19,11 @@ _ATTEMPTS = 3
 def take_backup(session: Session, time: str) -> Backup:
     """Read the tree at its newest revision, with its history; `time` (RFC 3339 in UTC) goes into the title.
 
-    Staged parts are left out. Raises UnsteadyError if the history was trimmed during each attempt, and the
-    errors of `read_tree`.
+    Staged parts are left out, and so is a revision that is tried. Raises UnsteadyError if the history was
+    trimmed during each attempt, and the errors of `read_tree`.
     """
     for _ in range(_ATTEMPTS):
-        snapshot = read_tree(session)
+        snapshot = read_base(session)
         history = _history(session, snapshot.revision)
         if history is not None:
             title = Title(

@@ -10,7 +10,7 @@ from typing import TypeVar
 from msgspec import Struct
 from msgspec.structs import replace
 
-from lunmapd.core.base.access import FLOATING, MEMBERS, acl_at, acl_size
+from lunmapd.core.base.access import FLOATING, MEMBERS, ROLLOUTS, acl_at, acl_size
 from lunmapd.core.base.documents import DocumentError, decode, encode
 from lunmapd.core.history.backup import Backup
 from lunmapd.core.history.changes import Head, Revision
@@ -125,7 +125,7 @@ def _check_replaceable(session: Session, existing: _Existing, meta: Meta, replac
 
 def _content(session: Session, meta: Meta, backup: Backup) -> Iterator[Write]:
     """Yield the writes of everything except meta and head, parents first."""
-    parents = {*sections_of(meta.schema), paths.REVISIONS, paths.CHECKPOINTS, MEMBERS}
+    parents = {*sections_of(meta.schema), paths.REVISIONS, paths.CHECKPOINTS, MEMBERS, ROLLOUTS}
     if meta.schema < SCHEMA:
         parents |= set(paths.FORMER)
     present = set(list_children(session, "") or ())

@@ -3,7 +3,7 @@
 import uuid
 from collections.abc import Sequence
 
-from lunmapd.core.base.access import FLOATING, MEMBERS
+from lunmapd.core.base.access import FLOATING, MEMBERS, ROLLOUTS
 from lunmapd.store.commit.draft import Write
 from lunmapd.store.commit.send import SendFailure, submit_repeatable
 from lunmapd.store.commit.sizes import WriteOverhead, batches
@@ -13,7 +13,7 @@ from lunmapd.store.tree.znodes import list_children, read_znodes
 from lunmapd.store.upkeep.remove import deletions
 from lunmapd.store.upkeep.restore_errors import RestoreBusyError
 
-_KEPT = frozenset({paths.META, MEMBERS, FLOATING, paths.RESTORING, paths.ADDRESSES})
+_KEPT = frozenset({paths.META, MEMBERS, FLOATING, paths.RESTORING, paths.ADDRESSES, ROLLOUTS})
 
 
 class RestoreLock:
@@ -54,7 +54,7 @@ class RestoreLock:
         return submit_repeatable(self._session, (*ends, *writes), (self.mark,))
 
     def clear(self) -> None:
-        """Delete everything except meta, the ledger, and the znodes that nodes write; the parents stay.
+        """Delete everything except meta, the ledger and what nodes may have made; the parents stay.
 
         A lease that was deleted could be taken while its owner still has the address.
 

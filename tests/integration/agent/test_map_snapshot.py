@@ -97,7 +97,7 @@ def test_a_snapshot_that_may_not_get_old_is_fresh_as_long_as_the_daemon_turns(
     policy = Policy(snapshot_max_age=90)
 
     def follower(through: Session) -> Follower:
-        return Follower(through, LocalSnapshot(tmp_path, clock), policy, wall=clock)
+        return Follower(through, LocalSnapshot(tmp_path, clock), policy, wall=clock, node="n1")
 
     running = follower(session)
     for _ in range(4):

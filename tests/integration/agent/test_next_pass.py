@@ -15,22 +15,26 @@ from lunmapd.agent.loop.daemon_state import DAEMON_FILE
 from lunmapd.agent.loop.next_pass import Site, decide_next_pass
 from lunmapd.agent.loop.pass_input import NodeUnknownError, NoMapError
 from lunmapd.agent.loop.policy import Policy
+from lunmapd.core.base.lunmap import Scope, Shared
 from lunmapd.core.base.reasons import Reason
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.failure import Failure
 from lunmapd.core.node.observed import LOGGED_IN, IscsiSession
+from lunmapd.core.planning.draining import DRAIN_WINDOW
 from lunmapd.core.planning.drift import CLASSES
 from lunmapd.core.planning.plan import Disruption
 from lunmapd.service.daemon.preview import Preview, describe
 from lunmapd.service.keyfile import read_keys
 from lunmapd.store.session.errors import NodeNameTakenError
 from lunmapd.store.session.session import Session
+from support import small_map
 from support.agents import MAP, NOWHERE, SELF, AgentFactory, H, T, confirm, mapped_luns, put_checked
 from support.relay import Relay
 from support.sessions import Connect
 
 pytestmark = pytest.mark.integration
 
+SHARED = replace(small_map.MAP, luns={"a": replace(small_map.LUN, shared=Shared(Scope.OFF, Scope.OFF))})
 TEN, TWO = mapped_luns(*range(10)), mapped_luns(8, 9)
 REPORTS = Policy(audit=60.0, report=frozenset(CLASSES))
 
@@ -198,6 +202,30 @@ def leaves_drift(plan: Preview, key: lio_objects.Key) -> None:
     """Assert that the plan shows the one step of an object as drift that is left."""
     steps = [step for step in plan.steps if step.object == lio_objects.show_key(key)]
     assert [(step.drift, step.held) for step in steps] == [(True, True)]
+
+
+def test_a_drain_is_planned_as_far_as_the_daemon_has_come(
+    session: Session, make_agent: AgentFactory, clock: Clock, site: Site
+) -> None:
+    """While a host stays the TPG is held; the daemon looks again by itself, and a restart begins anew."""
+    put_checked(session, SHARED)
+    agent, kernel = make_agent(policy=Policy(audit=60.0), now=clock), make_agent.kernel
+    agent.run_cycle()
+    kernel.log_in(T, H)
+    put_checked(session, small_map.drained(SHARED, "n1"))
+    assert agent.pause(agent.run_cycle()) == 1.0
+    clock.now += 1.0
+    assert agent.pause(agent.run_cycle()) == DRAIN_WINDOW
+    held = preview(session, make_agent, site)
+    assert [(step.action, "use other paths" in step.why) for step in held.steps] == [("delete", True)]
+    kernel.commands[T, H, 3] = 1
+    clock.now += DRAIN_WINDOW
+    left = preview(session, make_agent, site)
+    stop(make_agent)
+    assert executed(preview(session, make_agent, site)) == []
+    kernel.done.clear()
+    agent.run_cycle()
+    assert executed(left) == done(kernel) == [("delete", f"enabled {T} 1")]
 
 
 def test_drift_is_planned_across_a_change_of_the_map(

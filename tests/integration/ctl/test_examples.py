@@ -34,8 +34,10 @@ ENDS = {
     "import": 1,
     "probe": 6,
     "convert": 6,
+    "rollout abort -m 'host1 lost a path'": 4,
+    "rollout continue": 4,
 }
-"""Where no node lives, no portal answers, and nothing is to be undone; all others end with 0."""
+"""Where no node lives, no portal answers, and nothing is to be undone or tried; all others end with 0."""
 
 
 @dataclass(frozen=True)

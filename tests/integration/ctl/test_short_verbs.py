@@ -141,7 +141,7 @@ def test_groups_targets_and_nodes(ctl: Ctl) -> None:
     found = newest(ctl)
     assert found["nodes"]["n4"] == {"tpg_tag": 4, "portals": ["10.0.1.4:3260"]}
     assert found["targets"][f"{IQN}:san"]["nodes"]["n4"]["port_id"] == 5
-    twice(ctl, "node set n4 state=drained labels.rack=b")
+    twice(ctl, "node set n4 labels.rack=b")
     twice(ctl, "node remove n4")
     twice(ctl, f"target create {IQN}:new --on n1,n2")
     twice(ctl, "target set new alias=tests nodes=n1")

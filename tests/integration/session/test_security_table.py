@@ -12,10 +12,22 @@ from kazoo.exceptions import NoAuthError, NotEmptyError
 from kazoo.security import make_acl
 from msgspec.structs import replace
 
-from lunmapd.client import Chap, Client, Initiator, LunmapdError, Permissions, Principal, Role, Secret
+from lunmapd.client import (
+    Chap,
+    Client,
+    Initiator,
+    LunmapdError,
+    Note,
+    Permissions,
+    Principal,
+    Role,
+    RolloutUndoneError,
+    Secret,
+)
 from lunmapd.core.base.lunmap import FloatingGroup, GroupId, Lunmap, Target
 from lunmapd.core.floating.lease import LeaseTimes, owner_record
 from lunmapd.core.secrets.sealing import NONCE_BYTES, SecretError, Vault, keyring
+from lunmapd.store.session import paths
 from lunmapd.store.session.access_errors import NotAuthenticatedError, NotPermittedError
 from lunmapd.store.session.credentials import ANONYMOUS, Credentials
 from lunmapd.store.session.session import Session
@@ -23,6 +35,7 @@ from lunmapd.store.tree.floating import WatchedGroup
 from lunmapd.store.tree.members import read_fleet, register, write_status
 from lunmapd.store.tree.own_group import appear, write_lease
 from lunmapd.store.tree.read import read_tree
+from lunmapd.store.tree.rollout import undo_rollout
 from lunmapd.store.upkeep.init import initialise
 from support.commits import put
 from support.maps import luns
@@ -216,6 +229,29 @@ def stops_verbs(world: World, user: str) -> bool:
     return fleet.nodes["n2"].status != STATUS
 
 
+def undoes_a_rollout(world: World, user: str) -> bool:
+    """Return whether a node undoes a rollout, and can do nothing else to it or to another one."""
+    Client(world.admin).apply(luns(1, 2, 3), Note(confirm_within=600))
+    rollout = read_tree(world.admin).rollout
+    assert rollout is not None
+    session = world.session(user)
+    client, znode = raw(session), session.path(paths.rollout_of(0, rollout.revision))
+    everybody = [make_acl("world", "anyone", all=True)]
+    assert not works(
+        lambda: client.set(znode, b"x"),
+        lambda: client.delete(znode),
+        lambda: client.set_acls(znode, everybody),
+        lambda: client.create(session.path("rollouts/0.9")),
+        lambda: Client(session).confirm(),
+    )
+    undo_rollout(session, 0, rollout, user)
+    with suppress(RolloutUndoneError):
+        Client(world.admin).confirm()
+        return False
+    Client(world.admin).abort_rollout()
+    return True
+
+
 def does_everything(world: World, user: str) -> bool:
     """Return whether the map, the ACLs and the znodes of nodes can be read, written and deleted."""
     session = world.session(user)
@@ -260,6 +296,7 @@ ATTEMPTS: Mapping[str, Attempt] = {
     "open sealed secrets without the key": opens_secrets,
     "report a false status in `members/<node>`": reports_falsely,
     "make znodes there that refuse admins": refuses_admins,
+    "undo a revision that is not confirmed": undoes_a_rollout,
     "change the map": lambda world, user: writes(world, user, outside(world)),
     "write for another node": lambda world, user: writes(world, user, world.znodes("members/n2")),
     "register as another node": registers_as_another,

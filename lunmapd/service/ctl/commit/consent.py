@@ -80,11 +80,17 @@ def foresee(client: Client, proposal: Proposal, note: Note, output: str) -> "For
     return forecast
 
 
-def agree(proposal: Proposal, forecast: "Forecast", consent: Consent, output: str) -> None:
-    """Ask for the agreement that is lacking, on a terminal. Raises NotAgreedError."""
+def agree(
+    proposal: Proposal, forecast: "Forecast", consent: Consent, output: str, losses: tuple[str, ...] = ()
+) -> None:
+    """Ask for the agreement that is lacking, on a terminal. Raises NotAgreedError.
+
+    `losses` say which hosts would lose a Lun, in more detail than the forecast.
+    """
     if _is_emptied(proposal.before.lunmap, proposal.after) and not consent.empty:
         raise NotAgreedError(("the new map has no nodes: if that is meant, use --allow-empty",))
-    questions = () if consent.yes else tuple(_questions(forecast, consent))
+    lacking = () if consent.allow >= Disruption.DATA_UNREACHABLE else losses
+    questions = () if consent.yes else lacking or tuple(_questions(forecast, consent))
     if questions and not (can_ask(output) and click.confirm("Commit?", err=True)):
         raise NotAgreedError(questions)
 

@@ -8,17 +8,10 @@ from msgspec.structs import replace
 
 from lunmapd.client import Client, Lunmap, Note, Problem, Proposal, Revision
 from lunmapd.service.ctl.commit.consent import Consent, agree, foresee
+from lunmapd.service.ctl.commit.waiting import is_waiting, remember_first
 from lunmapd.service.ctl.text.output import echo_committed, reuse_options
 from lunmapd.service.ctl.text.problem_lines import problem_lines
 from lunmapd.service.output import echo, echo_paragraphs
-
-wait_option = click.option(
-    "--wait",
-    type=click.FloatRange(min=0),
-    metavar="SECONDS",
-    help="Wait until every live node has applied the revision.",
-)
-
 
 dry_run_option = click.option(
     "-n", "--dry-run", is_flag=True, help="Show the changes and what nodes would do, and commit nothing."
@@ -60,10 +53,13 @@ def commit_proposal(
     output: str,
     nothing: str,
     first: Sequence[Iterable[str]] = (),
+    losses: tuple[str, ...] = (),
+    wait: float | None = None,
 ) -> Revision | None:
     """Show what the nodes would do, ask for what `consent` lacks, and commit; without it commit nothing.
 
-    `first` are paragraphs about what must be done before the commit, for people.
+    `first` are paragraphs about what must be done before the commit, for people; `losses` are as in `agree`.
+    `wait` is for how long `wait_for` is called then, which prints the JSON.
     """
     if proposal.changes:
         forecast = foresee(client, proposal, note, output)
@@ -71,9 +67,12 @@ def commit_proposal(
             echo("")
             echo_paragraphs(*first)
         if consent is not None:
-            agree(proposal, forecast, consent, output)
+            agree(proposal, forecast, consent, output, losses)
+    if consent is not None:
+        remember_first(client, note)
     made = None if consent is None else client.apply(proposal, note)
-    echo_committed(made, proposal.changes, output, nothing, is_shown=bool(proposal.changes))
+    if consent is None or output != "json" or not is_waiting(wait):
+        echo_committed(made, proposal.changes, output, nothing, is_shown=bool(proposal.changes))
     return made
 
 
@@ -90,9 +89,3 @@ def nothing_text(proposal: Proposal, *, dry_run: bool) -> str:
     if dry_run and proposal.changes:
         return "nothing was committed (dry run)"
     return f"nothing to change: the map is at revision {proposal.before.revision}"
-
-
-def wait_for(client: Client, revision: Revision | None, head: int, seconds: float | None) -> None:
-    """Wait until live nodes have applied a revision, None for `head`. Raises NotAppliedError."""
-    if seconds is not None:
-        client.wait_applied(revision.revision if revision else head, seconds)

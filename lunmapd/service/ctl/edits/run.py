@@ -20,14 +20,8 @@ from lunmapd.core.map.short_names import last_part
 from lunmapd.service.cli import output_option
 from lunmapd.service.ctl.cli import Connection
 from lunmapd.service.ctl.commit.consent import Consent, consent_options, foresee
-from lunmapd.service.ctl.commit.steps import (
-    commit_proposal,
-    dry_run_option,
-    nothing_text,
-    permission_options,
-    wait_for,
-    wait_option,
-)
+from lunmapd.service.ctl.commit.steps import commit_proposal, dry_run_option, nothing_text, permission_options
+from lunmapd.service.ctl.commit.waiting import rollout_options, wait_for, wait_option
 from lunmapd.service.ctl.start.lazy import is_planning
 from lunmapd.service.ctl.text.forecast_lines import plan_report
 from lunmapd.service.ctl.text.host_lines import HostDuties, host_duties
@@ -35,6 +29,8 @@ from lunmapd.service.ctl.text.output import note_options
 from lunmapd.service.output import echo, echo_json, echo_paragraphs
 
 EditMap = Callable[[Lunmap, FreeNumbers], Lunmap]
+FindLosses = Callable[[], tuple[str, ...]]
+"""Finds the `losses` of `agree`."""
 
 _ATTEMPTS = 3
 _MAX_MESSAGE = 72
@@ -55,6 +51,7 @@ def edit_options(command: Callable[..., None]) -> Callable[..., None]:
 
     @note_options
     @permission_options
+    @rollout_options
     @consent_options
     @dry_run_option
     @wait_option
@@ -110,33 +107,49 @@ def commit_edit(
     section and the word of an object that the edit removes.
     """
     with connection.client() as client:
-        for attempt in range(1, _ATTEMPTS + 1):
-            try:
-                _commit_once(client, edit, how, gone)
-            except ConflictError:
-                if attempt == _ATTEMPTS or how.note.expect is not None:
-                    raise
-            else:
-                return
+        commit_edit_by(client, edit, how, gone)
 
 
-def _commit_once(client: Client, edit: EditMap, how: How, gone: tuple[Section, str] | None) -> None:
+def commit_edit_by(
+    client: Client,
+    edit: EditMap,
+    how: How,
+    gone: tuple[Section, str] | None = None,
+    find_losses: FindLosses = tuple,
+) -> None:
+    """Edit the newest map as `commit_edit` does."""
+    for attempt in range(1, _ATTEMPTS + 1):
+        try:
+            _commit_once(client, edit, how, gone, find_losses)
+        except ConflictError:
+            if attempt == _ATTEMPTS or how.note.expect is not None:
+                raise
+        else:
+            return
+
+
+def _commit_once(
+    client: Client, edit: EditMap, how: How, gone: tuple[Section, str] | None, find_losses: FindLosses
+) -> None:
     proposal = client.propose_edit(edit, how.note)
     duties = host_duties(proposal.before.lunmap, proposal.after)
     _warn_of_changes(proposal)
+    losses = find_losses() if proposal.changes else ()
     if is_planning():
-        _show_plan(client, proposal, how, duties)
+        _show_plan(client, proposal, how, duties, losses)
         return
     nothing = nothing_text(proposal, dry_run=how.dry_run)
     if gone is not None and not proposal.changes:
         nothing = _nothing_there(proposal.after, *gone)
     consent = None if how.dry_run else how.consent
-    made = commit_proposal(client, proposal, how.note, consent, how.output, nothing, duties.before)
+    made = commit_proposal(
+        client, proposal, how.note, consent, how.output, nothing, duties.before, losses, how.wait
+    )
     if how.output != "json" and duties.after:
         echo("")
         echo_paragraphs(*duties.after)
     if not how.dry_run:
-        wait_for(client, made, proposal.before.revision, how.wait)
+        wait_for(client, made, proposal.before.revision, how.wait, how.output, proposal.changes)
 
 
 def _nothing_there(lunmap: Lunmap, section: Section, word: str) -> str:
@@ -146,14 +159,16 @@ def _nothing_there(lunmap: Lunmap, section: Section, word: str) -> str:
     return f"nothing to change: the map has no {section}/{word}{suggestion(near)}"
 
 
-def _show_plan(client: Client, proposal: Proposal, how: How, duties: HostDuties) -> None:
+def _show_plan(
+    client: Client, proposal: Proposal, how: How, duties: HostDuties, losses: tuple[str, ...]
+) -> None:
     forecast = foresee(client, proposal, how.note, how.output)
     if how.output == "json":
         echo_json(plan_report(proposal, forecast))
-    elif duties.before or duties.after:
+    elif losses or duties.before or duties.after:
         echo("")
-        echo_paragraphs(*duties.before, *duties.after)
-    if forecast.is_noticed:
+        echo_paragraphs(losses, *duties.before, *duties.after)
+    if forecast.is_noticed or losses:
         sys.exit(Exit.DEGRADED)
 
 

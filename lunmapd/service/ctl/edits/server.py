@@ -141,7 +141,8 @@ def _add(
 def _set_node(connection: Connection, node: str, fields: tuple[str, ...], how: How) -> None:
     """Set fields of NODE.
 
-    They are those of a map file, such as portals=10.0.1.4,10.0.2.4, state=drained or labels.rack=r1.
+    They are those of a map file, such as portals=10.0.1.4,10.0.2.4 or labels.rack=r1; 'drain' and 'undrain'
+    change the state.
     """
 
     def edit(lunmap: Lunmap, _: FreeNumbers) -> Lunmap:

@@ -25,17 +25,22 @@ _GROUPS: Mapping[str, tuple[tuple[str, str, str, str], ...]] = {
         ("host", "edits.host", "host_verbs", "Add, change and remove hosts."),
         ("lun", "edits.lun", "lun_verbs", "Create, change and delete Luns."),
         ("map", "edits.maps", "map_verb", "Let hosts see a Lun."),
+        ("revert", "edits.revert", "revert", "Undo one revision, and keep later ones."),
         ("rollback", "edit", "rollback", "Commit the map of an earlier revision."),
+        ("rollout", "edits.rollout", "rollout_verbs", "Show, continue or abort a rollout."),
         ("secret", "secret", "secret", "Manage CHAP passwords and their keys."),
         ("target", "edits.server", "target_verbs", "Create, change and delete targets."),
         ("unmap", "edits.maps", "unmap_verb", "Take a Lun from hosts."),
     ),
     "Nodes": (
-        ("confirm", "edit", "confirm", "Confirm the removals that nodes hold."),
+        ("confirm", "edit", "confirm", "Confirm a rollout, or removals that nodes hold."),
+        ("drain", "edits.drain", "drain", "Lead hosts away from a node."),
         ("float", "floating", "floating", "Show and move floating portal groups."),
         ("forget", "forget", "forget", "Remove the status of a retired node."),
         ("node", "edits.server", "node_verbs", "Add, change and remove storage nodes."),
         ("override", "override", "override", "Let nodes take steps that they hold."),
+        ("retire", "edits.retire", "retire", "Take a node out of use for good."),
+        ("undrain", "edits.drain", "undrain", "Let a drained node serve again."),
     ),
     "Upkeep": (
         ("acl", "acl", "acl", "Manage the roles of admins, readers and nodes."),
@@ -62,6 +67,7 @@ VERBS: Mapping[str, Verb] = {
 }
 
 EDITS: Mapping[str, Verb] = {
-    name: VERBS[name] for name in ("group", "host", "lun", "map", "node", "target", "unmap")
+    name: VERBS[name]
+    for name in ("drain", "group", "host", "lun", "map", "node", "target", "undrain", "unmap")
 }
 """The short verbs, which can follow `plan`."""

@@ -7,6 +7,7 @@ from datetime import datetime
 from msgspec import Struct
 
 from lunmapd.client import Fleet, FleetNode
+from lunmapd.core.base.lunmap import is_drained
 from lunmapd.core.base.text import first_of
 from lunmapd.core.fleet.lag import Lag
 from lunmapd.core.fleet.status import FormerOccupant, Standing, standing_of
@@ -22,7 +23,7 @@ class NodeLine(Struct, frozen=True):
     """One node in the JSON of `lunmapctl status`; the table shows the same.
 
     `behind` counts the revisions that the node has not applied. The oldest of them is available since
-    `behind_since` (RFC 3339), which is `lag` seconds ago.
+    `behind_since` (RFC 3339), which is `lag` seconds ago. `drained`: the map drains the node.
     """
 
     node: str
@@ -41,6 +42,7 @@ class NodeLine(Struct, frozen=True):
     refused: tuple[RefusedLogins, ...] = ()
     former: tuple[FormerOccupant, ...] = ()
     former_count: int = 0
+    drained: bool = False
 
 
 def node_line(name: str, fleet: Fleet, now: datetime) -> NodeLine:
@@ -68,6 +70,7 @@ def node_line(name: str, fleet: Fleet, now: datetime) -> NodeLine:
         refused=status.refused if status is not None and live is not None else (),
         former=status.former if status is not None else (),
         former_count=status.former_count if status is not None else 0,
+        drained=is_drained(fleet.snapshot.lunmap, name),
     )
 
 
@@ -84,8 +87,18 @@ def _standing(node: FleetNode, now: datetime) -> Standing:
 
 
 def _retired(name: str, fleet: Fleet) -> Iterator[str]:
-    if fleet.nodes[name].live is None and f"nodes/{name}" not in fleet.snapshot.paths():
+    node = fleet.nodes[name]
+    if f"nodes/{name}" in fleet.snapshot.paths():
+        return
+    if node.live is None:
         yield f"it is dead and not in the map: if it was retired, run 'lunmapctl forget {name}'"
+    elif node.status is not None and node.status.sessions:
+        hosts = sorted({login.initiator for login in node.status.logins})
+        named = f", of {first_of(hosts, _MAX_HOSTS)}" if hosts else ""
+        yield (
+            f"it is not in the map and still serves {node.status.sessions} sessions{named}, under nobody's "
+            f"control: add the node again, then 'lunmapctl retire {name}' ends that"
+        )
 
 
 def _problems(node: FleetNode, now: datetime) -> Iterator[str]:
@@ -154,12 +167,18 @@ _NODE_COLUMNS = (
 )
 
 
+def _state(line: NodeLine) -> str:
+    if not line.alive:
+        return "DEAD"
+    return "drained" if line.drained else "alive"
+
+
 def node_status_table(lines: Sequence[NodeLine]) -> Table:
     """Return the table of nodes."""
     rows = [
         (
             line.node,
-            "alive" if line.alive else "DEAD",
+            _state(line),
             line.standing,
             line.applied,
             line.observed,

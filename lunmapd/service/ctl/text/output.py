@@ -1,7 +1,7 @@
 """Options and output that the verbs share: text for people, JSON for programs."""
 
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,7 @@ from lunmapd.store.commit.commit_errors import CommitInterruptedError
 
 if TYPE_CHECKING:
     from lunmapd.client import Change, Revision
+    from lunmapd.core.fleet.progress import Progress
     from lunmapd.core.history.fields import Difference
 
 closed_option = click.option(
@@ -121,11 +122,18 @@ def reuse_options(command: Callable[..., None]) -> Callable[..., None]:
     return wrapped
 
 
-class Committed(Struct, frozen=True):
-    """The JSON of a verb that commits; `revision` is None when nothing was committed."""
+NO_PROGRESS: "Mapping[str, Progress]" = {}
+
+
+class Committed(Struct, frozen=True, omit_defaults=True):
+    """The JSON of a verb that commits; `revision` is None when nothing was committed.
+
+    `nodes` is there if the verb waited: how far each node of the map was with the revision.
+    """
 
     revision: int | None
     changes: "tuple[Difference, ...]"
+    nodes: "Mapping[str, Progress]" = {}
 
 
 def echo_committed(
@@ -135,10 +143,12 @@ def echo_committed(
     nothing: str,
     *,
     is_shown: bool = False,
+    nodes: "Mapping[str, Progress]" = NO_PROGRESS,
 ) -> None:
     """Print the committed changes and the revision, or `nothing`.
 
-    `changes` are the requested changes; for people they are left out if they are shown already.
+    `changes` are the requested changes; for people they are left out if they are shown already. `nodes` are
+    those that the verb has waited for.
     """
     effective = changes if revision is None or revision.part else revision.changes or changes
     from lunmapd.core.history.fields import differences  # noqa: PLC0415 - connecting needs only a note
@@ -146,7 +156,7 @@ def echo_committed(
 
     changed = differences(effective)
     if output == "json":
-        return echo_json(Committed(revision.revision if revision else None, changed))
+        return echo_json(Committed(revision.revision if revision else None, changed, nodes))
     if not is_shown:
         echo(*difference_lines(changed, whole=False))
     return echo(f"committed revision {revision.revision}" if revision else nothing)

@@ -21,6 +21,7 @@ from lunmapd.core.history.changes import Staged
 from lunmapd.core.map.short_names import FULL_NAMES, ShortNames
 from lunmapd.service.ctl.text.node_lines import NodeLine, former_lines, node_line, refused_lines
 from lunmapd.service.ctl.text.path_lines import backing_difference_lines, lost_lines, path_problem_lines
+from lunmapd.service.ctl.text.rollout_lines import RolloutReport, rollout_report, rollout_sentence
 
 
 class FleetStatus(Struct, frozen=True):
@@ -43,6 +44,7 @@ class FleetStatus(Struct, frozen=True):
     luns: tuple[LunPaths, ...] | None = None
     backing_differences: tuple[BackingDifference, ...] = ()
     backings_unreadable: dict[str, str] = {}
+    rollout: RolloutReport | None = None
 
 
 def summary(fleet: Fleet, *, luns: bool = False) -> FleetStatus:
@@ -63,6 +65,7 @@ def summary(fleet: Fleet, *, luns: bool = False) -> FleetStatus:
         _sized(paths, fleet.lun_sizes()) if luns else None,
         fleet.backing_differences(now),
         {name: each.problem for name, each in fleet.backings.items() if each.problem},
+        rollout_report(fleet),
     )
 
 
@@ -98,6 +101,7 @@ def problems_of(fleet_status: FleetStatus) -> list[str]:
             for path in fleet_status.edited
         ),
         *_staged(fleet_status.staged),
+        *([rollout_sentence(fleet_status.rollout)] if fleet_status.rollout else ()),
         *path_problem_lines(fleet_status.lun_troubles),
         *backing_difference_lines([each for each in fleet_status.backing_differences if each.serious]),
     ]
@@ -131,6 +135,7 @@ def all_well(fleet_status: FleetStatus) -> bool:
         not fleet_status.unreadable
         and not fleet_status.edited
         and not fleet_status.staged
+        and not fleet_status.rollout
         and not fleet_status.lun_troubles
         and not any(each.serious for each in fleet_status.backing_differences)
         and all(

@@ -92,9 +92,13 @@ def groups_table(lunmap: Lunmap, _: Sizes, names: ShortNames) -> Table:
 
 
 def nodes_table(lunmap: Lunmap, _: Sizes, __: ShortNames) -> Table:
-    """Return the table of nodes with TPG tag and portals."""
-    rows = [(name, node.tpg_tag, tuple(node.portals) or None) for name, node in sorted(lunmap.nodes.items())]
-    return Table((Column("NODE"), Column("TAG"), Column("PORTALS", cut=True, show=_listed)), rows)
+    """Return the table of nodes with TPG tag, state and portals."""
+    rows = [
+        (name, node.tpg_tag, node.state.value, tuple(node.portals) or None)
+        for name, node in sorted(lunmap.nodes.items())
+    ]
+    columns = (Column("NODE"), Column("TAG"), Column("STATE"), Column("PORTALS", cut=True, show=_listed))
+    return Table(columns, rows)
 
 
 TABLES: Mapping[Section, Callable[[Lunmap, Sizes, ShortNames], Table]] = {

@@ -8,6 +8,8 @@ class KeeperState:
 
 class ZnodeStat:
     czxid: int
+    ctime: int
+    mtime: int
     version: int
     ephemeralOwner: int
     numChildren: int

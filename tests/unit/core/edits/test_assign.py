@@ -4,7 +4,7 @@ import pytest
 from msgspec.structs import replace
 
 from lunmapd.core.base.errors import InvalidInputError
-from lunmapd.core.base.lunmap import Node, NodeState, PortalGroup, Scope, Shared
+from lunmapd.core.base.lunmap import Node, PortalGroup, Scope, Shared
 from lunmapd.core.edits.assign import assign_fields
 from lunmapd.core.edits.errors import BadAssignmentError
 from support.small_map import LUN, MAP, T
@@ -20,8 +20,8 @@ def test_fields_are_spelled_as_in_a_file() -> None:
     )
     back = assign_fields("luns", "a", changed, ("size=1MiB", "shared=", "nodes=", "attributes="))
     assert back == LUN
-    node = assign_fields("nodes", "n1", MAP.nodes["n1"], ("portals=10.0.0.9", "state=drained"))
-    assert node == Node(1, ("10.0.0.9:3260",), state=NodeState.DRAINED)
+    node = assign_fields("nodes", "n1", MAP.nodes["n1"], ("portals=10.0.0.9", "labels.rack=r1"))
+    assert node == Node(1, ("10.0.0.9:3260",), labels={"rack": "r1"})
 
 
 def test_the_nodes_of_a_target_keep_their_settings() -> None:
@@ -50,6 +50,7 @@ def test_a_name_with_dots_is_quoted() -> None:
         ("=1", "'=1' is no assignment"),
         ("chap.password=x", "chap.password is a secret"),
         ("maps=x", "maps can't be set: 'lunmapctl map'"),
+        ("state=drained", "state can't be set: 'lunmapctl drain NODE' and 'undrain NODE'"),
         ("serial.x=1", "serial.x can't be set: serial has no fields"),
     ],
 )

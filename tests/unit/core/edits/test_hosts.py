@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from lunmapd.core.base.backings import Block, RamDisk
-from lunmapd.core.base.lunmap import Chap, Group, Initiator, Map, Node, PortalGroup, Target
+from lunmapd.core.base.lunmap import Chap, Group, Initiator, Map, Node, NodeState, PortalGroup, Target
 from lunmapd.core.base.password import Secret
 from lunmapd.core.edits.errors import DiffersError, StillUsedError
 from lunmapd.core.edits.hosts import (
@@ -18,7 +18,7 @@ from lunmapd.core.edits.hosts import (
     remove_members,
     rename_host,
 )
-from lunmapd.core.edits.servers import add_node, create_target, delete_target, remove_node
+from lunmapd.core.edits.servers import add_node, create_target, delete_target, remove_node, set_node_state
 from lunmapd.core.map.credentials import NotOpenedError, initiator_path, rebind_secrets
 from lunmapd.core.map.short_names import NoSuchNameError
 from lunmapd.core.secrets.sealing import Vault, keyring
@@ -125,6 +125,18 @@ def test_a_node_is_added_once_with_a_free_tag() -> None:
     assert add_node(once, "n3", Node(0), ["t"], FREE) is once
     with pytest.raises(DiffersError, match="its tpg_tag differs"):
         add_node(once, "n3", Node(9), [], FREE)
+
+
+def test_the_state_of_a_node_is_set() -> None:
+    """All else of the node stays, and a second time changes nothing."""
+    drained = set_node_state(MAP, "n1", NodeState.DRAINED)
+    assert drained == replace(
+        MAP, nodes={**MAP.nodes, "n1": replace(MAP.nodes["n1"], state=NodeState.DRAINED)}
+    )
+    assert set_node_state(drained, "n1", NodeState.DRAINED) == drained
+    assert set_node_state(drained, "n1", NodeState.ACTIVE) == MAP
+    with pytest.raises(NoSuchNameError, match="n1"):
+        set_node_state(MAP, "n11", NodeState.ACTIVE)
 
 
 def test_a_node_is_removed_everywhere() -> None:

@@ -33,6 +33,7 @@ ARGS: dict[str, list[str]] = {
     "confirm": [],
     "convert": ["lio.json"],
     "diff": ["1..2"],
+    "drain": ["n1"],
     "edit": [],
     "explain": ["iqn.2026-01.org.example:h"],
     "export": ["n1"],
@@ -62,14 +63,19 @@ ARGS: dict[str, list[str]] = {
     "migrate": [],
     "node add": ["n4"],
     "node remove": ["n1"],
-    "node set": ["n1", "state=drained"],
+    "node set": ["n1", "labels.rack=r1"],
     "override": ["path-loss", "--for", "60"],
     "plan": ["-f", "map.yaml"],
     "probe": [],
     "probe-setup": ["iqn.2026-01.org.example:probe", "--access", "access.yaml"],
     "repair": [],
     "restore": ["whole.backup"],
+    "retire": ["n1"],
+    "revert": ["1"],
     "rollback": ["1"],
+    "rollout abort": [],
+    "rollout continue": [],
+    "rollout show": [],
     "schema": [],
     "secret clear": ["iqn.2026-01.org.example:h"],
     "secret import": ["-"],
@@ -84,14 +90,16 @@ ARGS: dict[str, list[str]] = {
     "target delete": ["san"],
     "target set": ["san", "alias=s"],
     "trim": [],
+    "undrain": ["n1"],
     "unmap": ["db1", "h"],
     "validate": ["map.yaml"],
 }
 """Right arguments for each verb."""
 
 COMMITS = {
-    "apply", "confirm", "edit", "import undo", "migrate", "override", "plan", "repair", "rollback",
+    "apply", "confirm", "edit", "import undo", "migrate", "override", "plan", "repair", "revert", "rollback",
     *(f"secret {word}" for word in ("clear", "import", "rotate", "set", "set-discovery")),
+    "rollout abort", "rollout continue",
     *(verb for verb in ARGS if verb.partition(" ")[0] in EDITS),
 }  # fmt: skip
 """The verbs that state at an interrupt that nothing was committed, before they read the tree."""

@@ -5,7 +5,17 @@ from datetime import UTC, datetime
 import pytest
 from msgspec.structs import replace
 
-from lunmapd.client import Fleet, FleetNode, Live, Lunmap, NodeStatus, Snapshot, UnappliedRevision
+from lunmapd.client import (
+    Fleet,
+    FleetNode,
+    Live,
+    Lunmap,
+    Node,
+    NodeState,
+    NodeStatus,
+    Snapshot,
+    UnappliedRevision,
+)
 from lunmapd.core.fleet.status import HistoryPoint
 from lunmapd.service.ctl.text.node_lines import NodeLine, node_line, node_status_table, show_seconds
 from lunmapd.store.tree.liveness import is_silent, seconds_since
@@ -30,7 +40,7 @@ MISSED = {
 
 def line(node: FleetNode, missed: dict[int, UnappliedRevision] | None = None, head: int = 9) -> NodeLine:
     """Return the status line of a node when the map is at revision 9."""
-    snapshot = Snapshot("c", head, "d", "d", 1, Lunmap())
+    snapshot = Snapshot("c", head, "d", "d", 1, Lunmap(nodes={"n1": Node(1)}))
     return node_line("n1", Fleet(snapshot, {"n1": node}, MISSED if missed is None else missed), NOW)
 
 
@@ -93,3 +103,19 @@ def test_a_node_is_silent_after_three_beats() -> None:
 def test_a_time_is_shown_in_its_two_largest_units(seconds: float, text: str) -> None:
     """Without a space, so that columns stay columns."""
     assert show_seconds(seconds) == text
+
+
+def test_a_drained_node_is_shown_as_such() -> None:
+    """In the column of its state, as long as it lives."""
+    drained = Lunmap(nodes={"n1": Node(1, state=NodeState.DRAINED)})
+    for live, word in ((LIVE, "drained"), (None, "DEAD")):
+        fleet = Fleet(Snapshot("c", 9, "d", "d", 1, drained), {"n1": FleetNode(live, STATUS)}, MISSED)
+        assert node_status_table([node_line("n1", fleet, NOW)]).lines()[1].split()[1] == word
+
+
+def test_a_node_outside_the_map_that_serves_is_a_problem() -> None:
+    """Nobody controls its sessions; without any, there is nothing to say."""
+    left = Fleet(Snapshot("c", 9, "d", "d", 1, Lunmap()), {"n1": FleetNode(LIVE, STATUS)}, MISSED)
+    assert "still serves 4 sessions, under nobody's control" in node_line("n1", left, NOW).problems[0]
+    idle = replace(left, nodes={"n1": FleetNode(LIVE, replace(STATUS, sessions=0))})
+    assert not any("control" in problem for problem in node_line("n1", idle, NOW).problems)

@@ -1,0 +1,89 @@
+"""Waiting until a node is drained, and until it has removed what it served."""
+
+import time
+from collections.abc import Callable
+
+from lunmapd.client.fleet import Fleet, read_nodes
+from lunmapd.core.base.errors import Exit, LunmapdError
+from lunmapd.core.base.reasons import Reason
+from lunmapd.core.base.text import first_of
+from lunmapd.core.fleet.status import APPLIED, NodeStatus
+from lunmapd.store.session.session import Session
+
+_POLL = 0.2  # seconds
+_MAX_NAMED = 3
+
+
+class NotDrainedError(LunmapdError):
+    """The node still serves, or is not known to have stopped."""
+
+    exit_code = Exit.DEGRADED
+
+    def __init__(self, node: str, step: str, seconds: float) -> None:
+        self.node = node
+        super().__init__(f"not drained within {seconds:g} seconds: {step}")
+
+
+def wait_drained(
+    session: Session, node: str, revision: int, seconds: float, report: Callable[[str], None]
+) -> None:
+    """Wait until a node offers nothing and has no session, at most `seconds`.
+
+    `report` is called with a sentence for each step. Raises NotDrainedError.
+    """
+    until = time.monotonic() + seconds
+    known, reported = None, ""
+    while True:
+        fleet = read_nodes(session, known)
+        known, step = fleet.snapshot, _next_step(fleet, node, revision)
+        if not step:
+            report(f"{node} offers nothing now, and has no session")
+            return
+        if step != reported:
+            reported = step
+            report(step)
+        if time.monotonic() >= until:
+            raise NotDrainedError(node, step, seconds)
+        time.sleep(_POLL)
+
+
+def wait_removed(session: Session, node: str, revision: int, seconds: float, *, confirmed: bool) -> bool:
+    """Wait until a node has applied a revision, at most `seconds`. Raises NotDrainedError.
+
+    Return False if it holds the removals of the revision, which are not `confirmed`.
+    """
+    until = time.monotonic() + seconds
+    known = None
+    while True:
+        fleet = read_nodes(session, known)
+        known, status = fleet.snapshot, fleet.nodes[node].status
+        if node not in fleet.behind(revision):
+            return True
+        if not confirmed and status is not None and _holds_removals(status, revision):
+            return False
+        if time.monotonic() >= until:
+            raise NotDrainedError(node, f"{node} has not applied revision {revision} yet", seconds)
+        time.sleep(_POLL)
+
+
+def _holds_removals(status: NodeStatus, revision: int) -> bool:
+    read = status.observed is not None and status.observed.revision >= revision
+    return read and status.false_conditions.get(APPLIED) == Reason.REMOVAL_HELD
+
+
+def _next_step(fleet: Fleet, node: str, revision: int) -> str:
+    """Return what the node still does or waits for, "" once it is drained."""
+    found = fleet.nodes[node]
+    status = found.status
+    if found.live is None or status is None:
+        return f"lunmapd does not run on {node}: what its kernel serves stays as it is"
+    draining = next((each for each in status.failing if each.reason == Reason.DRAINING), None)
+    if draining is not None:
+        return f"{node} leads hosts to other paths; {draining.message}"
+    if node in fleet.behind(revision):
+        return f"{node} has not applied revision {revision} yet"
+    if status.sessions:
+        hosts = sorted({login.initiator for login in status.logins})
+        named = f" of {first_of(hosts, _MAX_NAMED)}" if hosts else ""
+        return f"{node} still has {status.sessions} sessions{named}"
+    return ""

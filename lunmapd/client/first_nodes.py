@@ -1,0 +1,84 @@
+"""Watching the first nodes of a rollout: whether they apply the revision, and get no new problem."""
+
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import NoReturn
+
+from lunmapd.client.fleet import Fleet, NotAppliedError, SeeFleet, read_nodes, wait_applied
+from lunmapd.core.base.errors import Exit, LunmapdError
+from lunmapd.core.fleet.rollout_health import new_problems
+from lunmapd.store.session.session import Session
+
+_POLL = 0.2  # seconds
+
+
+class RolloutHaltedError(LunmapdError):
+    """A rollout does not go on by itself: the first nodes have new problems, a sentence each."""
+
+    exit_code = Exit.DEGRADED
+
+    def __init__(self, revision: int, problems: tuple[str, ...]) -> None:
+        self.revision, self.problems = revision, problems
+        super().__init__("; ".join(self.lines))
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """The problems, and what to do next."""
+        next_step = (
+            f"the rollout of revision {self.revision} is halted, and the other nodes wait: 'lunmapctl "
+            "rollout continue' releases it to them, 'lunmapctl rollout abort' undoes it"
+        )
+        return (*self.problems, next_step)
+
+
+class FirstNodes:
+    """The first nodes of a rollout, compared with what they were like before it."""
+
+    def __init__(self, session: Session, before: Fleet, names: tuple[str, ...]) -> None:
+        """Compare the nodes `names` with the state `before`."""
+        self._session = session
+        self._names = names
+        self._before = before.views(datetime.now(UTC))
+
+    def wait(self, revision: int, seconds: float, seen: SeeFleet) -> None:
+        """Wait until they have applied the revision, at most `seconds`.
+
+        `seen` is called with each state of the nodes. Raises RolloutHaltedError, and RolloutUndoneError.
+        """
+
+        def look(fleet: Fleet) -> None:
+            seen(fleet)
+            self._check(fleet, revision)
+
+        try:
+            wait_applied(self._session, revision, seconds, look)
+        except NotAppliedError as error:
+            raise RolloutHaltedError(revision, (str(error),)) from None
+
+    def watch(self, revision: int, seconds: float, seen: SeeFleet) -> None:
+        """Watch them for `seconds`, and at least once. Raises as `wait` does."""
+        until = time.monotonic() + seconds
+        known = None
+        while True:
+            fleet = read_nodes(self._session, known)
+            known = fleet.snapshot
+            seen(fleet)
+            self._check(fleet, revision)
+            if time.monotonic() >= until:
+                return
+            time.sleep(min(_POLL, max(0.0, until - time.monotonic())))
+
+    def halt(self, revision: int) -> NoReturn:
+        """Leave the rollout as it is. Raises RolloutHaltedError."""
+        raise RolloutHaltedError(revision, ())
+
+    def _check(self, fleet: Fleet, revision: int) -> None:
+        if problems := tuple(self._problems(fleet)):
+            raise RolloutHaltedError(revision, problems)
+
+    def _problems(self, fleet: Fleet) -> Iterator[str]:
+        now = fleet.views(datetime.now(UTC))
+        for name in self._names:
+            for problem in new_problems(name, self._before[name], now[name], fleet.snapshot.lunmap):
+                yield f"{name}: {problem}"

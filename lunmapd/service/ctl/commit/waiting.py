@@ -1,0 +1,169 @@
+"""After a commit: waiting for nodes, a line for each, and letting the first nodes of a rollout try it."""
+
+import functools
+import sys
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, NamedTuple
+
+import click
+from msgspec.structs import replace
+
+from lunmapd.client import Note
+from lunmapd.service.ctl.commit.duration import duration
+from lunmapd.service.ctl.text.output import echo_committed, note_committed
+from lunmapd.service.output import echo
+
+if TYPE_CHECKING:
+    from lunmapd.client import Change, Client, FirstNodes, Fleet, Progress, Revision
+
+_LEAST_TRIAL, _MOST_TRIAL, _PATIENCE = 10, 7 * 86400, 60.0
+_PAUSE, _FIRST, _AUTHOR = "lunmapd.pause", "lunmapd.first", "lunmapd.author"
+
+wait_option = click.option(
+    "--wait",
+    type=click.FloatRange(min=0),
+    metavar="SECONDS",
+    help="Wait until every live node has applied the revision.",
+)
+
+
+class _Pause(NamedTuple):
+    """How long the first nodes try a revision before it goes on, or whether that is asked."""
+
+    seconds: int = 0
+    asks: bool = False
+
+
+def _pause(context: click.Context, option: click.Parameter, value: str | None) -> _Pause | None:
+    if value == "ask":
+        if not (sys.stdin.isatty() and sys.stderr.isatty()):
+            raise click.BadParameter("nobody can answer: it needs a terminal", context, option)
+        return _Pause(asks=True)
+    seconds = duration(0, _MOST_TRIAL)(context, option, value)
+    return None if seconds is None else _Pause(seconds)
+
+
+def rollout_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options that start a rollout; the command receives them in its `note`."""
+
+    @click.option(
+        "--first",
+        default="",
+        metavar="NODE[,NODE]",
+        help="Only these nodes follow the revision until 'rollout continue'.",
+    )
+    @click.option(
+        "--pause",
+        callback=_pause,
+        metavar="DURATION|ask",
+        help="Continue by itself if the first nodes have had no new problem for this time (as 90s, 10m), or "
+        "ask.",
+    )
+    @click.option(
+        "--confirm-within",
+        callback=duration(_LEAST_TRIAL, _MOST_TRIAL),
+        metavar="DURATION",
+        help="The nodes undo the revision after this time (as 90s, 10m, 2h), unless 'confirm' keeps it.",
+    )
+    @functools.wraps(command)
+    def wrapped(
+        *args: object,
+        note: Note,
+        first: str,
+        pause: _Pause | None,
+        confirm_within: int | None,
+        **rest: object,
+    ) -> None:
+        names = tuple(name.strip() for name in first.split(",")) if first else ()
+        if pause is not None and not names:
+            raise click.UsageError("--pause needs --first: it is how long the first nodes try the revision")
+        click.get_current_context().meta[_PAUSE] = pause
+        command(*args, note=replace(note, first=names, confirm_within=confirm_within or 0), **rest)
+
+    return wrapped
+
+
+def remember_first(client: "Client", note: Note) -> None:
+    """Read the first nodes of a rollout before its commit, for `wait_for`."""
+    meta = click.get_current_context().meta
+    if note.first and meta.get(_PAUSE) is not None:
+        meta[_FIRST] = client.first_nodes(note)
+        meta[_AUTHOR] = note.author
+
+
+def is_waiting(seconds: float | None) -> bool:
+    """Return whether the verb waits for nodes after its commit."""
+    return seconds is not None or _FIRST in click.get_current_context().meta
+
+
+def wait_for(
+    client: "Client",
+    made: "Revision | None",
+    head: int,
+    seconds: float | None,
+    output: str = "table",
+    changes: "tuple[Change, ...]" = (),
+) -> None:
+    """Wait until live nodes have applied a revision, `head` if none was made.
+
+    A line for each node is printed as it gets there, or with the reason why it does not; as JSON they are
+    printed with the commit, at the end. Raises NotAppliedError, RolloutHaltedError and RolloutUndoneError.
+    """
+    if not is_waiting(seconds):
+        return
+    report = _Report(made.revision if made else head, output)
+    try:
+        if made is not None:
+            _try_first(client, made.revision, seconds, report)
+        if seconds is not None:
+            client.wait_applied(report.revision, seconds, report.see)
+    finally:
+        if output == "json":
+            echo_committed(made, changes, output, "", nodes=report.nodes)
+
+
+class _Report:
+    """Prints how far each node is, whenever that changes."""
+
+    def __init__(self, revision: int, output: str) -> None:
+        self.revision = revision
+        self.nodes: dict[str, Progress] = {}
+        self._is_silent = output == "json"
+        self._began = time.monotonic()
+
+    def see(self, fleet: "Fleet") -> None:
+        """Take the state of all nodes of the map."""
+        now, seconds = datetime.now(UTC), round(time.monotonic() - self._began, 1)
+        for name in fleet.snapshot.lunmap.nodes:
+            progress = fleet.progress(name, self.revision, now)
+            before = self.nodes.get(name)
+            if before is None or (before.stage, before.reason) != (progress.stage, progress.reason):
+                self.nodes[name] = replace(progress, seconds=seconds)
+                self._show(name, self.nodes[name])
+
+    def _show(self, name: str, progress: "Progress") -> None:
+        is_on_its_way = progress.stage is progress.stage.PENDING and not progress.reason
+        if self._is_silent or is_on_its_way:
+            return
+        reason = f": {progress.reason}" if progress.reason else ""
+        echo(f"{name}: {progress.stage} revision {self.revision}, {progress.seconds:g} s{reason}", err=True)
+
+
+def _try_first(client: "Client", revision: int, seconds: float | None, report: _Report) -> None:
+    """Let the first nodes try the revision, and release it if nothing is wrong. Raises RolloutHaltedError."""
+    meta = click.get_current_context().meta
+    first: FirstNodes | None = meta.get(_FIRST)
+    if first is None:
+        return
+    pause: _Pause = meta[_PAUSE]
+    first.wait(revision, _PATIENCE if seconds is None else seconds, report.see)
+    if pause.asks and not click.confirm("Continue on all nodes?", err=True):
+        first.halt(revision)
+    first.watch(revision, pause.seconds, report.see)
+    made = client.continue_rollout(Note(f"release revision {revision} to all nodes", meta[_AUTHOR]))
+    if made is not None:
+        note_committed(made.revision)
+        report.revision = made.revision
+        report.nodes.clear()

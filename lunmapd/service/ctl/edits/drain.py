@@ -1,0 +1,69 @@
+"""`lunmapctl drain` and `undrain`: a node out of use, and back."""
+
+import functools
+
+import click
+from msgspec.structs import replace
+
+from lunmapd.client import Client, NodeState
+from lunmapd.core.edits.servers import set_node_state
+from lunmapd.core.planning.plan import Disruption
+from lunmapd.service.ctl.cli import Connection
+from lunmapd.service.ctl.edits.run import How, commit_edit, commit_edit_by, edit_options
+from lunmapd.service.ctl.start.lazy import is_planning
+from lunmapd.service.ctl.text.drain_lines import only_way_lines
+from lunmapd.service.output import echo
+
+
+@click.command()
+@click.argument("node")
+@edit_options
+@click.pass_obj
+def drain(connection: Connection, node: str, how: How) -> None:
+    """Lead hosts away from NODE, then end their sessions there.
+
+    It keeps all else ready, as for a reboot or an upgrade; 'undrain' ends the drain. Hosts learn from ALUA to
+    use other paths first, and their sessions end once they do, after 40 s at the latest. It is refused (exit
+    code 6) while NODE is the only way to a Lun for a host, without --allow data-unreachable. With --wait it
+    ends when NODE offers nothing and has no session. It can be repeated.
+    """
+    with connection.client() as client:
+        drain_node(client, node, how)
+        if how.wait is not None and not (how.dry_run or is_planning()):
+            wait_until_drained(client, node, how)
+
+
+def drain_node(client: Client, node: str, how: How) -> None:
+    """Commit that a node is drained. Raises NotAgreedError where it is the only way to a Lun."""
+    commit_edit_by(
+        client,
+        lambda lunmap, _: set_node_state(lunmap, node, NodeState.DRAINED),
+        replace(
+            how,
+            consent=replace(how.consent, allow=max(how.consent.allow, Disruption.SESSION_DROP)),
+            wait=None,
+        ),
+        find_losses=functools.partial(_find_losses, client, node),
+    )
+
+
+def _find_losses(client: Client, node: str) -> tuple[str, ...]:
+    return tuple(only_way_lines(client.read().lunmap, node, client.only_ways(node)))
+
+
+def wait_until_drained(client: Client, node: str, how: How) -> None:
+    """Wait until a node is drained, with a line for each step. Raises NotDrainedError."""
+    client.wait_drained(node, how.wait or 0.0, functools.partial(echo, err=how.output == "json"))
+
+
+@click.command()
+@click.argument("node")
+@edit_options
+@click.pass_obj
+def undrain(connection: Connection, node: str, how: How) -> None:
+    """Let NODE serve again after 'drain'.
+
+    Its paths report the states of the map and take logins; hosts come back by themselves, and use it as the
+    map's 'preferred' and their failback say.
+    """
+    commit_edit(connection, lambda lunmap, _: set_node_state(lunmap, node, NodeState.ACTIVE), how)

@@ -1,0 +1,120 @@
+"""`lunmapctl retire`: a node out of use for good."""
+
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+
+import click
+from msgspec.structs import replace
+
+from lunmapd.client import Client, LunmapdError, NeverRegisteredError, Note
+from lunmapd.core.base.errors import Exit
+from lunmapd.core.base.lunmap import Lunmap, is_drained
+from lunmapd.core.edits.find import find_node
+from lunmapd.core.edits.servers import end_service, remove_node
+from lunmapd.service.ctl.cli import Connection
+from lunmapd.service.ctl.edits.drain import drain_node, wait_until_drained
+from lunmapd.service.ctl.edits.run import How, commit_edit_by, edit_options
+from lunmapd.service.output import echo
+
+_POLL = 0.2  # seconds
+_PATIENCE = 60.0  # seconds
+_STOP = "'systemctl disable --now lunmapd' there"
+
+
+class RetireUnfinishedError(LunmapdError):
+    """A node is not retired yet; the message has what is missing."""
+
+    exit_code = Exit.DEGRADED
+
+    def __init__(self, node: str, missing: str) -> None:
+        self.node = node
+        super().__init__(f"{missing}, then repeat 'lunmapctl retire {node}'")
+
+
+@click.command()
+@click.argument("node")
+@edit_options
+@click.pass_obj
+def retire(connection: Connection, node: str, how: How) -> None:
+    """Take NODE out of use for good: drain it, remove it from targets, Luns and the map, and forget it.
+
+    Each step is shown, and awaited for --wait seconds (60); a dead node is not awaited. It can be repeated:
+    it goes on where it ended. Stop lunmapd on NODE when it says so; the command is printed. It is refused
+    like 'drain'. With -o json each commit is a document of its own.
+    """
+    with connection.client() as client:
+        lunmap = client.read().lunmap
+        if node not in client.fleet().nodes:
+            find_node(lunmap, node)
+        report = partial(echo, err=how.output == "json")
+        if how.dry_run:
+            report(*_steps(lunmap, node))
+            return
+        if node in lunmap.nodes:
+            _end_service(client, lunmap, node, how, report)
+        _forget(client, node, how, report)
+
+
+def _steps(lunmap: Lunmap, node: str) -> Iterator[str]:
+    """Yield what is left to do."""
+    if node in lunmap.nodes:
+        if not is_drained(lunmap, node):
+            yield f"drain {node}: hosts are led to other paths, then their sessions end"
+        yield f"remove {node} from its targets and Luns, and wait until it has removed their objects from LIO"
+        yield f"remove {node} from the map"
+    yield f"wait until lunmapd is stopped on {node} by {_STOP}"
+    yield f"forget {node}"
+
+
+def _end_service(client: Client, lunmap: Lunmap, node: str, how: How, report: Callable[[str], None]) -> None:
+    """Take a node out of the map, step by step."""
+    waiting = replace(how, wait=_seconds(how))
+    end_service(lunmap, node)  # refuses before anything is committed
+    is_live = client.fleet().nodes[node].live is not None
+    drain_node(client, node, how)
+    if is_live:
+        wait_until_drained(client, node, waiting)
+    commit_edit_by(client, lambda newest, _: end_service(newest, node), replace(how, wait=None))
+    if is_live:
+        _await_removal(client, node, waiting, report)
+    commit_edit_by(client, lambda newest, _: remove_node(newest, node), replace(how, wait=None))
+
+
+def _await_removal(client: Client, node: str, how: How, report: Callable[[str], None]) -> None:
+    """Wait until a node has removed its LIO objects; confirm that with --yes if the node holds it."""
+    revision = client.newest()
+    if client.wait_removed(node, revision, how.wait or 0.0):
+        return
+    if not how.consent.yes:
+        raise RetireUnfinishedError(
+            node, f"{node} waits for a confirmation of this removal: 'lunmapctl confirm {revision}'"
+        )
+    client.confirm(revision, Note(how.note.message, how.note.author))
+    report(f"confirmed the removals up to revision {revision}")
+    client.wait_removed(node, revision, how.wait or 0.0, confirmed=True)
+
+
+def _forget(client: Client, node: str, how: How, report: Callable[[str], None]) -> None:
+    until = time.monotonic() + _seconds(how)
+    if _is_live(client, node):
+        report(f"stop lunmapd on {node} for good: {_STOP}")
+    while _is_live(client, node):
+        if time.monotonic() >= until:
+            raise RetireUnfinishedError(node, f"lunmapd still runs on {node}: stop it by {_STOP}")
+        time.sleep(_POLL)
+    try:
+        client.forget(node)
+    except NeverRegisteredError:
+        report(f"{node} is retired: it has no status to forget")
+    else:
+        report(f"{node} is retired and forgotten")
+
+
+def _is_live(client: Client, node: str) -> bool:
+    found = client.fleet().nodes.get(node)
+    return found is not None and found.live is not None
+
+
+def _seconds(how: How) -> float:
+    return _PATIENCE if how.wait is None else how.wait

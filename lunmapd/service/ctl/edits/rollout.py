@@ -1,0 +1,56 @@
+"""`lunmapctl rollout`: the revision that is tried, and how its rollout goes on."""
+
+import click
+
+from lunmapd.client import Note
+from lunmapd.service.cli import output_option
+from lunmapd.service.ctl.cli import Connection
+from lunmapd.service.ctl.text.output import echo_committed, note_options
+from lunmapd.service.ctl.text.rollout_lines import rollout_report, rollout_sentence
+from lunmapd.service.output import echo, echo_json
+
+
+@click.group("rollout")
+def rollout_verbs() -> None:
+    """Show and end the rollout that --first or --confirm-within started. 'lunmapctl confirm' keeps it."""
+
+
+@rollout_verbs.command("show")
+@output_option
+@click.pass_obj
+def show_rollout(connection: Connection, output: str) -> None:
+    """Show what is tried, by which nodes, and until when."""
+    with connection.client() as client:
+        fleet = client.fleet()
+    report = rollout_report(fleet)
+    if output == "json":
+        echo_json(report)
+    elif report is None:
+        echo("no rollout is under way")
+    else:
+        echo(rollout_sentence(report), *(f"{name}: {state}" for name, state in report.nodes.items()))
+
+
+@rollout_verbs.command("continue")
+@note_options
+@output_option
+@click.pass_obj
+def proceed(connection: Connection, note: Note, output: str) -> None:
+    """Let all nodes follow the revision that is tried.
+
+    With --confirm-within it is still undone unless 'confirm' keeps it.
+    """
+    with connection.client() as client:
+        made = client.continue_rollout(note)
+        echo_committed(made, (), output, "all nodes may follow the revision; 'lunmapctl confirm' keeps it")
+
+
+@rollout_verbs.command()
+@note_options
+@output_option
+@click.pass_obj
+def abort(connection: Connection, note: Note, output: str) -> None:
+    """Undo the revision that is tried, on all nodes."""
+    with connection.client() as client:
+        made = client.abort_rollout(note)
+        echo_committed(made, made.changes, output, "")

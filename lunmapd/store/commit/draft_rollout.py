@@ -1,0 +1,96 @@
+"""The transactions that start and end a rollout (docs/adr/0035). Pure."""
+
+from collections.abc import Mapping
+
+from msgspec.structs import replace
+
+from lunmapd.core.base.documents import encode
+from lunmapd.core.history.changes import Head, Revision, Rollout, as_bytes
+from lunmapd.core.history.rollout import undoing_revision
+from lunmapd.store.commit.commit_options import Trial
+from lunmapd.store.commit.draft import Draft, Signature, Tip, Write, lasting
+from lunmapd.store.session import paths
+from lunmapd.store.tree.snapshot import Raw, Snapshot
+
+
+def draft_rollout(whole: Draft, tip: Tip, incarnation: int, trial: Trial) -> Draft:
+    """Return a commit in one piece as the start of a rollout: with the record that undoes it."""
+    tried = whole.revision
+    rollout = Rollout(
+        tried.revision,
+        tip.revision,
+        tip.digest,
+        trial.first,
+        trial.seconds,
+        settled=trial.applied == tip.revision,
+    )
+    undoing = undoing_revision(tried, rollout)
+    writes = (
+        Write(paths.rollout_of(incarnation, rollout.revision), None, b""),
+        Write(paths.revision(rollout.undo), None, encode(undoing)),
+    )
+    return replace(whole, head=replace(whole.head, rollout=rollout), writes=(*whole.writes, *writes))
+
+
+def draft_confirmed(snapshot: Snapshot, rollout: Rollout, record: bytes, signature: Signature) -> Draft:
+    """Prepare the end of a rollout that keeps its revision.
+
+    The new revision takes the place of the `record` that undoes, and confirms the removals.
+    """
+    tried = rollout.revision
+    revision = Revision(
+        rollout.undo,
+        snapshot.head_digest,
+        signature.author,
+        signature.time(),
+        signature.message or f"confirm revision {tried}",
+        (),
+        confirms=tried,
+    )
+    confirmed = max(snapshot.confirmed, tried)
+    return _ended(snapshot, rollout, _head(snapshot, revision, confirmed, signature), revision, record)
+
+
+def draft_aborted(
+    snapshot: Snapshot, rollout: Rollout, record: Revision, found: Mapping[str, Raw], signature: Signature
+) -> Draft:
+    """Prepare the end of a rollout that undoes its revision, before a node does it.
+
+    The new revision has the changes of the `record` that undoes. `found` are the objects in the tree that
+    it changes, by path.
+    """
+    revision = replace(
+        record,
+        author=signature.author,
+        time=signature.time(),
+        message=signature.message or f"abort the rollout of revision {rollout.revision}",
+    )
+    head = _head(snapshot, revision, max(snapshot.confirmed, revision.confirms), signature)
+    draft = _ended(snapshot, rollout, head, revision, encode(record))
+    return replace(draft, writes=(*draft.writes, *undoing_writes(record, found)))
+
+
+def undoing_writes(record: Revision, found: Mapping[str, Raw]) -> tuple[Write, ...]:
+    """Return the writes that make the objects as `record` has them; `found` has those in the tree by path."""
+    pairs = ((change.path, as_bytes(change.after), found.get(change.path)) for change in record.changes)
+    return tuple(
+        Write(path, None if raw is None else raw.data, after, -1 if raw is None else raw.version)
+        for path, after, raw in pairs
+        if (None if raw is None else raw.data) != after
+    )
+
+
+def _head(snapshot: Snapshot, revision: Revision, confirmed: int, signature: Signature) -> Head:
+    allowance = lasting(snapshot.allowance, signature.now)
+    return Head(revision.revision, revision.digest, confirmed, None, allowance, snapshot.ledger)
+
+
+def _ended(snapshot: Snapshot, rollout: Rollout, head: Head, revision: Revision, record: bytes) -> Draft:
+    return Draft(
+        paths.tree_id(snapshot.cluster, snapshot.incarnation),
+        head,
+        snapshot.head_version,
+        (Write(paths.rollout_of(snapshot.incarnation, rollout.revision), b"", None),),
+        revision,
+        replaced=record,
+    )

@@ -1,0 +1,77 @@
+"""The deadline of a rollout, after which a node undoes it for all nodes."""
+
+import math
+from collections.abc import Callable
+from contextlib import suppress
+
+from kazoo.exceptions import NoNodeError
+
+from lunmapd.core.history.changes import Rollout
+from lunmapd.core.history.rollout import is_undone, seconds_left
+from lunmapd.store.session import paths
+from lunmapd.store.session.session import Session
+from lunmapd.store.tree.roles import create_znode
+from lunmapd.store.tree.snapshot import Snapshot
+
+
+class RolloutDeadline:
+    """Counts down to the deadline of the rollout under way, on a monotonic clock `now`, in seconds.
+
+    The time of the servers is asked for once for each rollout, when the node first reads it: a node that
+    starts during a rollout has the same deadline as the others, and a step of the servers' clocks later on
+    moves no deadline of a running node.
+    """
+
+    def __init__(self, session: Session, node: str, now: Callable[[], float]) -> None:
+        """Start without a rollout."""
+        self._session = session
+        self._node = node
+        self._now = now
+        self._rollout: tuple[int, int] | None = None
+        self._ends = math.inf
+        self._is_tried = False
+
+    def undo_if_due(self, snapshot: Snapshot) -> bool:
+        """Undo the rollout of a snapshot that was just read if its time is over; return whether it was.
+
+        Raises StoreError.
+        """
+        rollout = snapshot.rollout
+        if rollout is None or is_undone(rollout, snapshot.revision):
+            self._rollout, self._ends = None, math.inf
+            return False
+        if self._rollout != (snapshot.incarnation, rollout.revision):
+            self._ends = self._end_of(rollout)
+            self._rollout, self._is_tried = (snapshot.incarnation, rollout.revision), False
+        if self._now() < self._ends:
+            return False
+        self._is_tried = True
+        undo_rollout(self._session, snapshot.incarnation, rollout, self._node)
+        return True
+
+    def _end_of(self, rollout: Rollout) -> float:
+        if not rollout.seconds:
+            return math.inf
+        return self._now() + seconds_left(rollout, read_server_time(self._session, self._node))
+
+    @property
+    def left(self) -> float:
+        """The seconds until the deadline; infinite if there is none, or if it has passed and was acted on."""
+        return math.inf if self._is_tried else max(0.0, self._ends - self._now())
+
+
+def read_server_time(session: Session, node: str) -> float:
+    """Return the time of the servers, as a Unix time in seconds.
+
+    The leader stamps each write with its clock (org.apache.zookeeper.server.PrepRequestProcessor); `node`
+    writes its own znode, which stays empty. Raises StoreError.
+    """
+    path = paths.member_of(node)
+    stat = session.repeat(lambda client: client.set_async(session.path(path), b""), path)
+    return stat.mtime / 1000
+
+
+def undo_rollout(session: Session, incarnation: int, rollout: Rollout, node: str) -> None:
+    """Undo a rollout for all readers, unless it was ended meanwhile. Raises StoreError."""
+    with suppress(NoNodeError):
+        create_znode(session, f"{paths.rollout_of(incarnation, rollout.revision)}/{node}")

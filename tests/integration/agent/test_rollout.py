@@ -1,0 +1,327 @@
+"""Rollouts: a revision that some nodes try first, or that is undone unless it is confirmed in time."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from fakes.clock import Clock
+from fakes.lio import FakeLio
+from lab.wait import wait_until
+from lunmapd.agent.state.machine_id import MachineId
+from lunmapd.client import (
+    Client,
+    NoRolloutError,
+    Note,
+    Proposal,
+    RolloutEditedError,
+    RolloutPendingError,
+    RolloutTooLargeError,
+    RolloutUndoneError,
+    RolloutWaitsError,
+    show_map,
+)
+from lunmapd.core.base.backings import Block
+from lunmapd.core.base.lunmap import Initiator, Lun, Lunmap, Map, Node, PortalGroup, Scope, Shared, Target
+from lunmapd.store.session.session import Session
+from lunmapd.store.tree.read import read_tree
+from lunmapd.store.tree.rollout import read_server_time
+from lunmapd.store.upkeep.backup import take_backup
+from support.agents import AgentFactory, H, T, applied, mapped_luns, shown
+from support.cluster import Ctl
+from support.daemon import running
+from support.plain_client import PlainClient
+from support.sessions import Connect
+
+if TYPE_CHECKING:
+    from lunmapd.agent.loop.agent import Agent
+
+pytestmark = pytest.mark.integration
+
+NODES = ("n1", "n2", "n3")
+MINUTE = 60
+_MAIN = "from lunmapd.service.ctl import main; main()"
+
+
+def fleet_map(*numbers: int) -> Lunmap:
+    """Make a map of three nodes that show host H the Luns l<number>."""
+    shared = Shared(Scope.PER_NODE, Scope.PER_NODE)
+    luns = {
+        f"l{number}": Lun(
+            Block(f"/dev/l{number}"), f"{number:04x}" * 8, maps=(Map(T, number, H),), shared=shared
+        )
+        for number in numbers
+    }
+    groups = {name: PortalGroup(index) for index, name in enumerate(NODES, 1)}
+    nodes = {name: Node(index, (f"10.0.0.{index}:3260",)) for index, name in enumerate(NODES, 1)}
+    return Lunmap(luns, {T: Target(groups)}, {H: Initiator()}, nodes=nodes)
+
+
+class Fleet:
+    """Three nodes on fake kernels, with one clock."""
+
+    def __init__(self, connect: Connect, directory: Path, clock: Clock) -> None:
+        self.agents: dict[str, Agent] = {}
+        self.kernels: dict[str, FakeLio] = {}
+        self._connect, self._clock = connect, clock
+        for name in NODES:
+            self.kernels[name] = FakeLio()
+            self.restart(name, directory / name)
+
+    def restart(self, name: str, place: Path) -> None:
+        """Start the daemon of a node, with a state directory of its own and another session."""
+        place.mkdir()
+        factory = AgentFactory(self._connect(), self.kernels[name], place)
+        self.agents[name] = factory(node=name, ids=MachineId(name, place.name), now=self._clock)
+
+    def run(self, *names: str) -> None:
+        """Run one cycle of each node."""
+        for name in names or NODES:
+            self.agents[name].run_cycle()
+
+    def applied(self) -> tuple[int | None, ...]:
+        """Return the revision that each node has applied."""
+        return tuple(applied(agent) for agent in self.agents.values())
+
+    def shown(self) -> tuple[set[str], ...]:
+        """Return the Luns that each node shows the host."""
+        return tuple(shown(kernel) for kernel in self.kernels.values())
+
+
+@pytest.fixture
+def fleet(connect: Connect, tmp_path: Path, clock: Clock, session: Session) -> Fleet:
+    """Give three nodes that have applied a map with one Lun."""
+    Client(session).apply(fleet_map(1))
+    made = Fleet(connect, tmp_path, clock)
+    made.run()
+    assert made.applied() == (1, 1, 1)
+    return made
+
+
+def test_an_unconfirmed_revision_is_undone(session: Session, fleet: Fleet, clock: Clock) -> None:
+    """The first node that sees the deadline pass undoes it for all; the next commit writes that down."""
+    admin = Client(session)
+    admin.apply(fleet_map(1, 2), Note(confirm_within=MINUTE))
+    fleet.run()
+    assert fleet.shown() == ({"l1", "l2"},) * 3
+    clock.now += MINUTE + 1
+    fleet.run("n2", "n1", "n3")
+    assert fleet.shown() == ({"l1"},) * 3
+    assert fleet.applied() == (3, 3, 3)
+    assert set(admin.read().lunmap.luns) == {"l1"}
+    assert admin.apply(fleet_map(1, 3)) is not None
+    assert read_tree(session).revision == 4
+    fleet.run()
+    assert fleet.shown() == ({"l1", "l3"},) * 3
+
+
+def test_the_deadline_outlives_the_admin(
+    session: Session, fleet: Fleet, clock: Clock, tmp_path: Path
+) -> None:
+    """Lunmapctl is killed right after the commit: the nodes undo the revision all the same."""
+    where = (sys.executable, "-c", _MAIN, "--hosts", session.hosts, "--chroot", session.root)
+    words = (
+        "apply",
+        "-f",
+        _file(tmp_path, 1, 2),
+        "--replace",
+        "--yes",
+        "--confirm-within",
+        "1m",
+        "--wait",
+        "60",
+    )
+    with subprocess.Popen((*where, *words), stdout=subprocess.PIPE) as admin:
+        wait_until("the commit", lambda: read_tree(session).revision == 2)
+        admin.kill()
+    fleet.run()
+    assert fleet.applied() == (2, 2, 2)
+    clock.now += MINUTE
+    fleet.run()
+    assert fleet.shown() == ({"l1"},) * 3
+
+
+def test_a_confirmed_revision_stays(session: Session, fleet: Fleet, clock: Clock) -> None:
+    """Confirmed in time, it is the newest revision for good, and its removals are confirmed."""
+    admin = Client(session)
+    admin.apply(fleet_map(1, 2), Note(confirm_within=MINUTE))
+    fleet.run()
+    made = admin.confirm()
+    assert made is not None
+    assert (made.revision, made.changes, made.confirms) == (3, (), 2)
+    clock.now += 2 * MINUTE
+    fleet.run()
+    assert fleet.applied() == (3, 3, 3)
+    assert fleet.shown() == ({"l1", "l2"},) * 3
+    assert read_tree(session).rollout is None
+
+
+def test_who_confirms_too_late_is_told_so(session: Session, fleet: Fleet, clock: Clock) -> None:
+    """Neither before nor after the tree is written back does a late confirmation pass for one in time."""
+    admin = Client(session)
+    admin.apply(fleet_map(1, 2), Note(confirm_within=MINUTE))
+    fleet.run()
+    clock.now += MINUTE
+    fleet.run("n3")
+    with pytest.raises(RolloutUndoneError, match="revision 2 was not confirmed in time, and revision 3"):
+        admin.confirm()
+    assert admin.abort_rollout().revision == 3
+    with pytest.raises(RolloutUndoneError):
+        admin.confirm()
+    with pytest.raises(NoRolloutError):
+        admin.abort_rollout()
+
+
+def test_only_the_first_nodes_follow_a_revision(session: Session, fleet: Fleet, tmp_path: Path) -> None:
+    """The others keep the map before it, also after a restart that reads the whole tree, until it goes on."""
+    admin = Client(session)
+    admin.apply(fleet_map(2), Note(first=("n1",)))
+    fleet.run()
+    assert fleet.applied() == (2, 1, 1)
+    fleet.restart("n2", tmp_path / "n2 again")
+    fleet.run("n2")
+    assert fleet.shown() == ({"l2"}, {"l1"}, {"l1"})
+    with pytest.raises(RolloutWaitsError, match="only n1 may follow revision 2"):
+        admin.confirm()
+    assert take_backup(session, "2026-01-01T00:00:00Z").title.revision == 1
+    admin.continue_rollout()
+    fleet.run()
+    assert fleet.applied() == (3, 3, 3)
+    assert fleet.shown() == ({"l2"},) * 3
+
+
+def test_a_released_revision_keeps_its_deadline(session: Session, fleet: Fleet, clock: Clock) -> None:
+    """With both options the rollout goes on after its release, and is undone on all nodes."""
+    admin = Client(session)
+    admin.apply(fleet_map(1, 2), Note(first=("n1",), confirm_within=MINUTE))
+    fleet.run()
+    assert admin.continue_rollout() is None
+    fleet.run()
+    assert fleet.applied() == (2, 2, 2)
+    clock.now += MINUTE
+    fleet.run()
+    assert fleet.shown() == ({"l1"},) * 3
+
+
+def test_an_aborted_rollout_is_an_ordinary_revision(session: Session, fleet: Fleet) -> None:
+    """It changes the map back at once, with the author of the abort; nodes that waited see no change."""
+    admin = Client(session)
+    admin.apply(fleet_map(2), Note(first=("n1",)))
+    fleet.run()
+    made = admin.abort_rollout(Note("no", "ann"))
+    assert (made.revision, made.author, made.message, made.undoes) == (3, "ann", "no", 2)
+    fleet.run()
+    assert fleet.applied() == (3, 3, 3)
+    assert fleet.shown() == ({"l1"},) * 3
+    assert admin.map_at(1) == admin.read().lunmap
+    assert set(admin.map_at(2).luns) == {"l2"}
+
+
+def test_a_second_admin_waits_for_the_end_of_a_rollout(session: Session, fleet: Fleet) -> None:
+    """Every other commit is refused and names the rollout; so does one that was made on an older map."""
+    before = Client(session).propose(fleet_map(1, 3))
+    Client(session).apply(fleet_map(1, 2), Note(confirm_within=MINUTE))
+    for commit in _others(Client(session), before):
+        with pytest.raises(RolloutPendingError, match="the rollout of revision 2 is not over"):
+            commit()
+    fleet.run()
+    Client(session).confirm()
+    assert Client(session).apply(before) is not None
+
+
+def test_what_could_not_be_undone_at_once_is_not_tried(session: Session) -> None:
+    """A map with out-of-band edits, and a commit of several transactions, are refused and change nothing."""
+    admin = Client(session)
+    admin.apply(mapped_luns(1))
+    with pytest.raises(RolloutTooLargeError, match="divide it into smaller commits"):
+        admin.apply(mapped_luns(*range(1, 1200)), Note(confirm_within=MINUTE))
+    with PlainClient(session) as shell:
+        shell.set("luns/l1", shell.get("luns/l1") + b" ")
+    with pytest.raises(RolloutEditedError, match="luns/l1"):
+        admin.apply(mapped_luns(1, 2), Note(confirm_within=MINUTE))
+    assert read_tree(session).revision == 1
+
+
+def test_undoing_a_large_addition_needs_no_confirmation(session: Session, fleet: Fleet, clock: Clock) -> None:
+    """All nodes had applied the map before it, so its Luns may go, however many they are."""
+    Client(session).apply(fleet_map(*range(1, 12)), Note(confirm_within=MINUTE))
+    fleet.run()
+    clock.now += MINUTE
+    fleet.run()
+    assert fleet.shown() == ({"l1"},) * 3
+
+
+def test_a_node_that_was_away_never_tries_an_overdue_revision(session: Session, fleet: Fleet) -> None:
+    """It has the deadline by the servers' time at its first read, and undoes the revision instead."""
+    Client(session).apply(fleet_map(1, 2), Note(confirm_within=1))
+    wait_until("the deadline", lambda: read_server_time(session, "n1") > began(session) + 1)
+    fleet.run("n2")
+    assert fleet.applied() == (1, 3, 1)
+    assert fleet.shown() == ({"l1"},) * 3
+
+
+def _others(admin: Client, proposal: Proposal) -> Iterator[Callable[[], object]]:
+    yield lambda: admin.apply(proposal)
+    yield lambda: admin.override("session-drop", 60)
+    yield lambda: admin.apply(fleet_map(1), Note(first=("n1",)))
+
+
+def began(session: Session) -> float:
+    """Return when the rollout under way was committed."""
+    rollout = read_tree(session).rollout
+    assert rollout is not None
+    return rollout.began
+
+
+def test_a_first_node_in_good_health_lets_the_others_follow(fleet: Fleet, ctl: Ctl, tmp_path: Path) -> None:
+    """After the pause lunmapctl releases the revision by itself; a line for each node says where it is."""
+    with ExitStack() as stack:
+        for agent in fleet.agents.values():
+            stack.enter_context(running(agent))
+        words = ("--first", "n1", "--pause", "0", "--wait", "60")
+        answer = ctl("apply", "-f", _file(tmp_path, 1, 2), "--replace", "--yes", *words)
+    assert "n1: applied revision 2" in answer.err
+    assert "n2: waits revision 2" in answer.err
+    assert "n3: applied revision 3" in answer.err
+    assert fleet.shown() == ({"l1", "l2"},) * 3
+
+
+def test_a_new_problem_of_a_first_node_halts_a_rollout(fleet: Fleet, ctl: Ctl, tmp_path: Path) -> None:
+    """A device that the first node lacks: exit code 6, the other nodes keep their map, as JSON says."""
+    fleet.kernels["n1"].missing.add("/dev/l2")
+    with ExitStack() as stack:
+        for agent in fleet.agents.values():
+            stack.enter_context(running(agent))
+        words = ("--first", "n1", "--pause", "0", "--wait", "60", "-o", "json")
+        answer = ctl("apply", "-f", _file(tmp_path, 1, 2), "--replace", "--yes", *words, expect=6)
+        shown = json.loads(ctl("rollout", "show", "-o", "json").out)
+    assert "n1: storage_object l2: BackingDeviceMissing" in answer.err
+    assert "the rollout of revision 2 is halted, and the other nodes wait" in answer.err
+    report = json.loads(answer.out)
+    assert report["revision"] == 2
+    assert report["nodes"]["n1"]["stage"] == "failing"
+    assert (shown["revision"], shown["first"], shown["nodes"]["n2"]) == (2, ["n1"], "waits")
+    assert fleet.shown()[1:] == ({"l1"}, {"l1"})
+
+
+def test_status_and_check_name_a_rollout(session: Session, fleet: Fleet, ctl: Ctl) -> None:
+    """Both say what is tried, and until when; it is a problem, since an admin has to end it."""
+    Client(session).apply(fleet_map(1, 2), Note(confirm_within=MINUTE))
+    fleet.run()
+    sentence = "revision 2 is tried; it is undone at "
+    assert sentence in ctl("status", expect=6).out
+    assert sentence in ctl("check", expect=1).out
+    assert sentence in ctl("rollout", "show").out
+    assert ctl("confirm").out == "committed revision 3\n"
+    assert ctl("rollout", "show").out == "no rollout is under way\n"
+
+
+def _file(directory: Path, *numbers: int) -> str:
+    path = directory / "map.yaml"
+    path.write_text(show_map(fleet_map(*numbers)))
+    return str(path)

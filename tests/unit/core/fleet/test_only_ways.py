@@ -1,0 +1,60 @@
+"""The Luns that hosts reach through one node alone."""
+
+import pytest
+from msgspec.structs import replace
+
+from lunmapd.core.base.lunmap import Initiator, Lunmap, PortalGroup, Target
+from lunmapd.core.fleet.lun_paths import Host, LunPaths, NodePath
+from lunmapd.core.fleet.only_ways import OnlyWay, find_only_ways
+from support.small_map import MAP, H, T
+
+U = "iqn.2026-01.org.example:u"
+BOTH = replace(MAP, targets={**MAP.targets, U: Target({"n2": PortalGroup(9)})})
+
+
+def ways(*hosts: Host, here: str = "ok", other: str = "ok", lunmap: Lunmap = BOTH) -> list[OnlyWay]:
+    """Return the ways to Lun a that n1 alone is; `here` and `other` are the states of the two paths."""
+    paths = (NodePath("n1", here), NodePath("n2", other))
+    return list(find_only_ways(lunmap, [LunPaths("a", 0, 2, paths, hosts)], "n1"))
+
+
+@pytest.mark.parametrize(
+    ("host", "other", "logged_in"),
+    [
+        (Host(H, T, ("n1",), ("n2",)), "ok", True),
+        (Host(H, T, ("n1", "n2")), "dead", True),
+        (Host(H, T, ("n1", "n2")), "standby", True),
+        (Host(H, T, (), (), ("n1", "n2")), "ok", True),
+        (Host(H, T, (), ("n1",)), "drained", False),
+    ],
+)
+def test_a_node_is_the_only_way(host: Host, other: str, logged_in: bool) -> None:  # noqa: FBT001
+    """For a host that is logged in nowhere else, or where the other path is not usable."""
+    assert ways(host, other=other) == [OnlyWay("a", H, T, logged_in, (NodePath("n2", other),))]
+
+
+@pytest.mark.parametrize(
+    "host", [Host(H, T, ("n1", "n2")), Host(H, T, ("n2",), ("n1",)), Host(H, T, (), ("n1", "n2"))]
+)
+def test_a_host_with_another_way_loses_nothing(host: Host) -> None:
+    """It is logged in at another node, or is logged in nowhere and may use another one."""
+    assert ways(host) == []
+
+
+def test_a_path_that_is_not_used_can_not_be_lost() -> None:
+    """A node whose own path is not usable, or that the host does not use, is no way."""
+    assert ways(Host(H, T, ("n1",)), here="drained", other="dead") == []
+    assert ways(Host(H, T, ("n2",), ("n1",)), other="dead") == []
+
+
+def test_another_target_is_another_way() -> None:
+    """A host may see a Lun through two targets."""
+    assert ways(Host(H, T, ("n1",), ("n2",)), Host(H, U, ("n2",))) == []
+    assert ways(Host(H, U, ("n2",)), other="dead") == []
+
+
+def test_the_probe_is_no_host() -> None:
+    """It is logged in at one node after the other; nor is an initiator that the map no longer has."""
+    host = Host(H, T, ("n1",), ("n2",))
+    assert ways(host, lunmap=replace(BOTH, initiators={H: Initiator(probe=True)})) == []
+    assert ways(host, lunmap=replace(BOTH, initiators={})) == []
