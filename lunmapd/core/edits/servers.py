@@ -64,9 +64,10 @@ def remove_node(lunmap: Lunmap, name: str) -> Lunmap:
 
 
 def end_service(lunmap: Lunmap, name: str) -> Lunmap:
-    """Return the map in which no target and no Lun names a node. Raises StillUsedError for its own Luns.
+    """Return the map in which no target and no Lun names a node.
 
-    They are those whose `nodes` have no other one: without it any node of their targets would report them.
+    Raises StillUsedError for its own Luns and floating groups. They are those whose `nodes` have no other one;
+    without it any node of a Lun's targets would report the Lun.
     """
     own = [lun for lun, each in lunmap.luns.items() if each.nodes == (name,)]
     if own:
@@ -74,12 +75,24 @@ def end_service(lunmap: Lunmap, name: str) -> Lunmap:
             f"{name} alone reports {first_of(own, _MAX_NAMED)}: 'lunmapctl lun set {own[0]} nodes=NODE,...' "
             f"names others, 'lunmapctl lun delete {own[0]}' deletes it"
         )
-    targets = {
-        iqn: replace(target, nodes={node: group for node, group in target.nodes.items() if node != name})
-        for iqn, target in lunmap.targets.items()
-    }
+    targets = {iqn: _without_server(iqn, target, name) for iqn, target in lunmap.targets.items()}
     luns = {lun: _without_node(each, name) for lun, each in lunmap.luns.items()}
     return replace(lunmap, targets=targets, luns=luns)
+
+
+def _without_server(iqn: str, target: Target, name: str) -> Target:
+    for group, each in target.floating.items():
+        if each.nodes == (name,):
+            raise StillUsedError(
+                f"{name} alone may own floating group {group} of {iqn}: name another node in its 'nodes', or "
+                "remove the group"
+            )
+    floating = {
+        group: replace(each, nodes=tuple(node for node in each.nodes if node != name))
+        for group, each in target.floating.items()
+    }
+    nodes = {node: group for node, group in target.nodes.items() if node != name}
+    return replace(target, nodes=nodes, floating=floating)
 
 
 def _without_node(lun: Lun, name: str) -> Lun:

@@ -6,7 +6,7 @@ from collections.abc import Set as AbstractSet
 
 from msgspec import Struct
 
-from lunmapd.core.base.lunmap import Lunmap
+from lunmapd.core.base.lunmap import Lunmap, nodes_of
 from lunmapd.core.fleet.lun_paths import Host, LunPaths, NodePath
 from lunmapd.core.fleet.path_state import USABLE
 
@@ -28,11 +28,16 @@ class OnlyWay(Struct, frozen=True):
 def find_only_ways(lunmap: Lunmap, luns: Iterable[LunPaths], node: str) -> Iterator[OnlyWay]:
     """Yield the Luns to which `node` is the only way, once for each host; `luns` are those of the map."""
     for lun in luns:
-        if any(path.node == node and path.state in USABLE for path in lun.paths):
+        if any(_ends_with(path, node) for path in lun.paths):
             for initiator, hosts in _by_initiator(lunmap, lun).items():
                 way = _only_way(lunmap, lun, hosts, node)
                 if way is not None and not lunmap.initiators[initiator].probe:
                     yield way
+
+
+def _ends_with(path: NodePath, node: str) -> bool:
+    """Return whether a usable path ends with the node. A floating group with a standby node moves to that."""
+    return path.node == node and path.state in USABLE and not path.standby
 
 
 def _by_initiator(lunmap: Lunmap, lun: LunPaths) -> dict[str, list[Host]]:
@@ -46,18 +51,29 @@ def _by_initiator(lunmap: Lunmap, lun: LunPaths) -> dict[str, list[Host]]:
 
 def _only_way(lunmap: Lunmap, lun: LunPaths, hosts: Sequence[Host], node: str) -> OnlyWay | None:
     """Return the way of one host, None if it has another one or does not use this one."""
-    here = [host for host in hosts if node in lunmap.targets[host.target].nodes]
+    ending = [path for path in lun.paths if _ends_with(path, node)]
+    here = [host for host in hosts if any(_leads_to(lunmap, path, host.target) for path in ending)]
     usable = {path.node for path in lun.paths if path.state in USABLE} - {node}
     logged_in = any(host.at or host.unknown for host in hosts)
+    if not logged_in and any(_moves(path, host.target) for path in lun.paths for host in hosts):
+        return None
     used = [host for host in here if node in {*host.at, *host.unknown}] if logged_in else here
     if not used or any(usable & _ways(lunmap, host, logged_in=logged_in) for host in hosts):
         return None
     first = used[0]
-    served = lunmap.targets[first.target].nodes
-    others = tuple(path for path in lun.paths if path.node in served and path.node != node)
+    others = tuple(path for path in lun.paths if path.node != node and _leads_to(lunmap, path, first.target))
     return OnlyWay(lun.lun, first.initiator, first.target, logged_in, others)
 
 
 def _ways(lunmap: Lunmap, host: Host, *, logged_in: bool) -> AbstractSet[str]:
     """Return the nodes through which the host may reach the Lun: those where it is logged in, if it is."""
-    return set(host.at) if logged_in else lunmap.targets[host.target].nodes.keys()
+    return set(host.at) if logged_in else nodes_of(lunmap.targets[host.target])
+
+
+def _leads_to(lunmap: Lunmap, path: NodePath, target: str) -> bool:
+    return path.target == target if path.floating else path.node in lunmap.targets[target].nodes
+
+
+def _moves(path: NodePath, target: str) -> bool:
+    """Return whether a path leads to a target through a floating group that another node can own."""
+    return bool(path.standby) and path.target == target

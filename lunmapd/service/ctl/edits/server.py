@@ -52,7 +52,10 @@ def _create(connection: Connection, iqn: str, on: str, alias: str, authenticatio
         if not on and iqn in lunmap.targets:
             nodes = list(lunmap.targets[iqn].nodes)
         groups = {name: _served(lunmap, iqn, name) for name in nodes}
-        return create_target(lunmap, iqn, Target(groups, alias, Authentication(authentication)))
+        there = lunmap.targets.get(iqn)
+        floating = {} if there is None else there.floating
+        target = Target(groups, alias, Authentication(authentication), floating=floating)
+        return create_target(lunmap, iqn, target)
 
     commit_edit(connection, edit, how)
 

@@ -5,11 +5,12 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from msgspec import Struct
 
-from lunmapd.core.base.lunmap import Access, Authentication, Lunmap, initiators_of, portals_of
+from lunmapd.core.base.lunmap import Access, Authentication, Lunmap, initiators_of, nodes_of
 from lunmapd.core.base.names import naa
 from lunmapd.core.base.text import first_of
 from lunmapd.core.map.addresses import LunAddress, Occupant, left_addresses, new_addresses
 from lunmapd.core.map.short_names import ShortNames, short_names
+from lunmapd.core.node.portals import portals_by_tag
 
 Paragraph = tuple[str, ...]
 
@@ -180,12 +181,11 @@ def _flipped(
 
 def _portals(lunmap: Lunmap, iqn: str) -> set[str]:
     target = lunmap.targets.get(iqn)
-    groups = {} if target is None else target.nodes
+    if target is None:
+        return set()
+    nodes = nodes_of(target)
     return {
-        portal
-        for node, group in groups.items()
-        if node in lunmap.nodes
-        for portal in portals_of(lunmap.nodes[node], group)
+        portal for node in nodes for _, portals in portals_by_tag(lunmap, target, node) for portal in portals
     }
 
 

@@ -6,6 +6,9 @@ from msgspec.structs import replace
 from lunmapd.core.base.lunmap import Initiator, Lunmap, PortalGroup, Target
 from lunmapd.core.fleet.lun_paths import Host, LunPaths, NodePath
 from lunmapd.core.fleet.only_ways import OnlyWay, find_only_ways
+from support.floating_map import FLOATING, MIXED
+from support.floating_map import H as POOL_HOST
+from support.floating_map import T as POOL
 from support.small_map import MAP, H, T
 
 U = "iqn.2026-01.org.example:u"
@@ -58,3 +61,36 @@ def test_the_probe_is_no_host() -> None:
     host = Host(H, T, ("n1",), ("n2",))
     assert ways(host, lunmap=replace(BOTH, initiators={H: Initiator(probe=True)})) == []
     assert ways(host, lunmap=replace(BOTH, initiators={})) == []
+
+
+GROUP = NodePath("n1", "ok", target=POOL, floating="gold")
+HOST = Host(POOL_HOST, POOL, ("n1",))
+
+
+@pytest.mark.parametrize(
+    ("lunmap", "paths", "host", "is_only_way"),
+    [
+        (FLOATING, (GROUP,), HOST, True),
+        (FLOATING, (replace(GROUP, standby=("n2",)),), HOST, False),
+        (FLOATING, (GROUP,), replace(HOST, at=(), missing=("n1",)), True),
+        (FLOATING, (replace(GROUP, standby=("n2",)),), replace(HOST, at=(), missing=("n1",)), False),
+        (FLOATING, (replace(GROUP, node="n2"),), replace(HOST, at=("n2",)), False),
+        (MIXED, (NodePath("n1", "ok"), NodePath("n3", "ok"), GROUP), replace(HOST, at=("n1", "n3")), False),
+        (MIXED, (NodePath("n1", "ok"), NodePath("n3", "dead"), replace(GROUP, standby=("n2",))), HOST, True),
+        (MIXED, (NodePath("n1", "ok"), replace(GROUP, standby=("n2",))), replace(HOST, at=()), False),
+    ],
+    ids=[
+        "nobody else", "it can move", "nobody else, nobody logged in", "it can move, nobody logged in",
+        "another owner", "logged in elsewhere", "maybe in the node's own TPG", "may use the group",
+    ],
+)  # fmt: skip
+def test_an_owner_is_the_only_way_if_the_group_can_not_move(
+    lunmap: Lunmap,
+    paths: tuple[NodePath, ...],
+    host: Host,
+    is_only_way: bool,  # noqa: FBT001
+) -> None:
+    """A host behind a floating group that another node can own loses nothing with the owner."""
+    found = list(find_only_ways(lunmap, [LunPaths("a", 0, 1, paths, (host,))], "n1"))
+    assert bool(found) is is_only_way
+    assert all(path.node != "n1" for way in found for path in way.others)
