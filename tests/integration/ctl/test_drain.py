@@ -164,4 +164,4 @@ def test_a_node_that_left_the_map_serves_on(nodes: Nodes, ctl: Ctl) -> None:
     ctl("node", "remove", "n1", "--yes")
     nodes.run()
     found = ctl("status", expect=6).out
-    assert f"n1: it is not in the map and still serves 1 sessions, of {H}, under nobody's control" in found
+    assert f"n1: it is not in the map and still serves 1 session, of {H}, under nobody's control" in found
