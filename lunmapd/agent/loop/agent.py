@@ -167,6 +167,7 @@ class Agent:
             *self._contention(reading.snapshot),
         )
         cycle = self._note_refusals(self._pass(reading, enablement, conditions))
+        cycle = replace(cycle, tried=reading.snapshot.tried if reading.snapshot else 0)
         self._report(cycle)
         self._save_seen()
         return cycle

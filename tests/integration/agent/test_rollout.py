@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,7 +31,7 @@ from lunmapd.core.base.backings import Block
 from lunmapd.core.base.lunmap import Initiator, Lun, Lunmap, Map, Node, PortalGroup, Scope, Shared, Target
 from lunmapd.store.session.session import Session
 from lunmapd.store.tree.read import read_tree
-from lunmapd.store.tree.rollout import read_server_time
+from lunmapd.store.tree.rollout import read_server_time, undo_rollout
 from lunmapd.store.upkeep.backup import take_backup
 from support.agents import AgentFactory, H, T, applied, mapped_luns, shown
 from support.cluster import Ctl
@@ -222,6 +223,33 @@ def test_an_aborted_rollout_is_an_ordinary_revision(session: Session, fleet: Fle
     assert set(admin.map_at(2).luns) == {"l2"}
 
 
+def test_a_confirmation_and_the_deadline_never_both_win(session: Session, fleet: Fleet) -> None:
+    """Admin and node act at the same moment, ten times: one of them wins, and all follow that."""
+    admin = Client(session)
+    for number in range(2, 12):
+        admin.apply(fleet_map(1, number), Note(confirm_within=MINUTE, reuse_luns=(f"l{number}",)))
+        snapshot = read_tree(session)
+        assert snapshot.rollout is not None
+        with ThreadPoolExecutor(2) as pool:
+            undo = pool.submit(undo_rollout, session, snapshot.incarnation, snapshot.rollout, "n1")
+            kept = pool.submit(_try_to_confirm, admin).result()
+            undo.result()
+        now = read_tree(session)
+        assert (now.revision, now.tried) == (snapshot.revision + 1, 0)
+        assert (f"l{number}" in now.lunmap.luns) is kept
+        assert bool(admin.revision(now.revision).undoes) is not kept
+    fleet.run()
+    assert fleet.applied() == (now.revision,) * 3
+
+
+def _try_to_confirm(admin: Client) -> bool:
+    try:
+        admin.confirm()
+    except RolloutUndoneError:
+        return False
+    return True
+
+
 def test_a_second_admin_waits_for_the_end_of_a_rollout(session: Session, fleet: Fleet) -> None:
     """Every other commit is refused and names the rollout; so does one that was made on an older map."""
     before = Client(session).propose(fleet_map(1, 3))
@@ -317,6 +345,9 @@ def test_status_and_check_name_a_rollout(session: Session, fleet: Fleet, ctl: Ct
     assert sentence in ctl("status", expect=6).out
     assert sentence in ctl("check", expect=1).out
     assert sentence in ctl("rollout", "show").out
+    assert f"lunmapctl: note: {sentence}" in ctl("get").err
+    refused = ctl("host", "set", H, "alias=x", expect=4)
+    assert "the rollout of revision 2 is not over" in refused.err
     assert ctl("confirm").out == "committed revision 3\n"
     assert ctl("rollout", "show").out == "no rollout is under way\n"
 
