@@ -29,6 +29,7 @@ from lunmapd.client import (
 )
 from lunmapd.core.base.backings import Block
 from lunmapd.core.base.lunmap import Initiator, Lun, Lunmap, Map, Node, PortalGroup, Scope, Shared, Target
+from lunmapd.core.history.changes import Rollout
 from lunmapd.store.session.session import Session
 from lunmapd.store.tree.read import read_tree
 from lunmapd.store.tree.rollout import read_server_time, undo_rollout
@@ -275,6 +276,45 @@ def test_what_could_not_be_undone_at_once_is_not_tried(session: Session) -> None
     assert read_tree(session).revision == 1
 
 
+def test_a_trim_keeps_what_waiting_nodes_follow(session: Session, fleet: Fleet, tmp_path: Path) -> None:
+    """A node that waits reads the whole tree after it, and finds the revision before the rollout."""
+    admin = Client(session)
+    admin.apply(fleet_map(1, 4))
+    fleet.run()
+    admin.apply(fleet_map(1, 2), Note(first=("n1",)))
+    assert admin.trim(1).oldest == 2
+    fleet.restart("n2", tmp_path / "n2 again")
+    fleet.run("n2")
+    assert (fleet.shown()[1], fleet.applied()[1]) == ({"l1", "l4"}, 2)
+    admin.abort_rollout()
+    fleet.run()
+    assert fleet.shown() == ({"l1", "l4"},) * 3
+
+
+def test_a_restored_tree_has_no_rollout(session: Session, fleet: Fleet, tmp_path: Path) -> None:
+    """A backup that is restored during a rollout ends it; the next one is another one."""
+    admin = Client(session)
+    admin.backup(tmp_path / "lunmap.backup")
+    admin.apply(fleet_map(1, 2), Note(confirm_within=MINUTE))
+    undo_rollout(session, 0, _rollout(session), "n1")
+    admin.restore(tmp_path / "lunmap.backup", replaced=read_tree(session).cluster)
+    assert (read_tree(session).rollout, set(admin.read().lunmap.luns)) == (None, {"l1"})
+    assert admin.confirm() is not None
+    fleet.run()
+    made = admin.apply(fleet_map(1, 3), Note(confirm_within=MINUTE))
+    assert made is not None
+    assert read_tree(session).tried == made.revision
+    admin.confirm()
+    fleet.run()
+    assert fleet.shown() == ({"l1", "l3"},) * 3
+
+
+def _rollout(session: Session) -> Rollout:
+    rollout = read_tree(session).rollout
+    assert rollout is not None
+    return rollout
+
+
 def test_undoing_a_large_addition_needs_no_confirmation(session: Session, fleet: Fleet, clock: Clock) -> None:
     """All nodes had applied the map before it, so its Luns may go, however many they are."""
     Client(session).apply(fleet_map(*range(1, 12)), Note(confirm_within=MINUTE))
@@ -287,7 +327,7 @@ def test_undoing_a_large_addition_needs_no_confirmation(session: Session, fleet:
 def test_a_node_that_was_away_never_tries_an_overdue_revision(session: Session, fleet: Fleet) -> None:
     """It has the deadline by the servers' time at its first read, and undoes the revision instead."""
     Client(session).apply(fleet_map(1, 2), Note(confirm_within=1))
-    wait_until("the deadline", lambda: read_server_time(session, "n1") > began(session) + 1)
+    wait_until("the deadline", lambda: read_server_time(session, "n1") > _rollout(session).began + 1)
     fleet.run("n2")
     assert fleet.applied() == (1, 3, 1)
     assert fleet.shown() == ({"l1"},) * 3
@@ -297,13 +337,6 @@ def _others(admin: Client, proposal: Proposal) -> Iterator[Callable[[], object]]
     yield lambda: admin.apply(proposal)
     yield lambda: admin.override("session-drop", 60)
     yield lambda: admin.apply(fleet_map(1), Note(first=("n1",)))
-
-
-def began(session: Session) -> float:
-    """Return when the rollout under way was committed."""
-    rollout = read_tree(session).rollout
-    assert rollout is not None
-    return rollout.began
 
 
 def test_a_first_node_in_good_health_lets_the_others_follow(fleet: Fleet, ctl: Ctl, tmp_path: Path) -> None:
