@@ -29,6 +29,7 @@ from lunmapd.client import (
 )
 from lunmapd.core.base.backings import Block
 from lunmapd.core.base.lunmap import Initiator, Lun, Lunmap, Map, Node, PortalGroup, Scope, Shared, Target
+from lunmapd.core.base.messages import Message
 from lunmapd.core.history.changes import Rollout
 from lunmapd.store.session.session import Session
 from lunmapd.store.tree.read import read_tree
@@ -105,7 +106,9 @@ def fleet(connect: Connect, tmp_path: Path, clock: Clock, session: Session) -> F
     return made
 
 
-def test_an_unconfirmed_revision_is_undone(session: Session, fleet: Fleet, clock: Clock) -> None:
+def test_an_unconfirmed_revision_is_undone(
+    session: Session, fleet: Fleet, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
     """The first node that sees the deadline pass undoes it for all; the next commit writes that down."""
     admin = Client(session)
     admin.apply(fleet_map(1, 2), Note(confirm_within=MINUTE))
@@ -113,6 +116,10 @@ def test_an_unconfirmed_revision_is_undone(session: Session, fleet: Fleet, clock
     assert fleet.shown() == ({"l1", "l2"},) * 3
     clock.now += MINUTE + 1
     fleet.run("n2", "n1", "n3")
+    undoings = [each for each in caplog.records if each.__dict__.get("MESSAGE_ID") == Message.ROLLOUT_UNDONE]
+    assert [each.getMessage() for each in undoings] == [
+        "revision 2 was not confirmed within 60 s: all nodes follow revision 3, which undoes it"
+    ]
     assert fleet.shown() == ({"l1"},) * 3
     assert fleet.applied() == (3, 3, 3)
     assert set(admin.read().lunmap.luns) == {"l1"}

@@ -22,6 +22,7 @@ _SECTION = "section"
 _KINDS = {
     "base": "revisions",
     "expect_revision": "revisions",
+    "first": "nodes",
     "group": "groups",
     "groups": "groups",
     "host": "initiators",
