@@ -58,6 +58,12 @@ def test_a_lun_comes_grows_and_goes(ctl: Ctl) -> None:
         "lun grow db3 1GiB",
         "lun set db3 preferred=n2 attributes.is_nonrot=1",
     ]
+    (created,) = [
+        each["message"] for each in json.loads(ctl("log", "-o", "json").out) if "create" in each["message"]
+    ]
+    assert created == "lun create db3 /dev/vg0/db3 --target san --to host1 --to web,7,ro"
+    twice(ctl, "map db4 web --target san --rw")
+    assert json.loads(ctl("log", "-o", "json").out)[0]["message"] == "map db4 web --rw --target san"
     assert "db4 is mapped to host1, host2" in ctl("lun", "delete", "db4", expect=3).err
     out = twice(ctl, "lun delete db4 --unmap")
     assert "first, on host1, host2: end all use of db4" in out
