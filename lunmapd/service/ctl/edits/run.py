@@ -92,7 +92,7 @@ def commit_edit_by(
     """Edit the newest map as `commit_edit` does."""
     for attempt in range(1, _ATTEMPTS + 1):
         try:
-            _commit_once(client, edit, how, gone, find_losses)
+            commit_proposed(client, client.propose_edit(edit, how.note), how, gone, find_losses)
         except ConflictError:
             if attempt == _ATTEMPTS or how.note.expect is not None:
                 raise
@@ -100,10 +100,14 @@ def commit_edit_by(
             return
 
 
-def _commit_once(
-    client: Client, edit: EditMap, how: How, gone: tuple[Section, str] | None, find_losses: FindLosses
+def commit_proposed(
+    client: Client,
+    proposal: Proposal,
+    how: How,
+    gone: tuple[Section, str] | None = None,
+    find_losses: FindLosses = tuple,
 ) -> None:
-    proposal = client.propose_edit(edit, how.note)
+    """Show, ask, commit, and print what the hosts have to do, or only plan. `gone` is as in `commit_edit`."""
     duties = host_duties(proposal.before.lunmap, proposal.after)
     _warn_of_changes(proposal)
     losses = find_losses() if proposal.changes else ()
