@@ -540,10 +540,11 @@ class Client:
         return read_with_history(self._session, known)
 
     def wait_applied(self, revision: int, seconds: float, seen: SeeFleet | None = None) -> Fleet:
-        """Wait until every live node that may follow `revision` has applied it, at most `seconds`.
+        """Wait until every live node of the map that may follow `revision` has applied it.
 
-        `seen` is called with each state of the nodes that is read meanwhile. Raises NotAppliedError, and
-        RolloutUndoneError if `revision` is tried and was undone.
+        It waits at most `seconds`, and not for a node that is not in the newest map. `seen` is called
+        with each state of the nodes that is read meanwhile. Raises NotAppliedError, and RolloutUndoneError if
+        `revision` is tried and was undone.
         """
         from lunmapd.client.fleet import ignore_fleet, wait_applied
 

@@ -139,6 +139,14 @@ def test_a_host_is_not_disturbed_without_an_agreement(
     ctl("status")
 
 
+def test_a_removed_node_is_not_waited_for(session: Session, make_agent: AgentFactory, ctl: Ctl) -> None:
+    """It lives on and applies nothing, as it is not in the map."""
+    put_checked(session, mapped_luns(1, 2))
+    make_agent().run_cycle()
+    ctl("node", "remove", "n1", "--wait", "0", "--yes", "--allow-empty")
+    assert json.loads(ctl("status", "-o", "json", expect=6).out)["nodes"][0]["alive"]
+
+
 def test_groups_targets_and_nodes(ctl: Ctl) -> None:
     """A new node gets a tag, a new target port ids; what is in use does not go by accident."""
     ctl.apply(EXAMPLE, wait=None)

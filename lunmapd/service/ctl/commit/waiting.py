@@ -26,7 +26,7 @@ wait_option = click.option(
     "--wait",
     type=click.FloatRange(min=0),
     metavar="SECONDS",
-    help="Wait until every live node has applied the revision.",
+    help="Wait until every live node of the map has applied the revision.",
 )
 
 
