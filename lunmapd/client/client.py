@@ -68,7 +68,7 @@ class Note(Struct, frozen=True):
 
     With `first` or `confirm_within` the commit starts a rollout: only the nodes named in `first` follow the
     revision until `continue_rollout`, and a node undoes it unless it is confirmed within `confirm_within`
-    seconds.
+    seconds. With `confirm_removals` the removals of such a revision are confirmed by the commit.
     """
 
     message: str = ""
@@ -80,6 +80,7 @@ class Note(Struct, frozen=True):
     reuse_ids: tuple[str, ...] = ()
     first: tuple[str, ...] = ()
     confirm_within: int = 0
+    confirm_removals: bool = False
 
 
 NOTE = Note()
@@ -707,7 +708,8 @@ class Client:
         lunmap, revision = fleet.snapshot.lunmap, fleet.snapshot.revision
         _check_known(lunmap, note.first)
         alive = all(fleet.nodes[name].live for name in lunmap.nodes)
-        return Trial(note.first, note.confirm_within, revision if alive and not fleet.behind(revision) else 0)
+        applied = revision if alive and not fleet.behind(revision) else 0
+        return Trial(note.first, note.confirm_within, applied, note.confirm_removals)
 
 
 def _check_known(lunmap: Lunmap, nodes: tuple[str, ...]) -> None:

@@ -283,6 +283,21 @@ def test_what_could_not_be_undone_at_once_is_not_tried(session: Session) -> None
     assert read_tree(session).revision == 1
 
 
+def test_a_first_node_makes_a_mass_removal_that_was_agreed_to(
+    session: Session, fleet: Fleet, ctl: Ctl, tmp_path: Path
+) -> None:
+    """The agreement before the commit confirms it, since 'confirm' would end the rollout."""
+    Client(session).apply(fleet_map(*range(1, 12)))
+    fleet.run()
+    ctl("apply", "-f", _file(tmp_path, 1), "--replace", "--first", "n1", expect=6)
+    ctl("apply", "-f", _file(tmp_path, 1), "--replace", "--first", "n1", "--yes")
+    fleet.run()
+    assert (fleet.shown()[0], fleet.applied()) == ({"l1"}, (3, 2, 2))
+    ctl("rollout", "continue")
+    fleet.run()
+    assert fleet.shown() == ({"l1"},) * 3
+
+
 def test_a_trim_keeps_what_waiting_nodes_follow(session: Session, fleet: Fleet, tmp_path: Path) -> None:
     """A node that waits reads the whole tree after it, and finds the revision before the rollout."""
     admin = Client(session)
