@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bench import cold_apply, commits, full_read, latency, passes, resident, rules, start, status, watches
+from bench import (
+    cold_apply,
+    commits,
+    full_read,
+    latency,
+    passes,
+    resident,
+    rules,
+    start,
+    status,
+    verbs,
+    watches,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,4 +34,5 @@ FIGURES: Sequence[Figure] = (
     *status.FIGURES,
     *watches.FIGURES,
     *start.FIGURES,
+    *verbs.FIGURES,
 )
