@@ -94,7 +94,7 @@ def daemon(context: click.Context, config: Path, check_config: bool, once: bool,
 
     watch = portal_watch.PortalWatch(portal_watch.check_portals, partial(wakeup.notify, WakeCause.PORTAL))
     reads = backing_watch.BackingWatch(partial(wakeup.notify, WakeCause.BACKING))
-    with _agent(settings, session, process, _Checks(watch, reads)) as agent:
+    with _agent(settings, session, process, _Checks(watch, reads), is_single=once) as agent:
         if once:
             sys.exit(_exit_code(agent.run_cycle()))
         process.signals.listen()
@@ -153,7 +153,9 @@ def _metrics_listener(settings: Settings, connected: Callable[[], bool]) -> Iter
 
 
 @contextmanager
-def _agent(settings: Settings, session: Session, process: ProcessContext, checks: _Checks) -> Iterator[Agent]:
+def _agent(
+    settings: Settings, session: Session, process: ProcessContext, checks: _Checks, *, is_single: bool
+) -> Iterator[Agent]:
     """Yield the agent with all its parts, and close them in the opposite order."""
     policy = settings.policy()
     registration = Registration(session, settings.node, read_machine_id(), utc_now())
@@ -185,6 +187,7 @@ def _agent(settings: Settings, session: Session, process: ProcessContext, checks
                 portals=checks.portals,
                 reads=checks.reads,
                 describe=describe_device,
+                is_single=is_single,
             )
         finally:
             session.close()
