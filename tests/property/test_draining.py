@@ -1,4 +1,4 @@
-"""However hosts send commands, a drain ends in time; before that only hosts that have left lose their path."""
+"""However hosts send commands, a drain ends in time, and before that only hosts that have left lose paths."""
 
 from hypothesis import given
 from hypothesis import strategies as st
