@@ -17,12 +17,13 @@ from msgspec.structs import replace
 
 from lunmapd.clock import rfc3339
 from lunmapd.core.base.errors import InvalidInputError, LunmapdError, Problem
+from lunmapd.core.base.names import check_iscsi_name, check_name
 from lunmapd.core.base.text import first_of
 from lunmapd.core.history.changes import Allowance, Revision, diff_maps, split_path
 from lunmapd.store.session.credentials import ANONYMOUS, Credentials
 from lunmapd.store.session.session import DEFAULT_CHROOT, Session
 from lunmapd.store.tree.history import KEEP, check_released, map_at, read_revision, walk_revisions
-from lunmapd.store.tree.read import read_tree
+from lunmapd.store.tree.read import read_object, read_tree
 from lunmapd.store.tree.snapshot import effective_map, map_with_identities
 from lunmapd.store.tree.znodes import read_newest
 
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from lunmapd.client.first_nodes import FirstNodes
     from lunmapd.client.fleet import Fleet, SeeFleet
     from lunmapd.client.floating import GroupLine
-    from lunmapd.core.base.lunmap import Lunmap
+    from lunmapd.core.base.lunmap import Lunmap, Section
     from lunmapd.core.edits.maps import FreeNumbers
     from lunmapd.core.fleet.backing_differences import BackingDifference
     from lunmapd.core.fleet.only_ways import OnlyWay
@@ -183,6 +184,16 @@ class Client:
     def read(self) -> Snapshot:
         """Read the whole map."""
         return read_tree(self._session)
+
+    def read_object(self, section: Section, name: str) -> Snapshot:
+        """Read one object of the map, which may be missing; the Snapshot can have other objects, or none.
+
+        The cost depends on the map only if there is no such object, or while others commit.
+        """
+        # Any other text could be the path of another znode.
+        is_name = None in {check_name(name), check_iscsi_name(name)}
+        found = read_object(self._session, f"{section}/{name}") if is_name else None
+        return found or self.read()
 
     def newest(self) -> int:
         """Return the number of the newest revision."""

@@ -6,16 +6,23 @@ import threading
 import time
 import uuid
 from functools import partial
+from statistics import median
 from typing import TYPE_CHECKING
 
-from bench.figure import AtLeast, AtMost, Figure, Measured
+from msgspec.structs import replace
+
+from bench.figure import AtLeast, AtMost, Figure, Measured, times_bare
 from bench.tree import bare, ensemble, grown, lun_name, luns, terms, tree
 from lunmapd.store.commit.commit import commit, edit
+from lunmapd.store.commit.commit_options import commit_rules
+from lunmapd.store.commit.kept_rules import KeptRules
 from lunmapd.store.session.session import Session
 from lunmapd.store.tree.read import read_tree, refresh
 
 if TYPE_CHECKING:
     from kazoo.client import KazooClient
+
+    from lunmapd.store.tree.snapshot import Snapshot
 
 _COMMITS = 200
 _WRITERS = 20
@@ -66,6 +73,32 @@ def _writer(session: Session, name: str, count: int) -> None:
         known = refresh(session, known)
 
 
+def _large_and_small() -> Measured:
+    with ensemble(1) as servers, tree(servers) as large, tree(servers) as small:
+        for session, count in ((large, 10_000), (small, 100)):
+            commit(session, read_tree(session), luns(count), terms())
+        kept = {session: KeptRules() for session in (large, small)}
+        known = {session: read_tree(session) for session in (large, small)}
+        for session in (large, small) * 3:
+            known[session] = _one(session, known[session], kept[session])[0]
+        times: dict[Session, list[float]] = {large: [], small: []}
+        for session in (large, small) * _COMMITS:
+            known[session], seconds = _one(session, known[session], kept[session])
+            times[session].append(seconds)
+    return times_bare(
+        median(times[large]), median(times[small]), "beside: 100 Luns; from the second commit on"
+    )
+
+
+def _one(session: Session, known: Snapshot, kept: KeptRules) -> tuple[Snapshot, float]:
+    """Make one more commit; returns the map after it, and the seconds that both took."""
+    began = time.monotonic()
+    options = replace(terms(), check=commit_rules(kept=kept))
+    edit(session, known, partial(grown, name=lun_name(7)), options)
+    after = refresh(session, known)
+    return after, time.monotonic() - began
+
+
 def _multis(client: KazooClient) -> float:
     """Set head and a document, and create a record, as often."""
     for path in ("/head", "/document", "/records"):
@@ -86,6 +119,12 @@ FIGURES = (
         "the time of a commit by one writer, map of 100 Luns",
         AtMost(10.0),
         _alone,
+    ),
+    Figure(
+        "commit_10000_vs_100",
+        "a further commit of one program in a map of 10,000 Luns, beside one of 100",
+        AtMost(1.5),
+        _large_and_small,
     ),
     Figure("commits_20_writers_vs_1", "commits by 20 writers at the same time", AtLeast(0.2), _together),
 )

@@ -15,6 +15,7 @@ from bench import (
     rules,
     start,
     status,
+    verbs,
     watches,
 )
 
@@ -35,4 +36,5 @@ FIGURES: Sequence[Figure] = (
     *watches.FIGURES,
     *start.FIGURES,
     *floating.FIGURES,
+    *verbs.FIGURES,
 )

@@ -35,7 +35,7 @@ _TARGET = "iqn.2026-01.org.example:san"
 _CHANGED: Sequence[ObjectName] = (("luns", "l7"),)
 
 
-def _map(count: int) -> Lunmap:
+def map_of_hosts(count: int) -> Lunmap:
     """Return a map of `count` Luns, each mapped to one of the hosts through three nodes."""
     hosts = [f"iqn.2026-01.org.example:host{number}" for number in range(-(-count // _LUNS_OF_A_HOST))]
     return Lunmap(
@@ -57,7 +57,7 @@ def _lun(number: int, host: str) -> Lun:
 
 def _times(count: int) -> tuple[float, float]:
     """Return the shortest processor times, in seconds, of checking one changed Lun, and the whole map."""
-    before = _map(count)
+    before = map_of_hosts(count)
     lun = replace(before.luns["l7"], backing=Block("/dev/vg/other"))
     after = replace(before, luns={**before.luns, "l7": lun})
     index = RuleIndex(before)

@@ -2,10 +2,14 @@
 
 from typing import Any
 
+import pytest
+import yaml
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from lunmapd.core.base.errors import Place
+from lunmapd.core.base.lunmap import Lunmap
+from lunmapd.core.map import mapfile
 from lunmapd.core.map.mapfile import show_map
 from lunmapd.core.map.plain_text import NotPlainError, lines_of, read_plain
 from lunmapd.core.map.source import YamlSource
@@ -110,7 +114,7 @@ def test_any_text_has_the_same_values(text: str) -> None:
 
 
 @given(lunmaps(), st.data())
-def test_an_edited_map_file_has_the_same_values(lunmap: Any, data: st.DataObject) -> None:
+def test_an_edited_map_file_has_the_same_values(lunmap: Lunmap, data: st.DataObject) -> None:
     """A map file in which a few characters are replaced is read alike by both."""
     text = show_map(lunmap)
     for _ in range(data.draw(st.integers(0, 3))):
@@ -121,7 +125,18 @@ def test_an_edited_map_file_has_the_same_values(lunmap: Any, data: st.DataObject
 
 
 @given(lunmaps())
-def test_a_map_file_is_read_by_libyaml(lunmap: Any) -> None:
+def test_libyaml_writes_what_pyyaml_writes(lunmap: Lunmap) -> None:
+    """The text of a map is that of PyYAML's own writer, in parts and by libyaml."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(mapfile, "_PART", 2)
+        text = show_map(lunmap)
+        patch.delattr(yaml, "CSafeDumper")
+        patch.setattr(mapfile, "_PART", 1000)
+        assert text == show_map(lunmap)
+
+
+@given(lunmaps())
+def test_a_map_file_is_read_by_libyaml(lunmap: Lunmap) -> None:
     """A file that this program prints is left to no slower parser."""
     text = show_map(lunmap)
     assert (read_plain(text), lines_of(text)) == by_nodes(text)

@@ -72,6 +72,7 @@ class AgentFactory:
         reads: BackingChecks | None = None,
         targetctl: Targetctl | None = None,
         describe: DescribeDevice = describe_nothing,
+        is_single: bool = False,
         **clocks: Clock,
     ) -> Agent:
         """Start a daemon; `clocks` are those of Follower, the monotonic one is that of Agent too."""
@@ -104,6 +105,7 @@ class AgentFactory:
             portals=portals,
             reads=reads,
             describe=describe,
+            is_single=is_single,
         )
 
     def serves(self, lunmap: Lunmap) -> bool:

@@ -70,10 +70,12 @@ class Agent:
         reads: BackingChecks | None = None,
         describe: DescribeDevice = describe_nothing,
         floating: FloatingGroups | None = None,
+        is_single: bool = False,
     ) -> None:
         """Prepare; nothing is read or written before `run_cycle`.
 
-        `now` is a monotonic clock, in seconds. `describe` describes an opened block device.
+        `now` is a monotonic clock, in seconds. `describe` describes an opened block device. `is_single`:
+        there is only one cycle, so a drain waits for no host.
         """
         self._registration = registration
         self._follower = follower
@@ -95,7 +97,7 @@ class Agent:
         self._backings = BackingReporter(describe)
         self._written_result: PassResult | None = None
         self._refusals = Refusals()
-        self._drain = DrainWatch(now=now)
+        self._drain = None if is_single else DrainWatch(now=now)
         self._now = now
         self.status = first_status(registration.boot, utc_now())
 
@@ -368,6 +370,6 @@ class Agent:
             deferrals=tuple(starmap(Deferral, self._state.schedule.deferrals())),
             portals=dict(self._portals.problems()),
             unread=dict(self._reads.problems()),
-            drain=self._drain.progress,
+            drain=None if self._drain is None else self._drain.progress,
             emptied=() if addresses is None else tuple(starmap(Emptied, addresses.emptied.items())),
         )

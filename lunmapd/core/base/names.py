@@ -37,6 +37,7 @@ _NAA_DIGITS = 25
 _MAX_DESCRIPTOR = 255  # its length is one byte (SPC-4, section 7.8.6)
 _SERIAL = re.compile(r"[0-9A-Za-z._-]{1,253}")
 _HEX_DIGIT = re.compile(r"[0-9A-Fa-f]")
+_NO_HEX_DIGIT = re.compile(r"[^0-9a-f]")
 # LIO splits its control string at ',' (drivers/target/target_core_file.c, fd_set_configfs_dev_params).
 _WORD = re.compile(r"[!-~]{1,255}")
 _USER_CONFIG = re.compile(r"[A-Za-z0-9_-]+/[^\s,:\0]+")
@@ -170,7 +171,7 @@ def naa(serial: str) -> str:
     It is `6`, the company id 001405, then the first 25 hex digits of the serial, padded with zeros. Other
     characters are skipped (drivers/target/target_core_spc.c, spc_gen_naa_6h_vendor_specific).
     """
-    digits = re.sub(r"[^0-9a-f]", "", serial.lower())[:_NAA_DIGITS]
+    digits = _NO_HEX_DIGIT.sub("", serial.lower())[:_NAA_DIGITS]
     return "6001405" + digits.ljust(_NAA_DIGITS, "0")
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 
 from lunmapd.core.base.errors import InvalidInputError, Place, Problem
-from lunmapd.core.base.lunmap import SECTIONS, Document, Lunmap, Section
+from lunmapd.core.base.lunmap import SECTIONS, Document, Lun, Lunmap, Section
 from lunmapd.core.base.names import parse_portal
 from lunmapd.core.base.plain_values import FormProblem, read_values
 from lunmapd.core.history.changes import build_map
@@ -20,6 +20,7 @@ _SIZE = re.compile(r"(\d{1,20})\s*([KMGTP]i?)?B?", re.IGNORECASE)
 SIZE_PATTERN = r"^\s*[0-9]{1,20}\s*([KMGTPkmgtp][Ii]?)?[Bb]?\s*$"
 """The texts that `parse_size` accepts, for the JSON Schema, which knows no flags."""
 _EXPONENT = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4, "p": 5}
+_PART = 500  # objects
 _UNITS = ("PiB", "TiB", "GiB", "MiB", "KiB")
 
 
@@ -180,14 +181,31 @@ def _portal(text: Any) -> Any:
 
 def show_map(lunmap: Lunmap, only: Sequence[Section] = tuple(SECTIONS)) -> str:
     """Return a map, or some of its sections, as YAML; `parse_map` is the inverse."""
+    return "".join(_show_section(section, lunmap.section(section)) for section in only)
+
+
+def _show_section(section: Section, members: Mapping[str, Document]) -> str:
+    """Return a section as YAML, written in parts: the whole text would need a node for each of its values."""
     import yaml  # noqa: PLC0415 - most verbs show no map
 
-    sections = {section: _plain(lunmap.section(section)) for section in only}
-    for lun in sections.get("luns", {}).values():
-        if "size" in lun:
-            lun["size"] = show_size(lun["size"])
-    return str(yaml.safe_dump(sections, sort_keys=False, width=110))
+    dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+    names = sorted(members)
+    parts = [names[start : start + _PART] for start in range(0, len(names), _PART)] or [names]
+    texts = (
+        yaml.dump(
+            {section: {name: _plain(members[name]) for name in part}},
+            Dumper=dumper,
+            sort_keys=False,
+            width=110,
+        )
+        for part in parts
+    )
+    # Each part begins with the line of the section.
+    return next(texts) + "".join(text.partition("\n")[2] for text in texts)
 
 
-def _plain(members: Mapping[str, Document]) -> dict[str, Any]:
-    return {name: msgspec.to_builtins(members[name]) for name in sorted(members)}
+def _plain(document: Document) -> Any:
+    plain = msgspec.to_builtins(document)
+    if isinstance(document, Lun) and "size" in plain:
+        plain["size"] = show_size(plain["size"])
+    return plain

@@ -61,6 +61,18 @@ def touched_luns(befores: Sequence[Lunmap], after: Lunmap) -> set[str]:
     return names & after.luns.keys()
 
 
+def stays_mapped(befores: Sequence[Lunmap], after: Lunmap, name: str) -> bool:
+    """Return whether a Lun of `after` is mapped with its identifier in each current map too, under its name.
+
+    `moved_sources` leaves such a Lun to `rules.sources`.
+    """
+    now = after.luns[name]
+    return bool(now.maps) and all(
+        (was := before.luns.get(name)) is not None and was.maps and naa(was.serial) == naa(now.serial)
+        for before in befores
+    )
+
+
 def current_mappings(
     befores: Sequence[Lunmap], naas: AbstractSet[str], revision: int
 ) -> dict[str, LastMapping]:

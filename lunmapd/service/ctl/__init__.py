@@ -3,8 +3,11 @@
 Each module holds one group of verbs; `cli` holds the click group, and `start` lists the verbs.
 """
 
+import gc
 import signal
 from typing import NoReturn
+
+_MANY_OBJECTS = 100_000
 
 
 def main() -> NoReturn:
@@ -21,4 +24,6 @@ def main() -> NoReturn:
 
     if before is signal.default_int_handler:
         raise_interrupts()
+    # A map has no cycles: the collector would walk a large one again and again while it is made.
+    gc.set_threshold(_MANY_OBJECTS)
     run_command("lunmapctl", ctl)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import click
 
+from lunmapd.client import Client, Snapshot
 from lunmapd.core.base.lunmap import SECTIONS, Section
 from lunmapd.core.base.text import nearest, suggestion
 from lunmapd.core.map.short_names import FULL_NAMES
@@ -53,7 +54,7 @@ def get(
     _check_table(section, output, sort)
     with connection.client() as client:
         fleet = client.fleet() if output in _LISTS and section in {None, "luns"} else None
-        snapshot = client.read() if fleet is None else fleet.snapshot
+        snapshot = _read(client, section, name, output) if fleet is None else fleet.snapshot
     for path, reason in snapshot.unreadable.items():
         echo(f"lunmapctl: warning: {path} can't be read: {reason}", err=True)
     echo(*rollout_note(snapshot), err=True)
@@ -71,6 +72,13 @@ def get(
         echo_json(document | {part: selected.section(part) for part in sections})
     else:
         echo(*map_text(snapshot, section, name).removesuffix("\n").split("\n"))
+
+
+def _read(client: Client, section: Section | None, name: str | None, output: str) -> Snapshot:
+    """Read the map; of one object that is not for a table only the object."""
+    if section is None or name is None or output in _LISTS:
+        return client.read()
+    return client.read_object(section, name)
 
 
 def _check_table(section: Section | None, output: str, sort: str | None) -> None:

@@ -4,7 +4,7 @@ import faulthandler
 import sys
 from collections.abc import Callable, Iterator
 from collections.abc import Set as AbstractSet
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -97,7 +97,7 @@ def daemon(context: click.Context, config: Path, check_config: bool, once: bool,
     watch = portal_watch.PortalWatch(portal_watch.check_portals, partial(wakeup.notify, WakeCause.PORTAL))
     reads = backing_watch.BackingWatch(partial(wakeup.notify, WakeCause.BACKING))
     changed = partial(wakeup.notify, WakeCause.LEASE)
-    with _agent(settings, session, process, _Checks(watch, reads, changed)) as agent:
+    with _agent(settings, session, process, _Checks(watch, reads, changed), is_single=once) as agent:
         if once:
             sys.exit(_exit_code(agent.run_cycle()))
         process.signals.listen()
@@ -157,7 +157,9 @@ def _metrics_listener(settings: Settings, connected: Callable[[], bool]) -> Iter
 
 
 @contextmanager
-def _agent(settings: Settings, session: Session, process: ProcessContext, checks: _Checks) -> Iterator[Agent]:
+def _agent(
+    settings: Settings, session: Session, process: ProcessContext, checks: _Checks, *, is_single: bool
+) -> Iterator[Agent]:
     """Yield the agent with all its parts, and close them in the opposite order."""
     policy = settings.policy()
     registration = Registration(session, settings.node, read_machine_id(), utc_now())
@@ -181,7 +183,8 @@ def _agent(settings: Settings, session: Session, process: ProcessContext, checks
         me = Identity(settings.node, registration.boot)
         try:
             session.start()
-            with followed_groups(session, me, directory, checks.owner_changed) as groups:
+            followed = followed_groups(session, me, directory, checks.owner_changed)
+            with nullcontext() if is_single else followed as groups:
                 yield Agent(
                     registration,
                     follower,
@@ -192,6 +195,7 @@ def _agent(settings: Settings, session: Session, process: ProcessContext, checks
                     reads=checks.reads,
                     describe=describe_device,
                     floating=groups,
+                    is_single=is_single,
                 )
         finally:
             session.close()

@@ -1,27 +1,38 @@
 """The znodes of floating portal groups that a map needs."""
 
-from collections.abc import Iterator
+import logging
+from collections.abc import Iterator, Mapping
 
 from msgspec.structs import replace
 
 from lunmapd.core.base.access import FLOATING, AclEntries, acl_at
 from lunmapd.core.base.lunmap import GroupId, Lunmap, floating_groups
 from lunmapd.store.session import paths
+from lunmapd.store.session.errors import StoreError
 from lunmapd.store.session.session import Session
 from lunmapd.store.tree.acl import read_acls, request_set_acls
 from lunmapd.store.tree.floating import with_owners
 from lunmapd.store.tree.roles import create_znode, read_roles
 
+_log = logging.getLogger(__name__)
+
 
 def keep_leases(session: Session, lunmap: Lunmap) -> None:
     """Create the missing znodes of the groups of a map, and set the ACLs that differ from their lists.
 
-    A later commit completes the work of one that was interrupted. Nothing is deleted: a lease that was
-    deleted could be taken by another node while its owner still has the address.
+    The map is committed already, so an error is only logged. A later commit completes the work. Nothing is
+    deleted: a lease that was deleted could be taken by another node while its owner still has the address.
     """
     lists = {GroupId(iqn, name): group.nodes for iqn, name, group in floating_groups(lunmap)}
     if not lists:
         return
+    try:
+        _keep_all(session, lists)
+    except StoreError as error:
+        _log.warning("the znodes of floating groups were not all made, another commit makes them: %s", error)
+
+
+def _keep_all(session: Session, lists: Mapping[GroupId, tuple[str, ...]]) -> None:
     roles = read_roles(session)
     roles = replace(roles, groups={**roles.groups, **with_owners(session, lists)})
     wanted = [path for group, nodes in lists.items() for path in _paths(group, nodes)]

@@ -7,6 +7,7 @@ from lunmapd.core.map.serials import (
     current_mappings,
     last_mappings,
     moved_sources,
+    stays_mapped,
     touched_luns,
     unmapped_and_kept,
 )
@@ -21,7 +22,9 @@ def problems_of_serials(session: Session, step: MapStep) -> tuple[Problem, ...]:
     The history is read only for a serial that the current maps lack, unless it was chosen for this commit,
     and for an unmapped Lun that gets another path.
     """
-    names = touched_luns(step.befores, step.after)
+    touched = touched_luns(step.befores, step.after)
+    # Most commits change Luns that stay mapped: the identifiers of all others are not needed then.
+    names = {name for name in touched if not stays_mapped(step.befores, step.after, name)}
     naas = {naa(step.after.luns[name].serial) for name in names}
     former = current_mappings(step.befores, naas, step.revision)
     kept = unmapped_and_kept(step.befores, step.after, names)

@@ -42,6 +42,7 @@ from lunmapd.store.tree.znodes import (
     read_many_permitted,
     read_revisions,
     read_top,
+    read_znodes,
     request_children,
     sync,
 )
@@ -71,6 +72,21 @@ def read_base(session: Session) -> Snapshot:
     Raises as `read_tree` does.
     """
     return _read_at(session, base_head, EMPTY_MAP)
+
+
+def read_object(session: Session, path: str) -> Snapshot | None:
+    """Read one object of the map, such as `luns/db1`; the Snapshot has no other, so its digest is not head's.
+
+    None if there is no such object, or if only a whole read shows how it is in a released revision: while a
+    large commit is under way, or other clients commit. Raises the errors of `read_top`, NotPermittedError.
+    """
+    sync(session)
+    top = read_top(session)
+    (raw,) = read_znodes(session, (path,))
+    if raw is None or top.head.staged is not None or read_top(session) != top:
+        return None
+    check_recorded(session, top.head)
+    return assemble(top.meta, top.head, top.version, {path: raw})
 
 
 def read_tip(session: Session) -> Snapshot:

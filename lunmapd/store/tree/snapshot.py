@@ -239,7 +239,9 @@ def advance(known: Snapshot, head: Head, head_version: int, revisions: Iterable[
     value = patch_map_digest(int(known.digest, 16), changes)
     if show_digest(value) != head.digest:
         return None
-    changed = {change.path for change in changes}
+    versions = dict(known.versions)
+    for change in changes:
+        versions.pop(change.path, None)
     return replace(
         known,
         revision=head.revision,
@@ -247,7 +249,7 @@ def advance(known: Snapshot, head: Head, head_version: int, revisions: Iterable[
         head_digest=head.digest,
         head_version=head_version,
         lunmap=patch_map(known.lunmap, changes),
-        versions={path: version for path, version in known.versions.items() if path not in changed},
+        versions=versions,
         confirmed=head.confirmed,
         staged=head.staged,
         allowance=head.allowance,

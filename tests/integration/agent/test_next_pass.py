@@ -28,7 +28,7 @@ from lunmapd.service.keyfile import read_keys
 from lunmapd.store.session.errors import NodeNameTakenError
 from lunmapd.store.session.session import Session
 from support import small_map
-from support.agents import MAP, NOWHERE, SELF, AgentFactory, H, T, confirm, mapped_luns, put_checked
+from support.agents import MAP, NOWHERE, SELF, AgentFactory, H, T, confirm, is_open, mapped_luns, put_checked
 from support.relay import Relay
 from support.sessions import Connect
 
@@ -226,6 +226,16 @@ def test_a_drain_is_planned_as_far_as_the_daemon_has_come(
     kernel.done.clear()
     agent.run_cycle()
     assert executed(left) == done(kernel) == [("delete", f"enabled {T} 1")]
+
+
+def test_a_single_pass_waits_for_no_host(session: Session, make_agent: AgentFactory) -> None:
+    """`lunmapd --once` drains the node at once: nothing would look again."""
+    put_checked(session, SHARED)
+    make_agent(is_single=True).run_cycle()
+    make_agent.kernel.log_in(T, H)
+    put_checked(session, small_map.drained(SHARED, "n1"))
+    assert make_agent(is_single=True).run_cycle().converged
+    assert not is_open(make_agent.kernel)
 
 
 def test_drift_is_planned_across_a_change_of_the_map(

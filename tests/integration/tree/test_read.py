@@ -20,7 +20,7 @@ from lunmapd.store.session.errors import (
     WentBackError,
 )
 from lunmapd.store.session.session import Session
-from lunmapd.store.tree.read import MAX_DELTAS, read_tree, refresh
+from lunmapd.store.tree.read import MAX_DELTAS, read_object, read_tree, refresh
 from lunmapd.store.tree.snapshot import SCHEMA, Meta, Raw, Snapshot
 from lunmapd.store.tree.znodes import read_many, read_newest, read_znodes
 from lunmapd.store.upkeep.init import initialise
@@ -60,6 +60,32 @@ def test_many_znodes_are_read_as_each_by_itself(session: Session) -> None:
     assert found == read_znodes(session, wanted)
     assert (found[0], found[300]) == (None, None)
     assert (found[7], found[8]) == (Raw(encode(lun(7, 5 * GIB)), 1), Raw(b"", 1))
+
+
+def test_one_object_is_read_as_it_is(session: Session) -> None:
+    """One object is read with the newest revision, also if it was edited out of band or can't be decoded."""
+    put(session, luns(1, 2))
+    put(session, luns(1, 2, 3))
+    with PlainClient(session) as shell:
+        shell.set("luns/l1", encode(lun(1, 5 * GIB)))
+        shell.set("luns/l2", b"{")
+    found = read_object(session, "luns/l1")
+    assert found is not None
+    assert (found.revision, list(found.lunmap.luns)) == (2, ["l1"])
+    assert found.lunmap.luns["l1"].size == 5 * GIB
+    assert (garbage := read_object(session, "luns/l2")) is not None
+    assert set(garbage.unreadable) == {"luns/l2"}
+    assert read_object(session, "luns/l9") is None
+
+
+def test_a_part_of_a_large_commit_is_not_read(session: Session) -> None:
+    """While a large commit is under way, only a full read shows an object as it was released."""
+    put(session, luns(1))
+    released = read_tree(session)
+    with PlainClient(session) as shell:
+        staged = Head(1, released.head_digest, staged=Staged(2, "", "", "", ""))
+        shell.set("head", encode(staged))
+    assert read_object(session, "luns/l1") is None
 
 
 def test_edits_around_the_tools_are_found(session: Session) -> None:

@@ -2,13 +2,13 @@
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
-from lunmapd.core.base.errors import Place, Problem
+from lunmapd.core.base.errors import Place, Problem, show_place
 from lunmapd.core.base.text import nearest, suggestion
 
 _MAX_COMPARED = 64
 
-UniqueValue = tuple[object, Place, str]
-"""A value that only one object may have, its place, and the object in words."""
+UniqueValue = tuple[object, Place, int]
+"""A value that only one object may have, its place, and how many steps of the place name the object."""
 
 
 def check_text(place: Place, checker: Callable[[str], str | None], value: str) -> Iterator[Problem]:
@@ -40,9 +40,10 @@ def check_repeated(place: Place, what: str, values: Sequence[str]) -> Iterator[P
 
 def check_clashes(claims: Iterable[UniqueValue], sentence: str) -> Iterator[Problem]:
     """Report each second use of a value."""
-    first: dict[object, str] = {}
-    for value, place, who in claims:
+    first: dict[object, tuple[Place, int]] = {}
+    for value, place, steps in claims:
         if value in first:
-            yield Problem(place, f"{sentence} {first[value]}")
+            other, length = first[value]
+            yield Problem(place, f"{sentence} {show_place(other[:length])}")
         else:
-            first[value] = who
+            first[value] = place, steps

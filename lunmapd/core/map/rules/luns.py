@@ -22,8 +22,10 @@ def check_luns(lunmap: Lunmap) -> Iterator[Problem]:
     """Check every Lun."""
     for name, lun in lunmap.luns.items():
         place: Place = ("luns", name)
-        yield from check_text(place, names.check_name, name)
-        yield from check_text((*place, "serial"), names.check_serial, lun.serial)
+        if sentence := names.check_name(name):
+            yield Problem(place, sentence)
+        if sentence := names.check_serial(lun.serial):
+            yield Problem((*place, "serial"), sentence)
         yield from _backing(lunmap, (*place, "backing"), lun.backing)
         yield from _size(place, lun)
         yield from _inquiry(place, lun)
@@ -147,7 +149,9 @@ def _inquiry(place: Place, lun: Lun) -> Iterator[Problem]:
         ("vendor", lun.vendor, names.MAX_VENDOR),
         ("product", lun.product, names.MAX_PRODUCT),
     ):
-        if text and plugin_of(lun.backing).own_inquiry:
+        if not text:
+            continue
+        if plugin_of(lun.backing).own_inquiry:
             kind = lun.backing.__struct_config__.tag
             yield Problem(
                 (*place, field), f"a {kind} Lun has the INQUIRY data of its device: omit this field"
@@ -171,6 +175,8 @@ def _attributes(place: Place, lun: Lun) -> Iterator[Problem]:
 
 
 def _nodes(lunmap: Lunmap, place: Place, lun: Lun) -> Iterator[Problem]:
+    if not (lun.nodes or lun.preferred or isinstance(lun.backing, RamDisk)):
+        return
     yield from check_repeated((*place, "nodes"), "node", lun.nodes)
     serving = serving_nodes(lunmap, lun)
     for index, node in enumerate(lun.nodes):

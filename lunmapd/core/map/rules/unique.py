@@ -28,14 +28,14 @@ def check_unique(lunmap: Lunmap) -> Iterator[Problem]:
 def _naas(lunmap: Lunmap) -> Iterator[UniqueValue]:
     for name, lun in lunmap.luns.items():
         if names.check_serial(lun.serial) is None:
-            yield names.naa(lun.serial), ("luns", name, "serial"), f"luns[{name}]"
+            yield names.naa(lun.serial), ("luns", name, "serial"), 2
 
 
 def _sources(lunmap: Lunmap) -> Iterator[UniqueValue]:
     for name, lun in lunmap.luns.items():
         if not isinstance(lun.backing, RamDisk):
             place: Place = ("luns", name, "backing", source_field(lun.backing))
-            yield source(lun.backing), place, f"luns[{name}]"
+            yield source(lun.backing), place, 2
 
 
 def _sources_on_nodes(lunmap: Lunmap) -> Iterator[UniqueValue]:
@@ -51,24 +51,22 @@ def _sources_on_nodes(lunmap: Lunmap) -> Iterator[UniqueValue]:
         for node in special.intersection(reporting_nodes(lunmap, lun)):
             path = source_on(lun, node, lunmap.nodes[node])
             if path:
-                yield (node, path), ("luns", name, "backing", "overrides", node), f"luns[{name}]"
+                yield (node, path), ("luns", name, "backing", "overrides", node), 2
 
 
 def _tags(lunmap: Lunmap) -> Iterator[UniqueValue]:
     for name, node in lunmap.nodes.items():
-        yield node.tpg_tag, ("nodes", name, "tpg_tag"), f"nodes[{name}]"
+        yield node.tpg_tag, ("nodes", name, "tpg_tag"), 2
     for iqn, name, group in floating_groups(lunmap):
-        place: Place = ("targets", iqn, "floating", name, "tpg_tag")
-        yield group.tpg_tag, place, f"targets[{iqn}].floating.{name}"
+        yield group.tpg_tag, ("targets", iqn, "floating", name, "tpg_tag"), 4
 
 
 def _port_ids(lunmap: Lunmap) -> Iterator[UniqueValue]:
     for iqn, target in lunmap.targets.items():
         for name, group in target.nodes.items():
-            yield group.port_id, ("targets", iqn, "nodes", name, "port_id"), f"targets[{iqn}].nodes.{name}"
+            yield group.port_id, ("targets", iqn, "nodes", name, "port_id"), 4
     for iqn, name, floating in floating_groups(lunmap):
-        place: Place = ("targets", iqn, "floating", name, "port_id")
-        yield floating.port_id, place, f"targets[{iqn}].floating.{name}"
+        yield floating.port_id, ("targets", iqn, "floating", name, "port_id"), 4
 
 
 def _addresses(lunmap: Lunmap) -> Iterator[UniqueValue]:
@@ -79,7 +77,7 @@ def _addresses(lunmap: Lunmap) -> Iterator[UniqueValue]:
         first = {portal: (field, index) for field, index, portal in reversed(own)}
         for portal, (field, index) in first.items():
             if not names.is_every_address(portal):
-                yield portal, ("nodes", name, field, index), f"nodes[{name}]"
+                yield portal, ("nodes", name, field, index), 2
 
 
 def _numbers(lunmap: Lunmap) -> Iterator[UniqueValue]:
@@ -87,7 +85,7 @@ def _numbers(lunmap: Lunmap) -> Iterator[UniqueValue]:
         for index, entry in enumerate(lun.maps):
             for initiator in dict.fromkeys(initiators_of(lunmap, entry)):
                 value = (entry.target, initiator, entry.lun)
-                yield value, ("luns", name, "maps", index, "lun"), f"luns[{name}].maps[{index}]"
+                yield value, ("luns", name, "maps", index, "lun"), 4
 
 
 def _mappings(lunmap: Lunmap) -> Iterator[UniqueValue]:
@@ -95,4 +93,4 @@ def _mappings(lunmap: Lunmap) -> Iterator[UniqueValue]:
         for index, entry in enumerate(lun.maps):
             for initiator in dict.fromkeys(initiators_of(lunmap, entry)):
                 value = (name, entry.target, initiator)
-                yield value, ("luns", name, "maps", index), f"luns[{name}].maps[{index}]"
+                yield value, ("luns", name, "maps", index), 4

@@ -12,6 +12,7 @@ from lunmapd.core.base.errors import Exit
 from lunmapd.core.base.lunmap import Section
 from lunmapd.core.base.text import nearest, suggestion
 from lunmapd.core.edits.maps import FreeNumbers
+from lunmapd.core.forecast.reduce import reduce_maps
 from lunmapd.core.map.rules import map_warnings
 from lunmapd.core.map.short_names import last_part
 from lunmapd.service.cli import output_option
@@ -108,8 +109,10 @@ def commit_proposed(
     find_losses: FindLosses = tuple,
 ) -> None:
     """Show, ask, commit, and print what the hosts have to do, or only plan. `gone` is as in `commit_edit`."""
-    duties = host_duties(proposal.before.lunmap, proposal.after)
-    _warn_of_changes(proposal)
+    # Unchanged Luns need nothing of hosts, and have no new warnings.
+    before, after = reduce_maps(proposal.before.lunmap, proposal.after)
+    duties = host_duties(before, after)
+    _warn_of_changes(proposal, after)
     losses = find_losses() if proposal.changes else ()
     if is_planning():
         _show_plan(client, proposal, how, duties, losses)
@@ -148,9 +151,9 @@ def _show_plan(
         sys.exit(Exit.DEGRADED)
 
 
-def _warn_of_changes(proposal: Proposal) -> None:
-    """Print the warnings of the objects that the edit changes."""
+def _warn_of_changes(proposal: Proposal, after: Lunmap) -> None:
+    """Print the warnings of the objects that the edit changes; `after` has all of them."""
     changed = {change.path for change in proposal.changes}
-    for warning in map_warnings(proposal.after):
+    for warning in map_warnings(after):
         if "/".join(map(str, warning.place[:2])) in changed:
             echo(f"lunmapctl: warning: {warning}", err=True)

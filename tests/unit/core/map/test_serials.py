@@ -12,6 +12,7 @@ from lunmapd.core.map.serials import (
     current_mappings,
     last_mappings,
     moved_sources,
+    stays_mapped,
     touched_luns,
     unmapped_and_kept,
 )
@@ -36,7 +37,7 @@ def problems(*maps: Lunmap, rebacking: frozenset[str] = frozenset()) -> list[str
         for number, each in enumerate(earlier, 1)
     ]
     now = (earlier[-1],)
-    names = touched_luns(now, after)
+    names = {name for name in touched_luns(now, after) if not stays_mapped(now, after, name)}
     naas = {naa(after.luns[name].serial) for name in names}
     former = current_mappings(now, naas, len(earlier))
     unknown = naas - former.keys() - unmapped_and_kept(now, after, names)

@@ -2,19 +2,34 @@
 
 import json
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
-from click.testing import CliRunner, Result
 
+from lab.wait import PATIENCE
 from lunmapd.core.map.mapfile import parse_map
-from lunmapd.service.ctl.cli import ctl
 from support.foreign_files import CRM, H1, IQN, PASSWORD, ceph_document
+from support.preloaded import run_lunmapctl
 from support.saveconfigs import HOST, A, acl, saved, target
 
 
-def convert(*arguments: object) -> Result:
+class Ended(NamedTuple):
+    """How the command ended."""
+
+    exit_code: int
+    stdout: str
+    stderr: str
+
+    @property
+    def output(self) -> str:
+        """All that it printed."""
+        return self.stdout + self.stderr
+
+
+def convert(*arguments: object) -> Ended:
     """Run the command where there is no settings file."""
-    return CliRunner().invoke(ctl, ["--config", "/nonexistent", "convert", *map(str, arguments)])
+    words = ["--config", "/nonexistent", "convert", *map(str, arguments)]
+    return Ended(*run_lunmapctl(words, None, PATIENCE))
 
 
 @pytest.fixture
@@ -84,8 +99,7 @@ def test_there_is_never_an_empty_map(tmp_path: Path) -> None:
     done = convert("--from", "pacemaker", file)
     assert done.stdout == ""
     assert "a is served by tgt" in done.stderr
-    assert done.exception is not None
-    assert getattr(done.exception, "exit_code", None) == 6
+    assert done.exit_code == 6
 
 
 @pytest.mark.parametrize(
@@ -103,4 +117,4 @@ def test_a_file_that_cannot_be_read_is_invalid(tmp_path: Path, content: bytes | 
     file = tmp_path / "file"
     if content is not None:
         file.write_bytes(content)
-    assert getattr(convert(file).exception, "exit_code", None) == 3
+    assert convert(file).exit_code == 3

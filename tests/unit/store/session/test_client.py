@@ -30,7 +30,7 @@ def test_no_request_is_logged(caplog: pytest.LogCaptureFixture) -> None:
 def test_events_and_states_are_logged(caplog: pytest.LogCaptureFixture) -> None:
     """Lines about the connection stay, at level debug."""
     kazoo = client().logger
-    with caplog.at_level(logging.DEBUG):
+    with caplog.at_level(logging.DEBUG), caplog.at_level(logging.DEBUG, "kazoo"):
         kazoo.debug("Received EVENT: %s", "head changed")
         kazoo.info("Zookeeper connection lost")
     assert len(caplog.records) == 2
