@@ -69,7 +69,7 @@ class Note(Struct, frozen=True):
 
     With `first` or `confirm_within` the commit starts a rollout: only the nodes named in `first` follow the
     revision until `continue_rollout`, and a node undoes it unless it is confirmed within `confirm_within`
-    seconds.
+    seconds. With `confirm_removals` the removals of such a revision are confirmed by the commit.
     """
 
     message: str = ""
@@ -81,6 +81,7 @@ class Note(Struct, frozen=True):
     reuse_ids: tuple[str, ...] = ()
     first: tuple[str, ...] = ()
     confirm_within: int = 0
+    confirm_removals: bool = False
 
 
 NOTE = Note()
@@ -544,10 +545,11 @@ class Client:
         return read_with_history(self._session, known)
 
     def wait_applied(self, revision: int, seconds: float, seen: SeeFleet | None = None) -> Fleet:
-        """Wait until every live node that may follow `revision` has applied it, at most `seconds`.
+        """Wait until every live node of the map that may follow `revision` has applied it.
 
-        `seen` is called with each state of the nodes that is read meanwhile. Raises NotAppliedError, and
-        RolloutUndoneError if `revision` is tried and was undone.
+        It waits at most `seconds`, and not for a node that is not in the newest map. `seen` is called
+        with each state of the nodes that is read meanwhile. Raises NotAppliedError, and RolloutUndoneError if
+        `revision` is tried and was undone.
         """
         from lunmapd.client.fleet import ignore_fleet, wait_applied
 
@@ -733,7 +735,8 @@ class Client:
         lunmap, revision = fleet.snapshot.lunmap, fleet.snapshot.revision
         _check_known(lunmap, note.first)
         alive = all(fleet.nodes[name].live for name in lunmap.nodes)
-        return Trial(note.first, note.confirm_within, revision if alive and not fleet.behind(revision) else 0)
+        applied = revision if alive and not fleet.behind(revision) else 0
+        return Trial(note.first, note.confirm_within, applied, note.confirm_removals)
 
 
 def _check_known(lunmap: Lunmap, nodes: tuple[str, ...]) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from lunmapd.client.fleet import Fleet, read_nodes
 from lunmapd.core.base.errors import Exit, LunmapdError
 from lunmapd.core.base.reasons import Reason
-from lunmapd.core.base.text import first_of
+from lunmapd.core.base.text import count_of, first_of
 from lunmapd.core.fleet.status import APPLIED, NodeStatus
 from lunmapd.store.session.session import Session
 
@@ -85,5 +85,5 @@ def _next_step(fleet: Fleet, node: str, revision: int) -> str:
     if status.sessions:
         hosts = sorted({login.initiator for login in status.logins})
         named = f" of {first_of(hosts, _MAX_NAMED)}" if hosts else ""
-        return f"{node} still has {status.sessions} sessions{named}"
+        return f"{node} still has {count_of(status.sessions, 'session')}{named}"
     return ""

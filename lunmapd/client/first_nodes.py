@@ -7,6 +7,7 @@ from typing import NoReturn
 
 from lunmapd.client.fleet import Fleet, NotAppliedError, SeeFleet, read_nodes, wait_applied
 from lunmapd.core.base.errors import Exit, LunmapdError
+from lunmapd.core.fleet.path_state import NodeView
 from lunmapd.core.fleet.rollout_health import new_problems
 from lunmapd.store.session.session import Session
 
@@ -80,5 +81,7 @@ class FirstNodes:
     def _problems(self, fleet: Fleet) -> Iterator[str]:
         now = fleet.views(datetime.now(UTC))
         for name in self._names:
-            for problem in new_problems(name, self._before[name], now[name], fleet.snapshot.lunmap):
+            for problem in new_problems(
+                name, self._before[name], now.get(name, NodeView()), fleet.snapshot.lunmap
+            ):
                 yield f"{name}: {problem}"

@@ -183,10 +183,11 @@ def _backings_digest(node: FleetNode) -> str:
 
 
 def wait_applied(session: Session, revision: int, seconds: float, seen: SeeFleet = ignore_fleet) -> Fleet:
-    """Wait until every live node that may follow `revision` has applied it, at most `seconds`.
+    """Wait until every live node of the map that may follow `revision` has applied it, at most `seconds`.
 
-    `seen` is called with each state of the nodes that was read. Raises NotAppliedError, and
-    RolloutUndoneError if `revision` is tried and was undone.
+    A live node that is not in the newest map applies nothing, and is not waited for. `seen` is called with
+    each state of the nodes that was read. Raises NotAppliedError, and RolloutUndoneError if `revision` is
+    tried and was undone.
     """
     until = time.monotonic() + seconds
     known = None
@@ -195,7 +196,9 @@ def wait_applied(session: Session, revision: int, seconds: float, seen: SeeFleet
         _check_not_undone(fleet, revision)
         seen(fleet)
         known = fleet.snapshot
-        behind = tuple(name for name in fleet.behind(revision) if not fleet.waits(name))
+        behind = tuple(
+            name for name in fleet.behind(revision) if name in known.lunmap.nodes and not fleet.waits(name)
+        )
         if not behind:
             return fleet
         if time.monotonic() >= until:

@@ -15,6 +15,7 @@ from fuzz.view import Listing, View, foreign_part, read_view
 from lunmapd.agent.loop.pass_input import Circumstances, NodeUnknownError, pass_input, point_of
 from lunmapd.agent.loop.policy import Policy
 from lunmapd.agent.reconcile.addresses import AddressKeeper
+from lunmapd.agent.reconcile.drain import DrainWatch
 from lunmapd.agent.reconcile.pass_state import PassState
 from lunmapd.agent.reconcile.reconcile import PassPorts, reconcile
 from lunmapd.agent.reconcile.result import PassResult, RemovalHeldError
@@ -148,6 +149,7 @@ class World:
         self._decided = frozenset()
         self._seen = SeenFile(self._directory)
         self._keeper = AddressKeeper(AddressFile(self._directory, self._boot), NODE, self.clock)
+        self._drain = DrainWatch(now=self.clock)
         self._claims = Claims(self._directory)
         self.lio.restart()
 
@@ -271,7 +273,9 @@ class World:
         confirmed = self.tree.confirmed_map(self._first)
         circumstances = Circumstances(confirmed, self._decided, self.enablement)
         given = pass_input(NODE, snapshot, self.policy, VAULT.keyring, circumstances)
-        ports = PassPorts(self._kernel, self._claims, seen=self._seen, addresses=self._keeper)
+        ports = PassPorts(
+            self._kernel, self._claims, seen=self._seen, addresses=self._keeper, drain=self._drain
+        )
         terms = ValidityKey(point_of(snapshot), NODE, self._boot, VAULT.keyring.ids)
         try:
             result = reconcile(ports, given, self._state, terms)

@@ -175,6 +175,7 @@ class Agent:
             *floating_conditions(self._floating.views(), known=self._has_condition(FLOATING_SERVED)),
         )
         cycle = self._note_refusals(self._pass(reading, enablement, conditions))
+        cycle = replace(cycle, tried=reading.snapshot.tried if reading.snapshot else 0)
         self._report(cycle)
         self._save_seen()
         return cycle

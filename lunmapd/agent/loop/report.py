@@ -40,7 +40,8 @@ class CycleResult(Struct, frozen=True):
 
     `at` is the point of the history that was reconciled, `result` that of the pass. `store_error` is why the
     map is not the newest, `error` why no pass was made. `conditions` are those that the cycle found besides
-    these two. `lunmap` is the map that was reconciled, `refusals` are the refused logins.
+    these two. `lunmap` is the map that was reconciled, `refusals` are the refused logins. `tried` is the
+    revision that is tried in a rollout, whether the node follows it or not; 0 for none.
     """
 
     at: HistoryPoint | None = None
@@ -50,6 +51,7 @@ class CycleResult(Struct, frozen=True):
     conditions: tuple[ConditionUpdate, ...] = ()
     lunmap: Lunmap = EMPTY_MAP
     refusals: Refusals = Refusals()
+    tried: int = 0
 
     @property
     def converged(self) -> bool:

@@ -23,8 +23,7 @@ from lunmapd.core.explain.checks import (
     unfit_reason,
 )
 from lunmapd.core.explain.world import World
-from lunmapd.core.fleet.lun_paths import LunPaths
-from lunmapd.core.fleet.path_state import USABLE
+from lunmapd.core.fleet.only_ways import find_only_ways
 from lunmapd.core.fleet.status import NodeStatus
 
 
@@ -119,18 +118,7 @@ def _problems(node: str, status: NodeStatus | None) -> list[Check]:
 
 def _losses(world: World, node: str) -> tuple[Loss, ...]:
     found = defaultdict[str, list[str]](list)
-    for name, paths in sorted(world.paths.items()):
-        for initiator in _losers(paths, node):
-            found[initiator].append(name)
+    for way in find_only_ways(world.lunmap, (paths for _, paths in sorted(world.paths.items())), node):
+        if way.logged_in:
+            found[way.initiator].append(way.lun)
     return tuple(Loss(initiator, tuple(luns)) for initiator, luns in sorted(found.items()))
-
-
-def _losers(paths: LunPaths, node: str) -> set[str]:
-    """Return the initiators that are logged in at the node, and at no other with a usable path to the Lun.
-
-    A floating group that another node can own leaves the node with its hosts.
-    """
-    usable = {path.node for path in paths.paths if path.state in USABLE and not path.standby}
-    here = {host.initiator for host in paths.initiators if node in host.at and node in usable}
-    elsewhere = {host.initiator for host in paths.initiators if usable.intersection(host.at) - {node}}
-    return here - elsewhere

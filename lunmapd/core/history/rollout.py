@@ -41,6 +41,11 @@ def is_undone(rollout: Rollout | None, followed: int) -> bool:
     return rollout is not None and followed == rollout.undo
 
 
+def tried_revision(rollout: Rollout | None, followed: int) -> int:
+    """Return the revision that is tried, for a reader that follows revision `followed`; 0 for none."""
+    return 0 if rollout is None or is_undone(rollout, followed) else rollout.revision
+
+
 def undoing_revision(tried: Revision, rollout: Rollout) -> Revision:
     """Return the record of the revision that undoes `tried`."""
     return Revision(

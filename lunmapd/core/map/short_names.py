@@ -39,12 +39,13 @@ FULL_NAMES = ShortNames()
 def short_names(*maps: Lunmap) -> ShortNames:
     """Return the short forms that are unique in all the maps together."""
     return ShortNames(
-        _shortened({name for lunmap in maps for name in lunmap.targets}),
-        _shortened({name for lunmap in maps for name in lunmap.initiators}),
+        shorten_names({name for lunmap in maps for name in lunmap.targets}),
+        shorten_names({name for lunmap in maps for name in lunmap.initiators}),
     )
 
 
-def _shortened(names: Collection[str]) -> dict[str, str]:
+def shorten_names(names: Collection[str]) -> dict[str, str]:
+    """Return the part after the last colon, by the name, of those names that are the only ones with it."""
     parts = {name: last_part(name) for name in names}
     counts = Counter(parts.values())
     return {name: part for name, part in parts.items() if counts[part] == 1 and (part not in parts)}

@@ -22,7 +22,7 @@ from lunmapd.core.base.reasons import Reason
 from lunmapd.core.base.text import first_of
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.failure import Failure
-from lunmapd.core.node.observed import AclLuns, HostCommands, Observed
+from lunmapd.core.node.observed import LOGGED_IN, AclLuns, HostCommands, Observed
 from lunmapd.core.planning.plan import Action, Plan, Step
 from lunmapd.core.planning.withhold import Permitted, withhold_steps
 
@@ -83,7 +83,8 @@ def used_tpgs(steps: Plan, desired: lio_objects.DesiredObjects, observed: Observ
     for item in observed.objects.values():
         if isinstance(item, lio_objects.MappedLun) and _is_left_by_state(item.storage_object, desired):
             luns[item.iqn, item.tag, item.initiator].append(item.lun)
-    logged_in = sorted({(each.iqn, each.tag, each.initiator) for each in observed.sessions} & luns.keys())
+    there = (each for each in observed.sessions if each.state == LOGGED_IN)
+    logged_in = sorted({(each.iqn, each.tag, each.initiator) for each in there} & luns.keys())
     used = {
         lio_objects.key_of(item): tuple(
             AclLuns(*host, tuple(luns[host])) for host in logged_in if host[:2] == (item.iqn, item.tag)
@@ -161,7 +162,7 @@ def _staying(hosts: Sequence[AclLuns], left: AbstractSet[HostKey]) -> list[str]:
 def _draining(names: Sequence[str]) -> Failure:
     return Failure(
         Reason.DRAINING,
-        f"drained: the TPG is disabled once {first_of(names, _MAX_NAMED)} use other paths, after "
+        f"drained: the TPG is disabled when no I/O of {first_of(names, _MAX_NAMED)} is left, after "
         f"{PATIENCE:g} s at the latest",
     )
 

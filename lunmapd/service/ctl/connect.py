@@ -18,7 +18,7 @@ from lunmapd.store.session.session import DEFAULT_CHROOT
 def connected(connection: Connection) -> Iterator[Client]:
     """Open a client for one command. Raises the errors of the settings and StoreError."""
     zookeeper.silence_kazoo()
-    with zookeeper.create_session(_endpoint(connection)) as session:
+    with zookeeper.create_session(endpoint_of(connection)) as session:
         client = Client(session, progress=_echo_progress)
         try:
             yield client
@@ -26,7 +26,8 @@ def connected(connection: Connection) -> Iterator[Client]:
             note_committed(client.committed)
 
 
-def _endpoint(connection: Connection) -> ZooKeeperSettings:
+def endpoint_of(connection: Connection) -> ZooKeeperSettings:
+    """Return the ensemble that the options or the settings file name. Raises the errors of the settings."""
     hosts, chroot = connection.hosts, connection.chroot
     if hosts is None:
         from lunmapd.service import settings  # noqa: PLC0415 - it imports the reader of YAML

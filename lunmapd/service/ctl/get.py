@@ -11,6 +11,7 @@ from lunmapd.service.ctl.cli import Connection
 from lunmapd.service.ctl.files.map_text import base_at, map_text, select
 from lunmapd.service.ctl.files.sections import full_name, section_and_name, section_argument
 from lunmapd.service.ctl.text.layout import full_names_option, layout_of, names_for
+from lunmapd.service.ctl.text.rollout_lines import rollout_note
 from lunmapd.service.ctl.text.tables import TABLES
 from lunmapd.service.output import echo, echo_json, echo_paragraphs
 from lunmapd.service.table import Layout, Table
@@ -55,6 +56,7 @@ def get(
         snapshot = client.read() if fleet is None else fleet.snapshot
     for path, reason in snapshot.unreadable.items():
         echo(f"lunmapctl: warning: {path} can't be read: {reason}", err=True)
+    echo(*rollout_note(snapshot), err=True)
     name = full_name(snapshot.lunmap, section, name)
     selected = select(snapshot.lunmap, section, name)
     sections: tuple[Section, ...] = tuple(SECTIONS) if section is None else (section,)

@@ -79,6 +79,7 @@ class Metrics:
         self._connected = connected
         self._now = now
         self._desired = 0
+        self._tried = 0
         self._beat = beat
         self._status: NodeStatus | None = None
         self._behind_since: float | None = None
@@ -137,6 +138,7 @@ class Metrics:
         if cycle.result is not None:
             self._observed = cycle.result.observed
         self._desired = cycle.at.revision if cycle.at is not None else 0
+        self._tried = cycle.tried
         behind = status.observed is not None and status.applied != status.observed
         if not behind:
             self._behind_since = None
@@ -193,6 +195,7 @@ class Metrics:
         if observed is not None:
             yield _by("lunmapd_cluster_info", "The cluster of the map.", "cluster", {observed.cluster: 1})
         yield _gauge("lunmapd_desired_revision", "Revision of the effective map, 0 for none.", self._desired)
+        yield _gauge("lunmapd_rollout_revision", "Revision that is tried in a rollout, or 0.", self._tried)
         yield _gauge(
             "lunmapd_observed_revision", "Newest revision read.", observed.revision if observed else 0
         )

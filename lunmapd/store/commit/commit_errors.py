@@ -29,11 +29,15 @@ class CommitInterruptedError(KeyboardInterrupt):
     """A commit was interrupted, as by Ctrl-C; the text says what was committed."""
 
     @classmethod
-    def after(cls, revision: int | None) -> "CommitInterruptedError":
-        """Return the error for a commit that made `revision`, None for none."""
+    def after(cls, revision: int | None, behind: Sequence[str] = ()) -> "CommitInterruptedError":
+        """Return the error for a commit that made `revision`, None for none.
+
+        The nodes `behind` have not applied it.
+        """
         if revision is None:
             return cls("interrupted; nothing was committed")
-        return cls(f"revision {revision} is committed; stopped waiting")
+        names = f" for {first_of(behind, _MAX_NAMED)}" if behind else ""
+        return cls(f"revision {revision} is committed; stopped waiting{names}")
 
     @classmethod
     def in_parts(cls, done: int, total: int) -> "CommitInterruptedError":

@@ -33,12 +33,14 @@ def ignore_progress(_done: int, _total: int) -> None:
 class Trial(Struct, frozen=True):
     """How a commit is rolled out: see Rollout for `first` and `seconds`.
 
-    `applied` is the revision that every node of the map had applied, 0 for none.
+    `applied` is the revision that every node of the map had applied, 0 for none. With `confirms` the removals
+    of the commit are confirmed by itself, since another revision can't do it during the rollout.
     """
 
     first: tuple[str, ...] = ()
     seconds: int = 0
     applied: int = 0
+    confirms: bool = False
 
 
 class CommitOptions(Struct, frozen=True):

@@ -16,6 +16,8 @@ from lunmapd.store.tree.snapshot import Raw, Snapshot
 def draft_rollout(whole: Draft, tip: Tip, incarnation: int, trial: Trial) -> Draft:
     """Return a commit in one piece as the start of a rollout: with the record that undoes it."""
     tried = whole.revision
+    if trial.confirms:
+        tried = replace(tried, confirms=tried.revision)
     rollout = Rollout(
         tried.revision,
         tip.revision,
@@ -29,7 +31,8 @@ def draft_rollout(whole: Draft, tip: Tip, incarnation: int, trial: Trial) -> Dra
         Write(paths.rollout_of(incarnation, rollout.revision), None, b""),
         Write(paths.revision(rollout.undo), None, encode(undoing)),
     )
-    return replace(whole, head=replace(whole.head, rollout=rollout), writes=(*whole.writes, *writes))
+    head = replace(whole.head, rollout=rollout, confirmed=max(whole.head.confirmed, tried.confirms))
+    return replace(whole, head=head, writes=(*whole.writes, *writes), revision=tried)
 
 
 def draft_confirmed(snapshot: Snapshot, rollout: Rollout, record: bytes, signature: Signature) -> Draft:

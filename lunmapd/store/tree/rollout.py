@@ -1,17 +1,20 @@
 """The deadline of a rollout, after which a node undoes it for all nodes."""
 
+import logging
 import math
 from collections.abc import Callable
-from contextlib import suppress
 
 from kazoo.exceptions import NoNodeError
 
+from lunmapd.core.base.messages import Message, journal_fields
 from lunmapd.core.history.changes import Rollout
 from lunmapd.core.history.rollout import is_undone, seconds_left
 from lunmapd.store.session import paths
 from lunmapd.store.session.session import Session
 from lunmapd.store.tree.roles import create_znode
 from lunmapd.store.tree.snapshot import Snapshot
+
+_log = logging.getLogger(__name__)
 
 
 class RolloutDeadline:
@@ -32,7 +35,7 @@ class RolloutDeadline:
         self._is_tried = False
 
     def undo_if_due(self, snapshot: Snapshot) -> bool:
-        """Undo the rollout of a snapshot that was just read if its time is over; return whether it was.
+        """Undo the rollout of a snapshot that was just read if its time is over; return whether it is.
 
         Raises StoreError.
         """
@@ -46,7 +49,14 @@ class RolloutDeadline:
         if self._now() < self._ends:
             return False
         self._is_tried = True
-        undo_rollout(self._session, snapshot.incarnation, rollout, self._node)
+        if undo_rollout(self._session, snapshot.incarnation, rollout, self._node):
+            _log.warning(
+                "revision %s was not confirmed within %s s: all nodes follow revision %s, which undoes it",
+                rollout.revision,
+                rollout.seconds,
+                rollout.undo,
+                extra=journal_fields(Message.ROLLOUT_UNDONE),
+            )
         return True
 
     def _end_of(self, rollout: Rollout) -> float:
@@ -71,7 +81,10 @@ def read_server_time(session: Session, node: str) -> float:
     return stat.mtime / 1000
 
 
-def undo_rollout(session: Session, incarnation: int, rollout: Rollout, node: str) -> None:
-    """Undo a rollout for all readers, unless it was ended meanwhile. Raises StoreError."""
-    with suppress(NoNodeError):
+def undo_rollout(session: Session, incarnation: int, rollout: Rollout, node: str) -> bool:
+    """Undo a rollout for all readers; return False if it was ended meanwhile. Raises StoreError."""
+    try:
         create_znode(session, f"{paths.rollout_of(incarnation, rollout.revision)}/{node}")
+    except NoNodeError:
+        return False
+    return True

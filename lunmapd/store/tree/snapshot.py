@@ -24,6 +24,7 @@ from lunmapd.core.history.changes import (
 )
 from lunmapd.core.history.checkpoint import Checkpoint
 from lunmapd.core.history.digest import digest_documents, replace_document, show_digest
+from lunmapd.core.history.rollout import tried_revision
 from lunmapd.core.history.spans import Span
 
 SCHEMA = 2
@@ -103,6 +104,11 @@ class Snapshot(Struct, frozen=True):
     def has_edits(self) -> bool:
         """Whether objects were edited out of band, by other means than a commit."""
         return self.digest != self.head_digest
+
+    @property
+    def tried(self) -> int:
+        """The revision that is tried in a rollout, 0 for none."""
+        return tried_revision(self.rollout, self.revision)
 
     def data(self, path: str) -> bytes | None:
         """Return the bytes of the object at `path` in the tree; None if there is none."""

@@ -17,7 +17,7 @@ from lunmapd.store.session.errors import DamagedError
 from lunmapd.store.session.session import Session
 from lunmapd.store.tree.checkpoint import list_checkpoints, newest_checkpoint, read_checkpoint
 from lunmapd.store.tree.history import KEEP, checkpoint_at
-from lunmapd.store.tree.read import read_tree
+from lunmapd.store.tree.read import read_base
 from lunmapd.store.tree.znodes import list_children, list_revisions
 
 MAX_BATCH = 500
@@ -33,10 +33,11 @@ class Trimmed(Struct, frozen=True):
 def trim(session: Session, keep: int) -> Trimmed:
     """Keep the last `keep` revisions, at least one, and a checkpoint of the whole map at the oldest of them.
 
-    Raises HistoryTrimmedError, HistoryUnknownError and DamagedError if the history does not lead to that map;
+    During a rollout the revision before it counts as the last one, since nodes may still follow it. Raises
+    HistoryTrimmedError, HistoryUnknownError and DamagedError if the history does not lead to that map;
     nothing is deleted then.
     """
-    snapshot = read_tree(session)
+    snapshot = read_base(session)
     oldest = snapshot.revision - max(keep, 1) + 1
     old = [number for number in list_revisions(session) if number < oldest]
     tree_id = paths.tree_id(snapshot.cluster, snapshot.incarnation)

@@ -217,7 +217,7 @@ def test_a_drain_is_planned_as_far_as_the_daemon_has_come(
     clock.now += 1.0
     assert agent.pause(agent.run_cycle()) == DRAIN_WINDOW
     held = preview(session, make_agent, site)
-    assert [(step.action, "use other paths" in step.why) for step in held.steps] == [("delete", True)]
+    assert [(step.action, "no I/O" in step.why) for step in held.steps] == [("delete", True)]
     kernel.commands[T, H, 3] = 1
     clock.now += DRAIN_WINDOW
     left = preview(session, make_agent, site)

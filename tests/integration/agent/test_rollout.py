@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,9 +29,11 @@ from lunmapd.client import (
 )
 from lunmapd.core.base.backings import Block
 from lunmapd.core.base.lunmap import Initiator, Lun, Lunmap, Map, Node, PortalGroup, Scope, Shared, Target
+from lunmapd.core.base.messages import Message
+from lunmapd.core.history.changes import Rollout
 from lunmapd.store.session.session import Session
 from lunmapd.store.tree.read import read_tree
-from lunmapd.store.tree.rollout import read_server_time
+from lunmapd.store.tree.rollout import read_server_time, undo_rollout
 from lunmapd.store.upkeep.backup import take_backup
 from support.agents import AgentFactory, H, T, applied, mapped_luns, shown
 from support.cluster import Ctl
@@ -103,7 +106,9 @@ def fleet(connect: Connect, tmp_path: Path, clock: Clock, session: Session) -> F
     return made
 
 
-def test_an_unconfirmed_revision_is_undone(session: Session, fleet: Fleet, clock: Clock) -> None:
+def test_an_unconfirmed_revision_is_undone(
+    session: Session, fleet: Fleet, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
     """The first node that sees the deadline pass undoes it for all; the next commit writes that down."""
     admin = Client(session)
     admin.apply(fleet_map(1, 2), Note(confirm_within=MINUTE))
@@ -111,6 +116,10 @@ def test_an_unconfirmed_revision_is_undone(session: Session, fleet: Fleet, clock
     assert fleet.shown() == ({"l1", "l2"},) * 3
     clock.now += MINUTE + 1
     fleet.run("n2", "n1", "n3")
+    undoings = [each for each in caplog.records if each.__dict__.get("MESSAGE_ID") == Message.ROLLOUT_UNDONE]
+    assert [each.getMessage() for each in undoings] == [
+        "revision 2 was not confirmed within 60 s: all nodes follow revision 3, which undoes it"
+    ]
     assert fleet.shown() == ({"l1"},) * 3
     assert fleet.applied() == (3, 3, 3)
     assert set(admin.read().lunmap.luns) == {"l1"}
@@ -222,6 +231,33 @@ def test_an_aborted_rollout_is_an_ordinary_revision(session: Session, fleet: Fle
     assert set(admin.map_at(2).luns) == {"l2"}
 
 
+def test_a_confirmation_and_the_deadline_never_both_win(session: Session, fleet: Fleet) -> None:
+    """Admin and node act at the same moment, ten times: one of them wins, and all follow that."""
+    admin = Client(session)
+    for number in range(2, 12):
+        admin.apply(fleet_map(1, number), Note(confirm_within=MINUTE, reuse_luns=(f"l{number}",)))
+        snapshot = read_tree(session)
+        assert snapshot.rollout is not None
+        with ThreadPoolExecutor(2) as pool:
+            undo = pool.submit(undo_rollout, session, snapshot.incarnation, snapshot.rollout, "n1")
+            kept = pool.submit(_try_to_confirm, admin).result()
+            undo.result()
+        now = read_tree(session)
+        assert (now.revision, now.tried) == (snapshot.revision + 1, 0)
+        assert (f"l{number}" in now.lunmap.luns) is kept
+        assert bool(admin.revision(now.revision).undoes) is not kept
+    fleet.run()
+    assert fleet.applied() == (now.revision,) * 3
+
+
+def _try_to_confirm(admin: Client) -> bool:
+    try:
+        admin.confirm()
+    except RolloutUndoneError:
+        return False
+    return True
+
+
 def test_a_second_admin_waits_for_the_end_of_a_rollout(session: Session, fleet: Fleet) -> None:
     """Every other commit is refused and names the rollout; so does one that was made on an older map."""
     before = Client(session).propose(fleet_map(1, 3))
@@ -247,6 +283,60 @@ def test_what_could_not_be_undone_at_once_is_not_tried(session: Session) -> None
     assert read_tree(session).revision == 1
 
 
+def test_a_first_node_makes_a_mass_removal_that_was_agreed_to(
+    session: Session, fleet: Fleet, ctl: Ctl, tmp_path: Path
+) -> None:
+    """The agreement before the commit confirms it, since 'confirm' would end the rollout."""
+    Client(session).apply(fleet_map(*range(1, 12)))
+    fleet.run()
+    ctl("apply", "-f", _file(tmp_path, 1), "--replace", "--first", "n1", expect=6)
+    ctl("apply", "-f", _file(tmp_path, 1), "--replace", "--first", "n1", "--yes")
+    fleet.run()
+    assert (fleet.shown()[0], fleet.applied()) == ({"l1"}, (3, 2, 2))
+    ctl("rollout", "continue")
+    fleet.run()
+    assert fleet.shown() == ({"l1"},) * 3
+
+
+def test_a_trim_keeps_what_waiting_nodes_follow(session: Session, fleet: Fleet, tmp_path: Path) -> None:
+    """A node that waits reads the whole tree after it, and finds the revision before the rollout."""
+    admin = Client(session)
+    admin.apply(fleet_map(1, 4))
+    fleet.run()
+    admin.apply(fleet_map(1, 2), Note(first=("n1",)))
+    assert admin.trim(1).oldest == 2
+    fleet.restart("n2", tmp_path / "n2 again")
+    fleet.run("n2")
+    assert (fleet.shown()[1], fleet.applied()[1]) == ({"l1", "l4"}, 2)
+    admin.abort_rollout()
+    fleet.run()
+    assert fleet.shown() == ({"l1", "l4"},) * 3
+
+
+def test_a_restored_tree_has_no_rollout(session: Session, fleet: Fleet, tmp_path: Path) -> None:
+    """A backup that is restored during a rollout ends it; the next one is another one."""
+    admin = Client(session)
+    admin.backup(tmp_path / "lunmap.backup")
+    admin.apply(fleet_map(1, 2), Note(confirm_within=MINUTE))
+    undo_rollout(session, 0, _rollout(session), "n1")
+    admin.restore(tmp_path / "lunmap.backup", replaced=read_tree(session).cluster)
+    assert (read_tree(session).rollout, set(admin.read().lunmap.luns)) == (None, {"l1"})
+    assert admin.confirm() is not None
+    fleet.run()
+    made = admin.apply(fleet_map(1, 3), Note(confirm_within=MINUTE))
+    assert made is not None
+    assert read_tree(session).tried == made.revision
+    admin.confirm()
+    fleet.run()
+    assert fleet.shown() == ({"l1", "l3"},) * 3
+
+
+def _rollout(session: Session) -> Rollout:
+    rollout = read_tree(session).rollout
+    assert rollout is not None
+    return rollout
+
+
 def test_undoing_a_large_addition_needs_no_confirmation(session: Session, fleet: Fleet, clock: Clock) -> None:
     """All nodes had applied the map before it, so its Luns may go, however many they are."""
     Client(session).apply(fleet_map(*range(1, 12)), Note(confirm_within=MINUTE))
@@ -259,7 +349,7 @@ def test_undoing_a_large_addition_needs_no_confirmation(session: Session, fleet:
 def test_a_node_that_was_away_never_tries_an_overdue_revision(session: Session, fleet: Fleet) -> None:
     """It has the deadline by the servers' time at its first read, and undoes the revision instead."""
     Client(session).apply(fleet_map(1, 2), Note(confirm_within=1))
-    wait_until("the deadline", lambda: read_server_time(session, "n1") > began(session) + 1)
+    wait_until("the deadline", lambda: read_server_time(session, "n1") > _rollout(session).began + 1)
     fleet.run("n2")
     assert fleet.applied() == (1, 3, 1)
     assert fleet.shown() == ({"l1"},) * 3
@@ -269,13 +359,6 @@ def _others(admin: Client, proposal: Proposal) -> Iterator[Callable[[], object]]
     yield lambda: admin.apply(proposal)
     yield lambda: admin.override("session-drop", 60)
     yield lambda: admin.apply(fleet_map(1), Note(first=("n1",)))
-
-
-def began(session: Session) -> float:
-    """Return when the rollout under way was committed."""
-    rollout = read_tree(session).rollout
-    assert rollout is not None
-    return rollout.began
 
 
 def test_a_first_node_in_good_health_lets_the_others_follow(fleet: Fleet, ctl: Ctl, tmp_path: Path) -> None:
@@ -317,6 +400,9 @@ def test_status_and_check_name_a_rollout(session: Session, fleet: Fleet, ctl: Ct
     assert sentence in ctl("status", expect=6).out
     assert sentence in ctl("check", expect=1).out
     assert sentence in ctl("rollout", "show").out
+    assert f"lunmapctl: note: {sentence}" in ctl("get").err
+    refused = ctl("host", "set", H, "alias=x", expect=4)
+    assert "the rollout of revision 2 is not over" in refused.err
     assert ctl("confirm").out == "committed revision 3\n"
     assert ctl("rollout", "show").out == "no rollout is under way\n"
 

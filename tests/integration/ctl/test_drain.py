@@ -1,6 +1,9 @@
 """`drain`, `undrain` and `retire` on a real ZooKeeper, with two nodes on fake kernels."""
 
 import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -14,7 +17,7 @@ from lunmapd.core.base.backings import Block
 from lunmapd.core.base.lunmap import Lun, Lunmap, Node, PortalGroup, Scope, Shared, Target
 from lunmapd.core.planning.draining import DRAIN_WINDOW, PATIENCE
 from lunmapd.store.session.session import Session
-from support.agents import MAP, A, AgentFactory, H, T, is_open, put_checked
+from support.agents import MAP, A, AgentFactory, H, T, is_open, mapped_luns, put_checked
 from support.cluster import Ctl
 from support.sessions import Connect
 
@@ -53,6 +56,23 @@ class Nodes:
         self.clock.now += seconds
         for agent in self.agents.values():
             agent.run_cycle()
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Let both make passes beside the test."""
+        ended = threading.Event()
+
+        def run() -> None:
+            while not ended.wait(0.05):
+                self.run()
+
+        thread = threading.Thread(target=run)
+        thread.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            thread.join()
 
     def stop(self, name: str) -> None:
         """Stop the daemon of a node: its registration goes with its session."""
@@ -150,6 +170,24 @@ def test_a_node_is_retired_step_by_step(nodes: Nodes, ctl: Ctl) -> None:
     assert (list(document["nodes"]), list(document["targets"][T]["nodes"])) == (["n2"], ["n2"])
 
 
+def test_a_large_removal_is_confirmed_by_consent(session: Session, nodes: Nodes, ctl: Ctl) -> None:
+    """Without --yes nothing but the drain is committed; with it retire confirms what the node holds."""
+    shared = TWO.luns["a"].shared
+    many = {name: replace(lun, shared=shared) for name, lun in mapped_luns(*range(1, 9)).luns.items()}
+    put_checked(session, replace(TWO, luns={**TWO.luns, **many}))
+    for kernel in nodes.kernels.values():
+        kernel.log_out(T, H)
+    nodes.run()
+    with nodes.running():
+        refused = ctl("retire", "n1", "--wait", "20", expect=6).err
+        assert "n1 would remove 9 of 9 mapped LUNs" in refused
+        assert "waits for 'lunmapctl confirm': if that is meant, use --yes" in refused
+        unfinished = ctl("retire", "n1", "--yes", "--wait", "2", expect=6)
+    assert "confirmed the removals up to revision 4\n" in unfinished.out
+    assert unfinished.err.startswith("lunmapctl: lunmapd still runs on n1")
+    assert nodes.kernels["n1"].objects == {}
+
+
 def test_a_node_with_a_lun_of_its_own_is_not_retired(session: Session, nodes: Nodes, ctl: Ctl) -> None:
     """It is refused before anything is committed."""
     put_checked(session, replace(TWO, luns={**TWO.luns, "own": OWN}))
@@ -164,4 +202,4 @@ def test_a_node_that_left_the_map_serves_on(nodes: Nodes, ctl: Ctl) -> None:
     ctl("node", "remove", "n1", "--yes")
     nodes.run()
     found = ctl("status", expect=6).out
-    assert f"n1: it is not in the map and still serves 1 sessions, of {H}, under nobody's control" in found
+    assert f"n1: it is not in the map and still serves 1 session, of {H}, under nobody's control" in found

@@ -58,6 +58,12 @@ def test_a_lun_comes_grows_and_goes(ctl: Ctl) -> None:
         "lun grow db3 1GiB",
         "lun set db3 preferred=n2 attributes.is_nonrot=1",
     ]
+    (created,) = [
+        each["message"] for each in json.loads(ctl("log", "-o", "json").out) if "create" in each["message"]
+    ]
+    assert created == "lun create db3 /dev/vg0/db3 --target san --to host1 --to web,7,ro"
+    twice(ctl, "map db4 web --target san --rw")
+    assert json.loads(ctl("log", "-o", "json").out)[0]["message"] == "map db4 web --rw --target san"
     assert "db4 is mapped to host1, host2" in ctl("lun", "delete", "db4", expect=3).err
     out = twice(ctl, "lun delete db4 --unmap")
     assert "first, on host1, host2: end all use of db4" in out
@@ -131,6 +137,14 @@ def test_a_host_is_not_disturbed_without_an_agreement(
     agent.run_cycle()
     agent.run_cycle()
     ctl("status")
+
+
+def test_a_removed_node_is_not_waited_for(session: Session, make_agent: AgentFactory, ctl: Ctl) -> None:
+    """It lives on and applies nothing, as it is not in the map."""
+    put_checked(session, mapped_luns(1, 2))
+    make_agent().run_cycle()
+    ctl("node", "remove", "n1", "--wait", "0", "--yes", "--allow-empty")
+    assert json.loads(ctl("status", "-o", "json", expect=6).out)["nodes"][0]["alive"]
 
 
 def test_groups_targets_and_nodes(ctl: Ctl) -> None:

@@ -8,6 +8,7 @@ import pytest
 from kazoo.client import KazooClient
 from kazoo.exceptions import NoAuthError
 from kazoo.security import ACL, Id, make_acl, make_digest_acl
+from msgspec.structs import replace
 
 from lunmapd.client import (
     Client,
@@ -24,6 +25,7 @@ from lunmapd.client import (
     with_password,
 )
 from lunmapd.core.base.access import Permission
+from lunmapd.core.base.lunmap import Node
 from lunmapd.store.session.session import Session
 from lunmapd.store.tree.acl import walk_znodes
 from lunmapd.store.tree.members import read_fleet, register, write_status
@@ -173,6 +175,7 @@ def test_a_hidden_status_is_the_state_of_that_node(admin: Session, connect_as: O
     shown = json.loads(ctl("status", "-o", "json", expect=6).out)
     assert [node["node"] for node in shown["nodes"]] == ["n1", "n2"]
     assert ctl("check", expect=1).out.startswith("LUNMAP WARNING - n1: members/n1/status: ")
+    put(admin, replace(read_tree(admin).lunmap, nodes={"n1": Node(1), "n2": Node(2)}))
     with pytest.raises(NotAppliedError) as caught:
         Client(admin).wait_applied(1, 0.0)
     assert set(caught.value.behind) == {"n1", "n2"}

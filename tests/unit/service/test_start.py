@@ -112,6 +112,7 @@ def test_the_version_and_the_help_import_click_only(word: str) -> None:
             "ctl.cli",
             "ctl.interrupts",
             "ctl.start",
+            "ctl.start.completion",
             "ctl.start.examples",
             "ctl.start.lazy",
             "ctl.start.verbs",

@@ -14,8 +14,10 @@ from lunmapd.core.base.errors import Exit, LunmapdError
 from lunmapd.core.base.text import first_of
 from lunmapd.core.planning.disruption_limit import DISRUPTION_WORDS
 from lunmapd.core.planning.plan import Disruption
-from lunmapd.service.output import echo_paragraphs
+from lunmapd.service.ctl.text.rollout_lines import rollout_note
+from lunmapd.service.output import echo, echo_paragraphs
 from lunmapd.service.table import terminal_layout
+from lunmapd.store.commit.commit_errors import RolloutPendingError
 
 if TYPE_CHECKING:
     from lunmapd.core.forecast.fleet import Forecast
@@ -72,6 +74,7 @@ def consent_options(command: Callable[..., None]) -> Callable[..., None]:
 def foresee(client: Client, proposal: Proposal, note: Note, output: str) -> "Forecast":
     """Return what the nodes would do; print it for people."""
     forecast = client.forecast(proposal, note)
+    echo(*rollout_note(proposal.before), err=True)
     if output != "json":
         from lunmapd.service.ctl.text.forecast_lines import plan_paragraphs  # noqa: PLC0415 - a large module
 
@@ -83,10 +86,13 @@ def foresee(client: Client, proposal: Proposal, note: Note, output: str) -> "For
 def agree(
     proposal: Proposal, forecast: "Forecast", consent: Consent, output: str, losses: tuple[str, ...] = ()
 ) -> None:
-    """Ask for the agreement that is lacking, on a terminal. Raises NotAgreedError.
+    """Ask for the agreement that is lacking, on a terminal.
 
-    `losses` say which hosts would lose a Lun, in more detail than the forecast.
+    `losses` say which hosts would lose a Lun, in more detail than the forecast. Raises NotAgreedError, and
+    RolloutPendingError during a rollout, in which nothing can be committed.
     """
+    if proposal.before.rollout and proposal.before.tried:
+        raise RolloutPendingError(proposal.before.rollout)
     if _is_emptied(proposal.before.lunmap, proposal.after) and not consent.empty:
         raise NotAgreedError(("the new map has no nodes: if that is meant, use --allow-empty",))
     lacking = () if consent.allow >= Disruption.DATA_UNREACHABLE else losses

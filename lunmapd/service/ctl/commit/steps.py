@@ -68,6 +68,8 @@ def commit_proposal(
             echo_paragraphs(*first)
         if consent is not None:
             agree(proposal, forecast, consent, output, losses)
+        # During a rollout 'confirm' would keep the revision, so the agreement confirms its removals.
+        note = replace(note, confirm_removals=any(node.mass_removal for node in forecast.nodes))
     if consent is not None:
         remember_first(client, note)
     made = None if consent is None else client.apply(proposal, note)

@@ -14,6 +14,7 @@ from lunmapd.client import Note
 from lunmapd.service.ctl.commit.duration import duration
 from lunmapd.service.ctl.text.output import echo_committed, note_committed
 from lunmapd.service.output import echo
+from lunmapd.store.commit.commit_errors import CommitInterruptedError
 
 if TYPE_CHECKING:
     from lunmapd.client import Change, Client, FirstNodes, Fleet, Progress, Revision
@@ -25,7 +26,7 @@ wait_option = click.option(
     "--wait",
     type=click.FloatRange(min=0),
     metavar="SECONDS",
-    help="Wait until every live node has applied the revision.",
+    help="Wait until every live node of the map has applied the revision.",
 )
 
 
@@ -119,6 +120,10 @@ def wait_for(
             _try_first(client, made.revision, seconds, report)
         if seconds is not None:
             client.wait_applied(report.revision, seconds, report.see)
+    except KeyboardInterrupt:
+        if made is None:
+            raise
+        raise CommitInterruptedError.after(report.revision, report.behind) from None
     finally:
         if output == "json":
             echo_committed(made, changes, output, "", nodes=report.nodes)
@@ -132,6 +137,12 @@ class _Report:
         self.nodes: dict[str, Progress] = {}
         self._is_silent = output == "json"
         self._began = time.monotonic()
+
+    @property
+    def behind(self) -> list[str]:
+        """The nodes that may follow the revision, live, and have not applied it."""
+        others = {"applied", "waits", "dead"}
+        return [name for name, progress in self.nodes.items() if progress.stage not in others]
 
     def see(self, fleet: "Fleet") -> None:
         """Take the state of all nodes of the map."""

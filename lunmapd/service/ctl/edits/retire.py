@@ -52,7 +52,7 @@ def retire(connection: Connection, node: str, how: How) -> None:
             report(*_steps(lunmap, node))
             return
         if node in lunmap.nodes:
-            _end_service(client, lunmap, node, how, report)
+            _end_service(client, node, how, report)
         _forget(client, node, how, report)
 
 
@@ -67,18 +67,20 @@ def _steps(lunmap: Lunmap, node: str) -> Iterator[str]:
     yield f"forget {node}"
 
 
-def _end_service(client: Client, lunmap: Lunmap, node: str, how: How, report: Callable[[str], None]) -> None:
+def _end_service(client: Client, node: str, how: How, report: Callable[[str], None]) -> None:
     """Take a node out of the map, step by step."""
     waiting = replace(how, wait=_seconds(how))
-    end_service(lunmap, node)  # refuses before anything is committed
+    later = replace(how, wait=None, note=replace(how.note, expect=None))
+    # Whatever refuses the last commit does so before the first one.
+    client.propose_edit(lambda newest, _: remove_node(newest, node), how.note)
     is_live = client.fleet().nodes[node].live is not None
     drain_node(client, node, how)
     if is_live:
         wait_until_drained(client, node, waiting)
-    commit_edit_by(client, lambda newest, _: end_service(newest, node), replace(how, wait=None))
+    commit_edit_by(client, lambda newest, _: end_service(newest, node), later)
     if is_live:
         _await_removal(client, node, waiting, report)
-    commit_edit_by(client, lambda newest, _: remove_node(newest, node), replace(how, wait=None))
+    commit_edit_by(client, lambda newest, _: remove_node(newest, node), later)
 
 
 def _await_removal(client: Client, node: str, how: How, report: Callable[[str], None]) -> None:

@@ -3,9 +3,7 @@
 import click
 
 from lunmapd.service.ctl.cli import Connection
-from lunmapd.service.ctl.commit.steps import commit_proposal, nothing_text
-from lunmapd.service.ctl.commit.waiting import wait_for
-from lunmapd.service.ctl.edits.run import How, edit_options
+from lunmapd.service.ctl.edits.run import How, commit_proposed, edit_options
 
 
 @click.command()
@@ -19,9 +17,4 @@ def revert(connection: Connection, revision: int, how: How) -> None:
     and revision. Like 'rollback' it obeys the rules of any commit, shows what the nodes would do, and asks.
     """
     with connection.client() as client:
-        proposal = client.propose_revert(revision, how.note)
-        nothing = nothing_text(proposal, dry_run=how.dry_run)
-        agreed = None if how.dry_run else how.consent
-        made = commit_proposal(client, proposal, how.note, agreed, how.output, nothing, wait=how.wait)
-        if not how.dry_run:
-            wait_for(client, made, proposal.before.revision, how.wait, how.output, proposal.changes)
+        commit_proposed(client, client.propose_revert(revision, how.note), how)

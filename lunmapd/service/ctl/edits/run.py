@@ -2,10 +2,8 @@
 
 import functools
 import sys
-from collections.abc import Callable, Iterator
-from textwrap import shorten
+from collections.abc import Callable
 
-import click
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -14,7 +12,6 @@ from lunmapd.core.base.errors import Exit
 from lunmapd.core.base.lunmap import Section
 from lunmapd.core.base.text import nearest, suggestion
 from lunmapd.core.edits.maps import FreeNumbers
-from lunmapd.core.map.mapfile import show_size
 from lunmapd.core.map.rules import map_warnings
 from lunmapd.core.map.short_names import last_part
 from lunmapd.service.cli import output_option
@@ -22,6 +19,7 @@ from lunmapd.service.ctl.cli import Connection
 from lunmapd.service.ctl.commit.consent import Consent, consent_options, foresee
 from lunmapd.service.ctl.commit.steps import commit_proposal, dry_run_option, nothing_text, permission_options
 from lunmapd.service.ctl.commit.waiting import rollout_options, wait_for, wait_option
+from lunmapd.service.ctl.edits.words import typed_words
 from lunmapd.service.ctl.start.lazy import is_planning
 from lunmapd.service.ctl.text.forecast_lines import plan_report
 from lunmapd.service.ctl.text.host_lines import HostDuties, host_duties
@@ -33,7 +31,6 @@ FindLosses = Callable[[], tuple[str, ...]]
 """Finds the `losses` of `agree`."""
 
 _ATTEMPTS = 3
-_MAX_MESSAGE = 72
 
 
 class How(Struct, frozen=True):
@@ -67,35 +64,10 @@ def edit_options(command: Callable[..., None]) -> Callable[..., None]:
         **rest: object,
     ) -> None:
         if not note.message:
-            note = replace(note, message=_words())
+            note = replace(note, message=typed_words())
         command(*args, how=How(note, consent, dry_run, wait, output), **rest)
 
     return wrapped
-
-
-def _words() -> str:
-    """Return the verb and its arguments, without options, as the message of a commit."""
-    here = context = click.get_current_context()
-    words = [
-        word
-        for each in here.command.get_params(here)
-        if isinstance(each, click.Argument)
-        for word in _shown(here.params[each.name or ""])
-    ]
-    while context.parent is not None:
-        words.insert(0, context.info_name or "")
-        context = context.parent
-    return shorten(" ".join(words), _MAX_MESSAGE, placeholder=" ...")
-
-
-def _shown(value: object) -> Iterator[str]:
-    """Yield an argument as words; numbers are sizes."""
-    if isinstance(value, tuple):
-        yield from value
-    elif isinstance(value, int):
-        yield show_size(value)
-    elif value:
-        yield str(value)
 
 
 def commit_edit(
@@ -120,7 +92,7 @@ def commit_edit_by(
     """Edit the newest map as `commit_edit` does."""
     for attempt in range(1, _ATTEMPTS + 1):
         try:
-            _commit_once(client, edit, how, gone, find_losses)
+            commit_proposed(client, client.propose_edit(edit, how.note), how, gone, find_losses)
         except ConflictError:
             if attempt == _ATTEMPTS or how.note.expect is not None:
                 raise
@@ -128,10 +100,14 @@ def commit_edit_by(
             return
 
 
-def _commit_once(
-    client: Client, edit: EditMap, how: How, gone: tuple[Section, str] | None, find_losses: FindLosses
+def commit_proposed(
+    client: Client,
+    proposal: Proposal,
+    how: How,
+    gone: tuple[Section, str] | None = None,
+    find_losses: FindLosses = tuple,
 ) -> None:
-    proposal = client.propose_edit(edit, how.note)
+    """Show, ask, commit, and print what the hosts have to do, or only plan. `gone` is as in `commit_edit`."""
     duties = host_duties(proposal.before.lunmap, proposal.after)
     _warn_of_changes(proposal)
     losses = find_losses() if proposal.changes else ()

@@ -9,6 +9,7 @@ from click.shell_completion import CompletionItem
 
 from lunmapd.core.base.text import nearest, suggestion
 from lunmapd.service.cli import examples_text
+from lunmapd.service.ctl.start.completion import complete_names
 from lunmapd.service.ctl.start.examples import EXAMPLES
 
 _PLANNING = "lunmapd.planning"
@@ -33,15 +34,16 @@ class Verb(NamedTuple):
     heading: str
 
 
-def _add_examples(command: click.Command, words: str) -> None:
-    """Give a command, and each one below it, its examples as the end of its help.
+def _prepare(command: click.Command, words: str) -> None:
+    """Give a command, and each one below it, its examples as the end of its help, and completions.
 
     A group shows the first example of each command below it.
     """
+    complete_names(command, words)
     lines = EXAMPLES.get(words, ())
     if isinstance(command, click.Group) and not isinstance(command, LazyGroup):
         for name, below in command.commands.items():
-            _add_examples(below, f"{words} {name}")
+            _prepare(below, f"{words} {name}")
             lines = (*lines, *EXAMPLES.get(f"{words} {name}", ())[:1])
     command.epilog = examples_text("lunmapctl", lines)
 
@@ -64,7 +66,7 @@ class LazyGroup(click.Group):
         if verb is None:
             return None
         command: click.Command = getattr(import_module(verb.module), verb.command)
-        _add_examples(command, cmd_name)
+        _prepare(command, cmd_name)
         return command
 
     def resolve_command(

@@ -68,6 +68,6 @@ VERBS: Mapping[str, Verb] = {
 
 EDITS: Mapping[str, Verb] = {
     name: VERBS[name]
-    for name in ("drain", "group", "host", "lun", "map", "node", "target", "undrain", "unmap")
+    for name in ("drain", "group", "host", "lun", "map", "node", "revert", "target", "undrain", "unmap")
 }
-"""The short verbs, which can follow `plan`."""
+"""The short verbs, and `revert`: they can follow `plan`."""

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from lunmapd.client import Fleet, FleetNode
 from lunmapd.core.base.lunmap import is_drained
-from lunmapd.core.base.text import first_of
+from lunmapd.core.base.text import count_of, first_of
 from lunmapd.core.fleet.lag import Lag
 from lunmapd.core.fleet.status import FormerOccupant, Standing, standing_of
 from lunmapd.core.node.refused_logins import RefusedLogins, describe_refused
@@ -96,8 +96,8 @@ def _retired(name: str, fleet: Fleet) -> Iterator[str]:
         hosts = sorted({login.initiator for login in node.status.logins})
         named = f", of {first_of(hosts, _MAX_HOSTS)}" if hosts else ""
         yield (
-            f"it is not in the map and still serves {node.status.sessions} sessions{named}, under nobody's "
-            f"control: add the node again, then 'lunmapctl retire {name}' ends that"
+            f"it is not in the map and still serves {count_of(node.status.sessions, 'session')}{named}, "
+            f"under nobody's control: add the node again, then 'lunmapctl retire {name}' ends that"
         )
 
 

@@ -1,14 +1,17 @@
 """The rollout under way, in sentences and as JSON."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from lunmapd.client import Fleet
 from lunmapd.clock import rfc3339
-from lunmapd.core.history.changes import Rollout
 from lunmapd.core.history.rollout import is_undone
+
+if TYPE_CHECKING:
+    from lunmapd.client import Fleet, Snapshot
+    from lunmapd.core.history.changes import Rollout
 
 
 class RolloutReport(Struct, frozen=True):
@@ -27,11 +30,22 @@ class RolloutReport(Struct, frozen=True):
     nodes: Mapping[str, str]
 
 
-def rollout_report(fleet: Fleet) -> RolloutReport | None:
+def rollout_report(fleet: "Fleet") -> RolloutReport | None:
     """Return the rollout under way, None if there is none."""
-    rollout, followed = fleet.snapshot.rollout, fleet.snapshot.revision
+    rollout = fleet.snapshot.rollout
     if rollout is None:
         return None
+    states = {name: _node_state(fleet, rollout, name) for name in sorted(fleet.snapshot.lunmap.nodes)}
+    return _report(rollout, fleet.snapshot.revision, states)
+
+
+def rollout_note(snapshot: "Snapshot") -> Iterator[str]:
+    """Yield the sentence about the rollout under way, for verbs that show or plan a map."""
+    if snapshot.rollout is not None:
+        yield f"lunmapctl: note: {rollout_sentence(_report(snapshot.rollout, snapshot.revision, {}))}"
+
+
+def _report(rollout: "Rollout", followed: int, nodes: Mapping[str, str]) -> RolloutReport:
     deadline = datetime.fromtimestamp(rollout.began + rollout.seconds, UTC)
     return RolloutReport(
         rollout.revision,
@@ -39,11 +53,11 @@ def rollout_report(fleet: Fleet) -> RolloutReport | None:
         rollout.first,
         rfc3339(deadline) if rollout.seconds else "",
         rollout.undo if is_undone(rollout, followed) else None,
-        {name: _node_state(fleet, rollout, name) for name in sorted(fleet.snapshot.lunmap.nodes)},
+        nodes,
     )
 
 
-def _node_state(fleet: Fleet, rollout: Rollout, name: str) -> str:
+def _node_state(fleet: "Fleet", rollout: "Rollout", name: str) -> str:
     if fleet.nodes[name].live is None:
         return "dead"
     if not is_undone(rollout, fleet.snapshot.revision) and rollout.waits(name):

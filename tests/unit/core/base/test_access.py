@@ -78,15 +78,18 @@ def test_an_acl_of_a_member_znode_alone_gives_no_role() -> None:
         ("members/n1/live", N1, Permission.OWN),
         ("members/n2", N1, None),
         ("members/n2/live", N1, None),
+        ("rollouts", N1, Permission.READ),
+        ("rollouts/0.5", N1, Permission.READ | Permission.CREATE),
+        ("rollouts/0.5", Principal("sasl", "bob"), Permission.READ),
         ("head", WORLD, None),
     ],
 )
 def test_each_has_what_the_role_needs(path: str, who: Principal, may: Permission | None) -> None:
-    """Admins have all, readers read all, a node reads the map and owns its members/, others have nothing."""
+    """A node reads the map, owns its members/ and may undo a rollout; others than roles have nothing."""
     assert acl_at(ROLES, path).get(who) == may
 
 
-@given(roles(), st.sampled_from(["", "meta", "luns/a", "members", "members/n1", "members/n2/live"]))
+@given(roles(), st.sampled_from(["", "meta", "luns/a", "members", "members/n1", "rollouts/0.5"]))
 def test_nobody_but_admins_may_change_an_acl(drawn: Roles, path: str) -> None:
     """Whatever the schemes of principals are, no ACL gives ADMIN to another role."""
     may = {who for who, found in acl_at(drawn, path).items() if Permission.ADMIN in found}

@@ -4,7 +4,14 @@ import pytest
 from msgspec import UNSET, Raw
 
 from lunmapd.core.history.changes import Change, Head, Revision, Rollout
-from lunmapd.core.history.rollout import base_head, followed_head, is_undone, seconds_left, undoing_revision
+from lunmapd.core.history.rollout import (
+    base_head,
+    followed_head,
+    is_undone,
+    seconds_left,
+    tried_revision,
+    undoing_revision,
+)
 
 ROLLOUT = Rollout(5, 4, "before", ("n1",), 60)
 HEAD = Head(5, "tried", confirmed=2, rollout=ROLLOUT)
@@ -28,6 +35,7 @@ def test_a_reader_follows_its_revision(node: str, revision: int, digest: str, *,
     assert followed.rollout is not None
     assert followed.rollout.began == 7.0
     assert is_undone(followed.rollout, followed.revision) == undone
+    assert tried_revision(followed.rollout, followed.revision) == (0 if undone else 5)
 
 
 def test_a_released_rollout_keeps_no_node_waiting() -> None:
@@ -50,6 +58,7 @@ def test_a_backup_has_the_map_before_a_rollout() -> None:
     assert base_head(undone) == undone
     assert base_head(Head(5, "tried")) == Head(5, "tried")
     assert not is_undone(None, 6)
+    assert tried_revision(None, 6) == 0
 
 
 def test_the_undoing_record_goes_back() -> None:

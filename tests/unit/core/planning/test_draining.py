@@ -42,6 +42,7 @@ def used(before: Lunmap, after: Lunmap, *sessions: IscsiSession) -> object:
 def test_a_host_with_a_session_and_an_open_lun_uses_a_tpg() -> None:
     """A TPG that is disabled for a drain is in use by the hosts that learn from ALUA to leave."""
     assert used(MAP, drained(MAP, "n1"), SESSION) == USED
+    assert used(MAP, drained(MAP, "n1"), replace(SESSION, state="FAILED")) == {}
     assert used(MAP, drained(MAP, "n1")) == {}
     assert used(MAP, MAP, SESSION) == {}
 
@@ -116,7 +117,8 @@ def test_the_reason_names_the_hosts() -> None:
     (failure,) = busy_tpgs(after((0.0, sent(1), True)), USED, 0.0).values()
     assert failure.reason == "Draining"
     assert (
-        failure.message == f"drained: the TPG is disabled once {H} use other paths, after 40 s at the latest"
+        failure.message
+        == f"drained: the TPG is disabled when no I/O of {H} is left, after 40 s at the latest"
     )
 
 

@@ -97,7 +97,7 @@ ARGS: dict[str, list[str]] = {
 """Right arguments for each verb."""
 
 COMMITS = {
-    "apply", "confirm", "edit", "import undo", "migrate", "override", "plan", "repair", "revert", "rollback",
+    "apply", "confirm", "edit", "import undo", "migrate", "override", "plan", "repair", "rollback",
     *(f"secret {word}" for word in ("clear", "import", "rotate", "set", "set-discovery")),
     "rollout abort", "rollout continue",
     *(verb for verb in ARGS if verb.partition(" ")[0] in EDITS),

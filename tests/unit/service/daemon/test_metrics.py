@@ -46,6 +46,14 @@ def test_each_kind_of_object_has_its_label() -> None:
     assert set(_KINDS.values()) == KINDS
 
 
+def test_a_revision_that_is_tried_is_shown() -> None:
+    """As long as its rollout is not over."""
+    metrics = full()
+    assert scraped(metrics)["lunmapd_rollout_revision"] == 0
+    metrics.note(CycleResult(tried=8), STATUS, 0.1)
+    assert scraped(metrics)["lunmapd_rollout_revision"] == 8
+
+
 def test_a_turn_is_counted() -> None:
     """Cycles by result, steps by action, kind and result, revisions, sessions, failures and conditions."""
     found = scraped(full())

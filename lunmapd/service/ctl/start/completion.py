@@ -1,0 +1,126 @@
+"""The completion of names of objects, nodes and revisions by a shell.
+
+click asks the type of a parameter for its completions. The types are set only while a shell completes, so
+that no other run pays for them.
+"""
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+import click
+from click.shell_completion import CompletionItem
+
+Names = Mapping[str, Sequence[str]]
+"""The names of the map by section, hosts and targets by their short names; `revisions`, newest first."""
+
+_VARIABLE = "_LUNMAPCTL_COMPLETE"
+_ANY = "any"
+_IN_SECTION = "in section"
+_SECTION = "section"
+_KINDS = {
+    "base": "revisions",
+    "expect_revision": "revisions",
+    "first": "nodes",
+    "group": "groups",
+    "groups": "groups",
+    "host": "initiators",
+    "hosts": "initiators",
+    "initiator": "initiators",
+    "lun": "luns",
+    "luns": "luns",
+    "names": _ANY,
+    "node": "nodes",
+    "nodes": "nodes",
+    "on": "nodes",
+    "path": _ANY,
+    "preferred": "nodes",
+    "rebacking": "luns",
+    "reuse_ids": "nodes",
+    "reuse_luns": "luns",
+    "revision": "revisions",
+    "section": _SECTION,
+    "shrink": "luns",
+    "span": "revisions",
+    "target": "targets",
+    "targets": "targets",
+}
+"""What a parameter of this name stands for."""
+
+_KINDS_OF: Mapping[str, Mapping[str, str]] = {
+    "edit": {"name": _IN_SECTION},
+    "explain": {"name": _ANY},
+    "get": {"name": _IN_SECTION},
+    "host rename": {"old": "initiators"},
+    "lun create": {"path": ""},
+    "lun delete": {"name": "luns"},
+    "lun grow": {"name": "luns"},
+    "lun rename": {"old": "luns"},
+    "lun set": {"name": "luns"},
+    "map": {"name": "luns"},
+    "node add": {"node": ""},
+    "secret clear": {"name": "initiators"},
+    "group create": {"group": ""},
+    "status": {"name": _ANY},
+    "unmap": {"name": "luns"},
+}
+"""What differs for a command; "" stands for nothing that is known."""
+
+
+if TYPE_CHECKING:
+    AnyType = click.ParamType[Any]
+else:  # older releases of click have no generic type
+    AnyType = click.ParamType
+
+
+class NameType(AnyType):
+    """A parameter that takes any text, as its own type does, and completes names of the tree."""
+
+    def __init__(self, kind: str, own: AnyType) -> None:
+        """`kind` is a section of the map, or one of the words above."""
+        self.name = own.name
+        self._kind = kind
+        self._own = own
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> object:
+        """Convert the value as its own type does."""
+        return self._own.convert(value, param, ctx)
+
+    def shell_complete(
+        self,
+        ctx: click.Context,
+        param: click.Parameter,  # noqa: ARG002 - click hands it over by name
+        incomplete: str,
+    ) -> list[CompletionItem]:
+        """Return the names that begin so; none if the tree can't be read in time."""
+        names = read_names(ctx)
+        return [
+            CompletionItem(name) for name in _choices(self._kind, ctx, names) if name.startswith(incomplete)
+        ]
+
+
+def _choices(kind: str, ctx: click.Context, names: Names) -> list[str]:
+    if kind == _SECTION:
+        return [section for section in names if section != "revisions"]
+    if kind == _IN_SECTION:
+        kind = str(ctx.params.get("section") or "")
+    kinds = ("luns", "nodes", "initiators") if kind == _ANY else (kind,)
+    return list(dict.fromkeys(name for each in kinds for name in names.get(each, ())))
+
+
+def read_names(ctx: click.Context) -> Names:
+    """Return the names of the tree that the options of the command line name."""
+    module = import_module("lunmapd.service.ctl.known_names")
+    known: Callable[[Mapping[str, object]], Names] = module.known_names
+    return known(ctx.find_root().params)
+
+
+def complete_names(command: click.Command, words: str) -> None:
+    """Let the parameters of a command complete names, if a shell is completing."""
+    if _VARIABLE not in os.environ:
+        return
+    kinds = {**_KINDS, **_KINDS_OF.get(words, {})}
+    for parameter in command.params:
+        if kind := kinds.get(parameter.name or ""):
+            parameter.type = NameType(kind, parameter.type)
