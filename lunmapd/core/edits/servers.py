@@ -66,8 +66,8 @@ def remove_node(lunmap: Lunmap, name: str) -> Lunmap:
 def end_service(lunmap: Lunmap, name: str) -> Lunmap:
     """Return the map in which no target and no Lun names a node.
 
-    Raises StillUsedError for its own Luns and floating groups: those whose `nodes` have no other one. Without
-    it any node of a Lun's targets would report the Lun.
+    Raises StillUsedError for its own Luns and floating groups. They are those whose `nodes` have no other
+    one; without it any node of a Lun's targets would report the Lun.
     """
     own = [lun for lun, each in lunmap.luns.items() if each.nodes == (name,)]
     if own:

@@ -35,7 +35,7 @@ _GROUPS: Mapping[str, tuple[tuple[str, str, str, str], ...]] = {
     "Nodes": (
         ("confirm", "edit", "confirm", "Confirm a rollout, or removals that nodes hold."),
         ("drain", "edits.drain", "drain", "Lead hosts away from a node."),
-        ("float", "floating", "floating", "Show and move floating portal groups."),
+        ("float", "edits.floating", "floating", "Show and move floating portal groups."),
         ("forget", "forget", "forget", "Remove the status of a retired node."),
         ("node", "edits.server", "node_verbs", "Add, change and remove storage nodes."),
         ("override", "override", "override", "Let nodes take steps that they hold."),
