@@ -183,10 +183,8 @@ def _portals(lunmap: Lunmap, iqn: str) -> set[str]:
     target = lunmap.targets.get(iqn)
     if target is None:
         return set()
-    nodes = nodes_of(target)
-    return {
-        portal for node in nodes for _, portals in portals_by_tag(lunmap, target, node) for portal in portals
-    }
+    tpgs = (tpg for node in nodes_of(target) for tpg in portals_by_tag(lunmap, target, node))
+    return {portal for _, portals in tpgs for portal in portals}
 
 
 def _by_target(pairs: Iterable[tuple[str, str]]) -> Iterator[tuple[str, Sequence[str]]]:

@@ -22,6 +22,8 @@ from lunmapd.core.edits.servers import add_node, create_target, delete_target, r
 from lunmapd.core.map.credentials import NotOpenedError, initiator_path, rebind_secrets
 from lunmapd.core.map.short_names import NoSuchNameError
 from lunmapd.core.secrets.sealing import Vault, keyring
+from support.floating_map import FLOATING, GOLD
+from support.floating_map import T as POOL
 from support.free_numbers import FREE
 from support.small_map import LUN, MAP, H, T
 
@@ -156,3 +158,12 @@ def test_a_node_is_removed_everywhere() -> None:
     assert remove_node(gone, "n2") is gone
     with pytest.raises(StillUsedError, match=r"n1 alone reports a, c: 'lunmapctl lun set a nodes=NODE"):
         remove_node(gone, "n1")
+
+
+def test_a_node_is_removed_from_floating_groups() -> None:
+    """The others may own them still; a group that it alone may own is named."""
+    gone = remove_node(FLOATING, "n1")
+    assert gone.targets[POOL].floating == {"gold": replace(GOLD, nodes=("n2",))}
+    with pytest.raises(StillUsedError, match=f"n2 alone may own floating group gold of {POOL}"):
+        remove_node(gone, "n2")
+    assert remove_node(FLOATING, "n3").targets == FLOATING.targets

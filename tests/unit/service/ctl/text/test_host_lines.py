@@ -16,6 +16,7 @@ from lunmapd.core.base.lunmap import (
 )
 from lunmapd.core.map.short_names import short_names
 from lunmapd.service.ctl.text.host_lines import HostDuties, host_duties, resize_commands
+from support.floating_map import FLOATING, PORTAL
 from support.small_map import LUN, MAP, H, T
 
 G = "iqn.2026-01.org.example:g"
@@ -137,3 +138,10 @@ def test_a_target_that_asks_for_a_password_is_set_up_with_it() -> None:
             f"username -v {user}",
             "password -v PASSWORD",
         ]
+
+
+def test_a_host_discovers_a_target_by_the_address_of_its_floating_group() -> None:
+    """No node of such a target has a portal of its own."""
+    before = replace(FLOATING, luns={"a": replace(FLOATING.luns["a"], maps=())})
+    commands = [line for lines in host_duties(before, FLOATING).after for line in lines]
+    assert f"  iscsiadm -m discovery -t sendtargets -p {PORTAL}" in commands
