@@ -1,8 +1,9 @@
 """The names that a shell completes."""
 
 import json
+import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,15 @@ NAMES = {
     "nodes": ["n1", "n2"],
     "revisions": ["12", "11", "2"],
 }
+
+
+@pytest.fixture(autouse=True)
+def logs() -> Iterator[None]:
+    """Let kazoo log as before: a completion silences it for the whole process."""
+    logger = logging.getLogger("kazoo")
+    level = logger.level
+    yield
+    logger.setLevel(level)
 
 
 @pytest.fixture(autouse=True)
