@@ -149,7 +149,7 @@ def test_a_drained_node_is_left_before_its_sessions_end(cluster: Cluster, io: Ve
     for node in cluster.nodes:
         node.machine.run(f"kill -HUP $(cat {PID})")
     wait_until("the nodes report the logins", lambda: sessions(cluster) == [1, 1])
-    steps = cluster.ctl("drain", "n1", "--wait", "120").out
+    steps = cluster.ctl("drain", "n1", "--wait", "120").err
     assert "n1 leads hosts to other paths" in steps
     assert steps.endswith("\nn1 offers nothing now, and has no session\n")
     assert not cluster.nodes[0].has_sessions()

@@ -290,7 +290,11 @@ def test_a_first_node_makes_a_mass_removal_that_was_agreed_to(
     Client(session).apply(fleet_map(*range(1, 12)))
     fleet.run()
     ctl("apply", "-f", _file(tmp_path, 1), "--replace", "--first", "n1", expect=6)
-    ctl("apply", "-f", _file(tmp_path, 1), "--replace", "--first", "n1", "--yes")
+    words = ("--first", "n1", "--confirm-within", "1m", "--yes")
+    assert ctl("apply", "-f", _file(tmp_path, 1), "--replace", *words).err.splitlines() == [
+        "the other nodes than n1 follow revision 3 after 'lunmapctl rollout continue'",
+        "revision 3 is undone after 60 s, unless 'lunmapctl confirm' keeps it",
+    ]
     fleet.run()
     assert (fleet.shown()[0], fleet.applied()) == ({"l1"}, (3, 2, 2))
     ctl("rollout", "continue")

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from lunmapd.client import Client, Lunmap, Note, Problem, Proposal, Revision
 from lunmapd.service.ctl.commit.consent import Consent, agree, foresee
-from lunmapd.service.ctl.commit.waiting import is_waiting, remember_first
+from lunmapd.service.ctl.commit.waiting import is_waiting, next_steps, remember_first
 from lunmapd.service.ctl.text.output import echo_committed, reuse_options
 from lunmapd.service.ctl.text.problem_lines import problem_lines
 from lunmapd.service.output import echo, echo_paragraphs
@@ -75,6 +75,8 @@ def commit_proposal(
     made = None if consent is None else client.apply(proposal, note)
     if consent is None or output != "json" or not is_waiting(wait):
         echo_committed(made, proposal.changes, output, nothing, is_shown=bool(proposal.changes))
+    if made is not None and output != "json":
+        echo(*next_steps(note, made.revision), err=True)
     return made
 
 

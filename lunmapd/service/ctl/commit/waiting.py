@@ -3,7 +3,7 @@
 import functools
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -92,6 +92,16 @@ def remember_first(client: "Client", note: Note) -> None:
     if note.first and meta.get(_PAUSE) is not None:
         meta[_FIRST] = client.first_nodes(note)
         meta[_AUTHOR] = note.author
+
+
+def next_steps(note: Note, revision: int) -> Iterator[str]:
+    """Yield what the admin has to do after a commit that started a rollout, in sentences."""
+    if note.first and click.get_current_context().meta.get(_PAUSE) is None:
+        names = ", ".join(note.first)
+        yield f"the other nodes than {names} follow revision {revision} after 'lunmapctl rollout continue'"
+    if note.confirm_within:
+        within = note.confirm_within
+        yield f"revision {revision} is undone after {within} s, unless 'lunmapctl confirm' keeps it"
 
 
 def is_waiting(seconds: float | None) -> bool:

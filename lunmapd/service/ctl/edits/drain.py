@@ -53,7 +53,7 @@ def _find_losses(client: Client, node: str) -> tuple[str, ...]:
 
 def wait_until_drained(client: Client, node: str, how: How) -> None:
     """Wait until a node is drained, with a line for each step. Raises NotDrainedError."""
-    client.wait_drained(node, how.wait or 0.0, functools.partial(echo, err=how.output == "json"))
+    client.wait_drained(node, how.wait or 0.0, functools.partial(echo, err=True))
 
 
 @click.command()
