@@ -1,7 +1,6 @@
 """Tables for people: they fit the width of a terminal, and are whole in files and pipes."""
 
 import re
-import shutil
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Self
@@ -42,6 +41,8 @@ def terminal_layout(*, full_names: bool = False) -> Layout:
     """Return the layout for standard output: UNFITTED if it is no terminal."""
     if not sys.stdout.isatty():
         return UNFITTED
+    import shutil  # noqa: PLC0415 - it imports modules for archives, a fortieth of the start of a verb
+
     return Layout(shutil.get_terminal_size().columns, full_names)
 
 

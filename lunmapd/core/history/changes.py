@@ -6,6 +6,7 @@ from operator import is_not
 from typing import cast
 
 from msgspec import UNSET, Raw, Struct, UnsetType
+from msgspec.structs import replace
 
 from lunmapd.core.base.documents import DocumentError, decode, encode
 from lunmapd.core.base.lunmap import EMPTY_MAP, SECTIONS, Document, Lunmap, Section
@@ -149,6 +150,8 @@ def _diff_section(section: Section, before: Lunmap, after: Lunmap) -> Iterator[C
 
 def differing_names(before: Mapping[str, Document], after: Mapping[str, Document]) -> set[str]:
     """Return the names whose documents differ between two sections of maps."""
+    if before is after:
+        return set()
     # A patched map shares its unchanged documents, so that most are found equal by identity. The names are
     # found without a step of Python for each one.
     touched = set(compress(after, map(is_not, map(before.get, after), after.values())))
@@ -182,14 +185,16 @@ def as_bytes(raw: Raw | UnsetType) -> bytes | None:
 
 def patch_map(lunmap: Lunmap, changes: Iterable[Change]) -> Lunmap:
     """Return the map with the changes applied. Raises DocumentError if a document can't be decoded."""
-    sections = {section: dict(lunmap.section(section)) for section in SECTIONS}
+    changed: dict[Section, dict[str, Document]] = {}
     for change in changes:
         section, name = split_path(change.path)
+        if section not in changed:
+            changed[section] = dict(lunmap.section(section))
         if change.after is UNSET:
-            sections[section].pop(name, None)
+            changed[section].pop(name, None)
         else:
-            sections[section][name] = decode(bytes(change.after), SECTIONS[section], (section, name))
-    return build_map(sections)
+            changed[section][name] = decode(bytes(change.after), SECTIONS[section], (section, name))
+    return replace(lunmap, **changed)
 
 
 def readable_change(change: Change) -> Change:
