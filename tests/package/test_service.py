@@ -253,6 +253,27 @@ def test_the_service_may_do_little_and_hides_no_mount(site: Site) -> None:
     )
 
 
+def test_the_hardened_service_gives_a_floating_address(site: Site) -> None:
+    """It may do what the lease process needs, which runs only with a group. A stop releases the address."""
+    process = "pgrep --count --full lunmapd.service.lease.process"
+    assert site.machine.run(process, check=False).stdout == "0\n"
+    network, _, _ = site.machine.address.rpartition(".")
+    address, serves_one = f"{network}.240", f"  {SCRATCH}:\n    nodes: [n1]\n"
+    group = f"    floating: {{gold: {{tpg_tag: 1001, portals: [{address}], nodes: [n1]}}}}\n"
+    assert serves_one in site.map()
+    site.ctl.apply(site.map().replace(serves_one, serves_one + group), wait=None)
+
+    def has_address() -> bool:
+        return f" {address}/32 " in site.machine.run("ip -o address show").stdout
+
+    wait_until("the node has the address", has_address)
+    assert site.machine.run(process).stdout == "1\n"
+    site.ctl_on_node("systemctl restart lunmapd")
+    assert has_address()
+    site.ctl_on_node("systemctl stop lunmapd")
+    assert not has_address()
+
+
 def test_no_secret_is_seen(site: Site, tmp_path: Path) -> None:
     """A CHAP password reaches LIO but no journal, process list, status or disk, even if it is unusable."""
     key_file = tmp_path / "secrets.key"
