@@ -67,17 +67,20 @@ nodes:
 class Pauses:
     """The longest pause of I/O in seconds, for each move and for each power cut of the owner.
 
+    `taken` is when another node had the address after each power cut: the rest of a pause is the host's.
     `both` is for how long two nodes had the address after all processes of its owner were stopped.
     """
 
     moves: tuple[float, ...]
     cuts: tuple[float, ...] = ()
+    taken: tuple[float, ...] = ()
     both: float | None = None
 
     def __str__(self) -> str:
         """Return all of them."""
         both = "" if self.both is None else f"; on two nodes for {self.both:.2f} s"
-        return f"moves {_shown(self.moves)}; power cuts {_shown(self.cuts)}{both}"
+        cuts = f"power cuts {_shown(self.cuts)}, taken over after {_shown(self.taken)}"
+        return f"moves {_shown(self.moves)}; {cuts}{both}"
 
 
 def _shown(pauses: tuple[float, ...]) -> str:
@@ -161,22 +164,22 @@ def _lunmapd(bench: _Bench) -> Pauses:
         cluster.ctl("float", "move", SAN, "gold", to.name)
 
     moves = bench.moves(move)
-    cuts = tuple(_cut_and_restore(bench) for _ in range(CUTS))
+    cuts, taken = zip(*(_cut_and_restore(bench) for _ in range(CUTS)), strict=True)
     owner = bench.await_owner()
     both = bench.seconds_on_both(lambda node: node.machine.run(_signal_tree("STOP")))
     owner.machine.run(_signal_tree("CONT"), check=False)
     wait_until("both nodes are well", cluster.all_well)
-    return Pauses(moves, cuts, both)
+    return Pauses(moves, cuts, taken, both)
 
 
-def _cut_and_restore(bench: _Bench) -> float:
+def _cut_and_restore(bench: _Bench) -> tuple[float, float]:
     owner = bench.await_owner()
-    pause = bench.pause(partial(_cut, bench, owner))
+    found = _cut(bench, owner)
     owner.machine.start()
     _configure(bench.cluster, owner)
     owner.start()
     wait_until("both nodes are well", bench.cluster.all_well)
-    return pause
+    return found
 
 
 def _configure(cluster: Cluster, node: StorageNode) -> None:
@@ -185,9 +188,17 @@ def _configure(cluster: Cluster, node: StorageNode) -> None:
     node.machine.run(f"sed -i 's/session_timeout: .*/session_timeout: {SESSION_TIMEOUT:g}/' {SETTINGS}")
 
 
-def _cut(bench: _Bench, owner: StorageNode) -> None:
-    owner.machine.kill()
-    bench.await_owner()
+def _cut(bench: _Bench, owner: StorageNode) -> tuple[float, float]:
+    """Switch the owner off; return the pause of I/O, and when the other node had the address."""
+    taken: list[float] = []
+
+    def cut() -> None:
+        began = time.monotonic()
+        owner.machine.kill()
+        bench.await_owner()
+        taken.append(time.monotonic() - began)
+
+    return bench.pause(cut), taken[0]
 
 
 def _signal_tree(name: str) -> str:
@@ -228,7 +239,8 @@ def _keepalived(bench: _Bench) -> Pauses:
     for node in bench.cluster.nodes:
         node.machine.run("kill -CONT $(pidof keepalived)")
     owner = bench.await_owner()
-    return Pauses(moves, (bench.pause(partial(_cut, bench, owner)),), both)
+    cut, taken = _cut(bench, owner)
+    return Pauses(moves, (cut,), (taken,), both)
 
 
 def _start_keepalived(node: StorageNode) -> None:

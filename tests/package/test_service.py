@@ -269,7 +269,7 @@ def test_the_hardened_service_gives_a_floating_address(site: Site) -> None:
     wait_until("the node has the address", has_address)
     assert site.machine.run(process).stdout == "1\n"
     site.ctl_on_node("systemctl restart lunmapd")
-    assert has_address()
+    wait_until("the node has the address still or again", has_address)
     site.ctl_on_node("systemctl stop lunmapd")
     assert not has_address()
 
