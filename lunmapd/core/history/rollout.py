@@ -2,9 +2,9 @@
 
 The commit that starts a rollout writes three things in one transaction: the revision that is tried, the
 record of the revision after it, which undoes it, and a znode of the rollout. Who confirms the rollout deletes
-that znode, which ZooKeeper refuses once it has a child (ZooKeeper Programmer's Guide, error NOTEMPTY). A node
-that sees the deadline pass creates a child. So exactly one of the two happens, and every reader that finds a
-child follows the revision that undoes (docs/adr/0035).
+that znode, which ZooKeeper refuses once it has a child (NotEmptyException of PrepRequestProcessor, for
+OpCode.delete). A node that sees the deadline pass creates a child. So exactly one of the two happens, and
+every reader that finds a child follows the revision that undoes (docs/adr/0035).
 """
 
 from msgspec.structs import replace
