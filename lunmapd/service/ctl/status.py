@@ -46,6 +46,11 @@ class View(NamedTuple):
     output: str
     layout: Layout
 
+    @property
+    def is_all_for_people(self) -> bool:
+        """Whether nothing is left out, and no program reads it."""
+        return self.layout.width is not None and self.output == "table" and not (self.name or self.bad)
+
     def of(self, fleet: Fleet) -> Shown:
         """Return what is shown of a cluster. Raises NoSuchNameError."""
         lunmap = fleet.snapshot.lunmap
@@ -71,7 +76,7 @@ class View(NamedTuple):
     is_flag=False,
     flag_value=2.0,
     metavar="SECONDS",
-    help="Repeat every SECONDS, by default 2, until Ctrl-C. Without a terminal, print only changes.",
+    help="Repeat every SECONDS, by default 2: on a terminal a screen with keys, else each change.",
 )
 @click.pass_obj
 def status(
@@ -104,7 +109,14 @@ def _once(client: Client, view: View) -> FleetStatus:
 
 
 def _watch(client: Client, view: View, every: float) -> FleetStatus | None:
-    """Print until Ctrl-C; return the last status, None when ZooKeeper did not answer the last read."""
+    """Show until Ctrl-C; return the last status, None when ZooKeeper did not answer the last read."""
+    if view.is_all_for_people:
+        from lunmapd.service.ctl.watch import terminal  # noqa: PLC0415 - no other output needs curses
+
+        if terminal.is_capable():
+            from lunmapd.service.ctl.watch.run import run_screen  # noqa: PLC0415 - as above
+
+            return run_screen(client, every, luns=view.luns, full_names=view.layout.full_names)
     fleet: Fleet | None = None
     printed: object = None
     latest: Shown | None = None

@@ -18,7 +18,8 @@ def only_object(whole: FleetStatus, kind: ObjectSection, name: str) -> FleetStat
     A Lun has its nodes, a host its Luns and their nodes, a node the Luns that lack their path through it.
     """
     luns = [each for each in whole.luns or () if _concerns(each, kind, name)]
-    nodes = {path.node for each in luns for path in each.paths} if kind != "nodes" else {name}
+    through = {node for each in luns for path in each.paths for node in (path.node, *path.standby)}
+    nodes = {name} if kind == "nodes" else through
     return _narrowed(whole, nodes, {each.lun for each in luns})
 
 
@@ -26,7 +27,7 @@ def _concerns(lun: LunPaths, kind: ObjectSection, name: str) -> bool:
     if kind == "luns":
         return lun.lun == name
     if kind == "nodes":
-        return any(path.node == name for path in lun.paths) and not lun.is_whole
+        return any(name in {path.node, *path.standby} for path in lun.paths) and not lun.is_whole
     return any(host.initiator == name for host in lun.initiators)
 
 
