@@ -22,6 +22,10 @@ from lunmapd.lio.worker.switch import (
 SWITCH_COMMAND = (sys.executable, "-P", "-m", "lunmapd.lio.worker.switch")
 
 
+_Answers = SimpleQueue[SwitchAnswer | None]
+_Waiting = dict[int, _Answers]
+
+
 class SwitchRefusedError(Exception):
     """LIO refused a request, or the process ended with it."""
 
@@ -48,19 +52,19 @@ class SwitchProcess:
         self._numbers = count(1)
         self._lock = Lock()
         self._process: subprocess.Popen[bytes] | None = None
-        self._waiting: dict[int, SimpleQueue[SwitchAnswer | None]] = {}
+        self._waiting: _Waiting = {}
 
     def ask(self, action: SwitchAction, iqn: str, tag: int, port_id: int = 0) -> bool:
         """Return whether the TPG is enabled afterwards. Raises SwitchRefusedError and SwitchLateError."""
         request = SwitchRequest(next(self._numbers), action, iqn, tag, port_id)
         limit = self._deadlines.disable if action is SwitchAction.DISABLE else self._deadlines.start
-        answers = self._send(request)
+        answers, waiting = self._send(request)
         try:
             answer = answers.get(timeout=limit)
         except Empty:
             raise SwitchLateError(f"no answer from the kernel for {limit:g} s") from None
         finally:
-            self._waiting.pop(request.number, None)
+            waiting.pop(request.number, None)
         if answer is None:
             raise SwitchRefusedError("the process that enables TPGs has ended")
         if answer.error:
@@ -74,8 +78,8 @@ class SwitchProcess:
         if process is not None:
             process.kill()
 
-    def _send(self, request: SwitchRequest) -> SimpleQueue[SwitchAnswer | None]:
-        answers: SimpleQueue[SwitchAnswer | None] = SimpleQueue()
+    def _send(self, request: SwitchRequest) -> tuple[_Answers, _Waiting]:
+        answers: _Answers = SimpleQueue()
         with self._lock:
             try:
                 process = self._started()
@@ -85,25 +89,29 @@ class SwitchProcess:
             except OSError as error:
                 self._waiting.pop(request.number, None)
                 raise SwitchRefusedError(f"the process that enables TPGs: {error}") from None
-        return answers
+            return answers, self._waiting
 
     def _started(self) -> "subprocess.Popen[bytes]":
         if self._process is None or self._process.poll() is not None:
             self._process = subprocess.Popen(
                 self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, process_group=0
             )
-            Thread(target=self._take, args=(self._process,), name="switch", daemon=True).start()
+            # The end of a process concerns its own requests only.
+            self._waiting = {}
+            arguments = (self._process, self._waiting)
+            Thread(target=_hand_over, args=arguments, name="switch", daemon=True).start()
         return self._process
 
-    def _take(self, process: "subprocess.Popen[bytes]") -> None:
-        """Hand each answer to the thread that waits for it; all wait in vain once the process has ended."""
-        assert process.stdin is not None, "it is a pipe"
-        assert process.stdout is not None, "it is a pipe"
-        with process.stdin, process.stdout:
-            for line in process.stdout:
-                answer = decode_switch_answer(line)
-                if (waiting := self._waiting.get(answer.number)) is not None:
-                    waiting.put(answer)
-        process.wait()
-        for each in list(self._waiting.values()):
-            each.put(None)
+
+def _hand_over(process: "subprocess.Popen[bytes]", waiting: _Waiting) -> None:
+    """Hand each answer to the thread that waits for it; all wait in vain once the process has ended."""
+    assert process.stdin is not None, "it is a pipe"
+    assert process.stdout is not None, "it is a pipe"
+    with process.stdin, process.stdout:
+        for line in process.stdout:
+            answer = decode_switch_answer(line)
+            if (found := waiting.get(answer.number)) is not None:
+                found.put(answer)
+    process.wait()
+    for each in list(waiting.values()):
+        each.put(None)

@@ -76,14 +76,14 @@ def followed_groups(
     try:
         yield groups
     finally:
-        if groups.owns_any and _is_stopped_for_long():
+        if groups.owns_any and is_stopped_for_long():
             groups.release(_RELEASE)
         groups.stop()
         addresses.close()
         tpgs.close()
 
 
-def _is_stopped_for_long() -> bool:
+def is_stopped_for_long() -> bool:
     """Return whether systemd stops the service, at a shutdown too, and does not restart it.
 
     `systemctl list-jobs` prints `JOB UNIT TYPE STATE`; the type is `restart` while a restart stops the
