@@ -63,16 +63,14 @@ def _set(plain: dict[str, Any], path: list[str], text: str, section: Section) ->
         if not isinstance(below, dict):
             raise BadAssignmentError(f"{'.'.join(path)} can't be set: {step} has no fields")
         plain = below
-    if not text:
+    if section == "targets" and path == ["nodes"]:
+        plain[last] = _with_settings(plain.get(last) or {}, text.split(",") if text else [])
+    elif not text:
         plain.pop(last, None)
-    elif last in _LISTS:
-        plain[last] = _listed(plain.get(last), text.split(","), is_mapping=section == "targets" and not above)
     else:
-        plain[last] = text
+        plain[last] = text.split(",") if last in _LISTS else text
 
 
-def _listed(present: Any, items: list[str], *, is_mapping: bool) -> Any:
-    """Return a list; for the nodes of a target a mapping, in which nodes keep their settings."""
-    if not is_mapping:
-        return items
-    return {item: (present or {}).get(item, {}) for item in items}
+def _with_settings(present: dict[str, Any], nodes: list[str]) -> dict[str, Any]:
+    """Return the nodes of a target, which is a mapping: a node that stays keeps its settings."""
+    return {node: present.get(node, {}) for node in nodes}

@@ -30,6 +30,7 @@ def test_the_nodes_of_a_target_keep_their_settings() -> None:
     assert changed == replace(MAP.targets[T], nodes={"n2": PortalGroup(7), "n3": PortalGroup()})
     empty = replace(MAP.targets[T], nodes={})
     assert assign_fields("targets", T, empty, ("nodes=n1",)) == replace(empty, nodes={"n1": PortalGroup()})
+    assert assign_fields("targets", T, MAP.targets[T], ("nodes=",)) == empty
 
 
 def test_a_name_with_dots_is_quoted() -> None:
