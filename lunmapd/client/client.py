@@ -251,7 +251,9 @@ class Client:
         from lunmapd.store.commit.staged import resume_commit
 
         proposal = target if isinstance(target, Proposal) else self.propose(target, note)
-        options = replace(self._options(note), new_serials=proposal.new_serials, trial=self._trial(note))
+        options = replace(
+            self._options(note), new_serials=proposal.new_serials, trial=self._trial(proposal, note)
+        )
         if proposal.resumes is not None:
             if options.trial is not None:
                 from lunmapd.store.commit.commit_errors import RolloutTooLargeError
@@ -735,7 +737,7 @@ class Client:
             frozenset(note.rebacking),
         )
 
-    def _trial(self, note: Note) -> Trial | None:
+    def _trial(self, proposal: Proposal, note: Note) -> Trial | None:
         """Return how the commit is rolled out, None for a commit that all nodes follow at once."""
         if not (note.first or note.confirm_within):
             return None
@@ -745,9 +747,26 @@ class Client:
         fleet = read_nodes(self._session)
         lunmap, revision = fleet.snapshot.lunmap, fleet.snapshot.revision
         _check_known(lunmap, note.first)
+        if problems := _changed_groups(effective_map(proposal.before), proposal.after):
+            raise InvalidInputError(problems)
         alive = all(fleet.nodes[name].live for name in lunmap.nodes)
         applied = revision if alive and not fleet.behind(revision) else 0
         return Trial(note.first, note.confirm_within, applied, note.confirm_removals)
+
+
+def _changed_groups(before: Lunmap, after: Lunmap) -> list[Problem]:
+    """Return a problem for each floating portal group that a commit changes: all nodes must know one list.
+
+    The ACL of its lease follows the newest map, and is not undone with it.
+    """
+    from lunmapd.core.base.lunmap import floating_groups
+
+    was, now = (
+        {(iqn, name): group for iqn, name, group in floating_groups(lunmap)} for lunmap in (before, after)
+    )
+    text = "it can't be changed by a revision that is tried: commit it without --first and --confirm-within"
+    changed = sorted(key for key in was.keys() | now.keys() if was.get(key) != now.get(key))
+    return [Problem(("targets", iqn, "floating", name), text) for iqn, name in changed]
 
 
 def _check_known(lunmap: Lunmap, nodes: tuple[str, ...]) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from msgspec.structs import replace
 
 from fakes.clock import Clock
 from fakes.lio import FakeLio
@@ -17,6 +18,7 @@ from lab.wait import wait_until
 from lunmapd.agent.state.machine_id import MachineId
 from lunmapd.client import (
     Client,
+    InvalidInputError,
     NoRolloutError,
     Note,
     Proposal,
@@ -28,7 +30,18 @@ from lunmapd.client import (
     show_map,
 )
 from lunmapd.core.base.backings import Block
-from lunmapd.core.base.lunmap import Initiator, Lun, Lunmap, Map, Node, PortalGroup, Scope, Shared, Target
+from lunmapd.core.base.lunmap import (
+    FloatingGroup,
+    Initiator,
+    Lun,
+    Lunmap,
+    Map,
+    Node,
+    PortalGroup,
+    Scope,
+    Shared,
+    Target,
+)
 from lunmapd.core.base.messages import Message
 from lunmapd.core.history.changes import Rollout
 from lunmapd.store.session.session import Session
@@ -281,6 +294,20 @@ def test_what_could_not_be_undone_at_once_is_not_tried(session: Session) -> None
     with pytest.raises(RolloutEditedError, match="luns/l1"):
         admin.apply(mapped_luns(1, 2), Note(confirm_within=MINUTE))
     assert read_tree(session).revision == 1
+
+
+def test_a_floating_group_is_not_tried(session: Session) -> None:
+    """All its nodes must have the same list: neither a new group nor a change of one is committed so."""
+    admin = Client(session)
+    admin.apply(fleet_map(1))
+    group = FloatingGroup(100, ("10.0.9.9:3260",), NODES)
+    lunmap = fleet_map(1)
+    floating = replace(lunmap, targets={T: replace(lunmap.targets[T], floating={"gold": group})})
+    with pytest.raises(InvalidInputError, match=r"floating.gold: it can't be changed by a revision that is"):
+        admin.apply(floating, Note(first=("n1",)))
+    assert admin.apply(floating) is not None
+    more = replace(floating, luns=fleet_map(1, 2).luns)
+    assert admin.apply(more, Note(confirm_within=MINUTE)) is not None
 
 
 def test_a_first_node_makes_a_mass_removal_that_was_agreed_to(
