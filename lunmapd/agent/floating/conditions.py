@@ -39,8 +39,8 @@ def _problem(view: GroupView) -> Failure | None:
         return view.problem
     if view.phase is GroupPhase.LOST:
         return Failure(Reason.LEASE_LOST, "the lease has ended, and with it the addresses")
-    if not view.owner and view.phase is GroupPhase.STANDBY:
-        return Failure(Reason.NO_FIT_NODE, f"no node owns it; this one: {view.report.reason or 'not chosen'}")
+    if view.since and not (view.owner or view.chosen):
+        return Failure(Reason.NO_FIT_NODE, f"no node can own it; this one: {view.report.reason}")
     return None
 
 

@@ -38,7 +38,7 @@ from lunmapd.core.floating.next_action import CHECK_PAUSE, next_action
 from lunmapd.core.floating.turn import idle_time, next_owner
 from lunmapd.core.node.failure import Failure
 from lunmapd.store.session.errors import LostError, StoreError
-from lunmapd.store.tree.floating import GroupState
+from lunmapd.store.tree.floating import NOBODY, GroupState
 
 _RECENT = 2 * CHECK_PAUSE  # seconds for which a duplicate that was found is a problem
 
@@ -322,7 +322,8 @@ class LeasedGroup:
             self._problem = Failure(reason, str(error))
 
     def _view(self, facts: Facts, presence: Presence, now: float) -> GroupView:
-        owner, phase = self._memory.record.owner, phase_of(facts, now)
+        phase, named = phase_of(facts, now), self._memory.record.owner
+        owner = "" if named == NOBODY else named
         in_doubt = self._memory.check is not None and not self._memory.check.free
         problem = (
             self._problem or self._stuck or presence.problem or (self.view.problem if in_doubt else None)
@@ -331,6 +332,7 @@ class LeasedGroup:
             self.plan.id,
             phase,
             owner,
+            facts.node if facts.wanted else facts.successor,
             self.view.since if phase is self.view.phase else utc_now(),
             self._report,
             self._state.wish.node,

@@ -14,14 +14,16 @@ from lunmapd.core.node.failure import Failure
 class GroupView(Struct, frozen=True):
     """A group as its node sees it.
 
-    `owner` is the node that the record names, `since` when the phase began. `report` is how well this node
-    can own the group, `wish` the node that an admin moved it to. `seconds` are left of this node's lease.
-    `problem` keeps this node from serving the group, or is the last error of an action for it.
+    `owner` is the node that the record names, `chosen` the one that is to own the group, each "" for none.
+    `since` is when the phase began, "" before the first look. `report` is how well this node can own the
+    group, `wish` the node that an admin moved it to. `seconds` are left of this node's lease. `problem` keeps
+    this node from serving the group, or is the last error of an action for it.
     """
 
     id: GroupId
     phase: GroupPhase = GroupPhase.STANDBY
     owner: str = ""
+    chosen: str = ""
     since: str = ""
     report: Report = Report()
     wish: str = ""

@@ -152,13 +152,14 @@ def _lease(found: _Found) -> LeaseZnode | None:
     return LeaseZnode(decode_lease(data or b""), stat.version, stat.czxid)
 
 
-_NOBODY = "?"  # no name of a node
-UNWRITTEN = replace(owner_record(_NOBODY, "", LeaseTimes()), quiet=False)
+NOBODY = "?"
+"""The owner in a record that is not written or can't be decoded; no node has this name."""
+UNWRITTEN = replace(owner_record(NOBODY, "", LeaseTimes()), quiet=False)
 """Stands for a record that is not written yet.
 
 The znode may take the place of one that was deleted, so a node that takes the group waits for a lease time.
 """
-UNDECODABLE = LeaseRecord(_NOBODY, lease_ms=1 << 52)
+UNDECODABLE = LeaseRecord(NOBODY, lease_ms=1 << 52)
 """Stands for a record that can't be decoded: no node takes the group."""
 
 
@@ -201,7 +202,7 @@ def with_owners(session: Session, nodes: Mapping[GroupId, Iterable[str]]) -> dic
     """Return the lists of nodes with the present owners, by the name of each group's znode."""
     records = read_leases(session, tuple(nodes))
     return {
-        f"{group.target} {group.name}": frozenset({*listed, record.owner} - {"", _NOBODY})
+        f"{group.target} {group.name}": frozenset({*listed, record.owner} - {"", NOBODY})
         for (group, listed), record in zip(nodes.items(), records, strict=True)
     }
 

@@ -108,6 +108,8 @@ def test_a_new_group_is_taken_after_a_lease_time(caplog: pytest.LogCaptureFixtur
     n1, n2 = cluster.nodes
     cluster.run(TIMES.total)
     assert (cluster.owner(), n1.phase, n2.phase) == ("", "waiting", "standby")
+    assert [node.group.view.owner for node in cluster.nodes] == ["", ""]
+    assert [node.group.view.chosen for node in cluster.nodes] == ["n1", "n1"]
     cluster.run(4)
     assert (cluster.owner(), n1.phase, n2.phase) == ("n1", "owner", "standby")
     assert n1.tpgs.enabled == {(T, 1001): 77}
