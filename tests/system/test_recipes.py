@@ -48,6 +48,7 @@ ANSWERS = {
     22: "committed revision",
     23: "(?s)committed revision.*committed revision",
     24: "forgot n2",
+    25: "gold +s2",
 }
 """What a recipe prints, beside its exit status."""
 KEY_FILE = "/etc/lunmapd/secrets.key"
@@ -150,8 +151,7 @@ class Desk:
 
     def _here(self, text: str) -> str:
         """Return commands with the addresses and the WWIDs of this lab."""
-        for number, node in enumerate(self.cluster.nodes, 1):
-            text = text.replace(f"10.0.1.{number}", node.machine.address)
+        text = text.replace("10.0.1.", self.cluster.nodes[0].machine.address.removesuffix("1"))
         for wwid, name in WWIDS.items():
             text = text.replace(wwid, self.wwids.get(name, wwid))
         return text
