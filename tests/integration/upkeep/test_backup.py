@@ -412,6 +412,6 @@ def test_the_command_line_repairs(full: Session) -> None:
     assert "luns/l100 has an out-of-band edit" in ctl("status", expect=Exit.DEGRADED).out
     assert ctl("check", expect=1).out.startswith("LUNMAP WARNING - luns/l100 has an out-of-band edit")
     dry = ctl("repair", "--dry-run").out.splitlines()
-    assert dry == ["~ luns/l100", f"    size: {5 * GIB} -> {GIB}", "nothing was reverted (dry run)"]
+    assert dry == ["~ luns/l100", "    size: 5 GiB -> 1 GiB", "nothing was reverted (dry run)"]
     assert ctl("repair").out.splitlines()[-1] == "committed revision 8"
     assert "out-of-band" not in ctl("status").out
