@@ -103,28 +103,40 @@ class Terminal:
 
 @contextmanager
 def lunmapctl_on_terminal(
-    words: Sequence[str], *, rows: int = 24, columns: int = 80, env: Mapping[str, str] | None = None
+    words: Sequence[str],
+    *,
+    rows: int = 24,
+    columns: int = 80,
+    paper: int = 0,
+    env: Mapping[str, str] | None = None,
 ) -> Iterator[Terminal]:
-    """Run lunmapctl on a terminal of its own."""
+    """Run lunmapctl on a terminal of its own, as `program_on_terminal` does."""
     argv = [sys.executable, "-c", RUN, *words]
-    with program_on_terminal(argv, rows=rows, columns=columns, env=env) as terminal:
+    with program_on_terminal(argv, rows=rows, columns=columns, paper=paper, env=env) as terminal:
         yield terminal
 
 
 @contextmanager
 def program_on_terminal(
-    argv: Sequence[str], *, rows: int = 24, columns: int = 80, env: Mapping[str, str] | None = None
+    argv: Sequence[str],
+    *,
+    rows: int = 24,
+    columns: int = 80,
+    paper: int = 0,
+    env: Mapping[str, str] | None = None,
 ) -> Iterator[Terminal]:
     """Run a program as the leader of a session on a terminal of its own.
 
-    No shell can continue it, so that the kernel lets Ctrl-Z do nothing (setpgid(2), orphaned process groups).
+    With `paper` the screen has as many columns, although the program is told of `columns`: a line that is too
+    long is seen as such. No shell can continue the program, so that the kernel lets Ctrl-Z do nothing
+    (setpgid(2), orphaned process groups).
     """
     environment = {**os.environ, "TERM": "xterm-256color", "LC_ALL": "C.UTF-8", **(env or {})}
     pid, master = pty.fork()
     if pid == 0:
         fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
         os.execve(argv[0], list(argv), environment)  # noqa: S606
-    terminal = Terminal(pid, master, rows, columns)
+    terminal = Terminal(pid, master, rows, paper or columns)
     try:
         yield terminal
     finally:

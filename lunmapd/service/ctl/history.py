@@ -10,7 +10,7 @@ from lunmapd.service.ctl.cli import Connection
 from lunmapd.service.ctl.files.sections import object_path
 from lunmapd.service.ctl.text.differences import difference_lines, log_table, revision_lines, revision_report
 from lunmapd.service.ctl.text.layout import table_options
-from lunmapd.service.output import echo, echo_json
+from lunmapd.service.output import echo, echo_json, echo_painted
 from lunmapd.service.table import Layout
 
 
@@ -64,7 +64,7 @@ def show(connection: Connection, revision: int, output: str) -> None:
     if output == "json":
         echo_json(revision_report(shown))
     else:
-        echo(*revision_lines(shown))
+        echo_painted(*revision_lines(shown))
 
 
 @click.command()
@@ -78,4 +78,4 @@ def diff(connection: Connection, span: tuple[int, int | None], output: str) -> N
     if output == "json":
         echo_json(changed)
     else:
-        echo(*difference_lines(changed, whole=True))
+        echo_painted(*difference_lines(changed, whole=True))

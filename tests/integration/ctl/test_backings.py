@@ -115,14 +115,16 @@ def test_a_grown_lun_shows_the_node_that_has_not_grown(nodes: Nodes, ctl: Ctl) -
     answer = ctl("lun", "grow", "a", "--wait", "0", expect=6)
     assert [line.split() for line in answer.out.splitlines()[2:5]] == [
         ["NODE", "SIZE"],
-        ["n1", "2MiB"],
-        ["n2", "1MiB"],
+        ["n1", "2", "MiB"],
+        ["n2", "1", "MiB"],
     ]
-    assert answer.err.splitlines()[-1] == "lunmapctl: n2 has 1MiB and not 2MiB: grow the file or device there"
+    assert (
+        answer.err.splitlines()[-1] == "lunmapctl: n2 has 1 MiB and not 2 MiB: grow the file or device there"
+    )
     nodes.kernels["n2"].sizes["/dev/a"] = 1 << 21
     grow(nodes)
     assert "multipathd resize map 3" in ctl("lun", "grow", "a", "--wait", "5").out
-    assert "n1 has 2MiB and not 4MiB" in ctl("lun", "grow", "a", "4MiB").out
+    assert "n1 has 2 MiB and not 4 MiB" in ctl("lun", "grow", "a", "4MiB").out
     ctl("lun", "set", "a", "size=2MiB", "--shrink", "a")
     nodes.run()
     assert "nothing to change" in ctl("lun", "grow", "a", "2MiB", "--wait", "5").out

@@ -8,13 +8,14 @@ from lunmapd.client import Access, Lun, Lunmap, Shared
 from lunmapd.core.base.backings import PLUGINS, Backing, Plugin, backing_of
 from lunmapd.core.base.errors import Exit, LunmapdError
 from lunmapd.core.base.lunmap import Scope
+from lunmapd.core.base.text import exact_size, human_size
 from lunmapd.core.edits.assign import assign_fields
 from lunmapd.core.edits.errors import BadAssignmentError
 from lunmapd.core.edits.find import find_grantee, find_lun, find_node, find_target
 from lunmapd.core.edits.luns import add_lun, drop_lun, rename_lun, resize_lun
 from lunmapd.core.edits.maps import AskedMap, FreeNumbers, map_lun, with_shared
 from lunmapd.core.edits.objects import with_object
-from lunmapd.core.map.mapfile import parse_size, show_size
+from lunmapd.core.map.mapfile import parse_size
 from lunmapd.core.map.short_names import short_names
 from lunmapd.service.ctl.cli import Connection
 from lunmapd.service.ctl.edits.run import How, commit_edit, edit_options
@@ -199,14 +200,16 @@ class NotGrownError(LunmapdError):
 def _size_lines(name: str, sizes: Mapping[str, int]) -> list[str]:
     if not sizes:
         return [f"no live node reports {name}"]
-    return table(("NODE", "SIZE"), [(node, show_size(size) if size else "-") for node, size in sizes.items()])
+    return table(
+        ("NODE", "SIZE"), [(node, human_size(size) if size else "-") for node, size in sizes.items()]
+    )
 
 
 def _lacking(sizes: Mapping[str, int], least: int) -> tuple[str, ...]:
     """Return what lacks at the nodes that have less than the others, or than is asked for."""
     largest = max(least, *sizes.values(), 0)
     return tuple(
-        f"{node} has {show_size(size)} and not {show_size(largest)}: grow the file or device there"
+        f"{node} has {exact_size(size)} and not {exact_size(largest)}: grow the file or device there"
         for node, size in sizes.items()
         if size < largest
     )

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from lunmapd.client import Note
 from lunmapd.service.cli import OutputError, describe_os_error
-from lunmapd.service.output import echo, echo_json
+from lunmapd.service.output import echo, echo_json, echo_painted
 from lunmapd.store.commit.commit_errors import CommitInterruptedError
 
 if TYPE_CHECKING:
@@ -158,5 +158,5 @@ def echo_committed(
     if output == "json":
         return echo_json(Committed(revision.revision if revision else None, changed, nodes))
     if not is_shown:
-        echo(*difference_lines(changed, whole=False))
+        echo_painted(*difference_lines(changed, whole=False))
     return echo(f"committed revision {revision.revision}" if revision else nothing)
