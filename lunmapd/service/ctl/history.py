@@ -53,8 +53,17 @@ def log(connection: Connection, limit: int, path: str | None, output: str, layou
         echo(*log_table(revisions).lines(layout))
 
 
+def parse_revision(_: click.Context, __: click.Parameter, word: str) -> int:
+    """Parse the number of a revision. Raises click.BadParameter."""
+    if word.isdecimal() and int(word):
+        return int(word)
+    raise click.BadParameter(
+        f"{word!r} is not a revision: use its number; 'lunmapctl log --object {word}' has those of an object"
+    )
+
+
 @click.command()
-@click.argument("revision", type=click.IntRange(min=1))
+@click.argument("revision", callback=parse_revision)
 @output_option
 @click.pass_obj
 def show(connection: Connection, revision: int, output: str) -> None:

@@ -86,6 +86,8 @@ def test_help_is_a_command_too(words: str) -> None:
         (["get", "db1"], "the name of an object follows its section"),
         (["get", "lunz"], "did you mean 'lun"),
         (["apply"], "name one FILE"),
+        (["show", "db1"], "'lunmapctl log --object db1' has those of an object"),
+        (["show", "0"], "'0' is not a revision"),
         (["diff", "a", "b"], "is not a span of revisions"),
         (["get", "-o", "csv"], "name a SECTION with -o csv"),
         (["get", "luns", "-o", "yaml", "--sort", "size"], "leave one of them out"),
