@@ -89,7 +89,33 @@ def test_each_has_what_the_role_needs(path: str, who: Principal, may: Permission
     assert acl_at(ROLES, path).get(who) == may
 
 
-@given(roles(), st.sampled_from(["", "meta", "luns/a", "members", "members/n1", "rollouts/0.5"]))
+@pytest.mark.parametrize(
+    ("path", "may"),
+    [
+        ("floating", Permission.READ),
+        ("floating/t gold", Permission.READ),
+        ("floating/t gold/lease", Permission.READ | Permission.WRITE),
+        ("floating/t gold/wish", Permission.READ | Permission.WRITE),
+        ("floating/t gold/candidates", Permission.READ),
+        ("floating/t gold/candidates/n1", Permission.OWN),
+        ("floating/t gold/candidates/n1/live", Permission.OWN),
+        ("floating/t gold/candidates/n2", Permission.READ),
+        ("floating/t gold/other", Permission.READ),
+        ("floating/t tin/lease", Permission.READ),
+        ("floating/t tin/candidates/n1", Permission.READ),
+        ("floating/t gone/lease", Permission.READ),
+    ],
+)
+def test_the_nodes_of_a_group_alone_write_its_lease(path: str, may: Permission) -> None:
+    """A node of the list writes the lease and the wish, and owns its report; all nodes read everything."""
+    listed = replace(ROLES, groups={"t gold": frozenset({"n1", "n2"}), "t tin": frozenset({"n2"})})
+    assert acl_at(listed, path).get(N1) == may
+
+
+@given(
+    roles(),
+    st.sampled_from(["", "meta", "floating/t gold/lease", "luns/a", "members", "members/n1", "rollouts/0.5"]),
+)
 def test_nobody_but_admins_may_change_an_acl(drawn: Roles, path: str) -> None:
     """Whatever the schemes of principals are, no ACL gives ADMIN to another role."""
     may = {who for who, found in acl_at(drawn, path).items() if Permission.ADMIN in found}

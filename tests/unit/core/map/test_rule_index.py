@@ -20,6 +20,11 @@ targets:"""
 # A target that listens on all addresses of a node, on which another target of the node reports a remote one.
 _OTHER = "targets:\n  iqn.2026-01.org.example:o: {nodes: {n1: {port_id: 7, portals: ['[::]:3260']}}}"
 
+_GROUP = "{tpg_tag: 900, port_id: 901, portals: ['10.9.9.9:3260'], nodes: [n1]}"
+_FLOATING = (
+    ("targets:", f"targets:\n  iqn.2026-01.org.example:f: {{nodes: {{}}, floating: {{gold: {_GROUP}}}}}"),
+)
+
 
 def map_of(*edits: tuple[str, str]) -> Lunmap:
     """Return the good map with a Lun for a group, and each first text replaced."""
@@ -71,6 +76,12 @@ def map_of(*edits: tuple[str, str]) -> Lunmap:
             ("targets:", _OTHER),
             "exclude each other",
         ),
+        (_FLOATING, ("[10.0.0.1]", "[10.0.0.1, 10.9.9.9]"), "already that of"),
+        (_FLOATING, ("tpg_tag: 2", "tpg_tag: 900"), "same TPG tag"),
+        (_FLOATING, ("port_id: 2", "port_id: 901"), "same port id"),
+        (_FLOATING, ("nodes: [n1]", "nodes: [n1, n9]"), "there is no node 'n9'"),
+        (_FLOATING, ("portals: ['10.9.9.9:3260']", "portals: ['10.0.0.1:3261']"), "already that of"),
+        (_FLOATING, ("10.9.9.9:3260", "10.9.9.8:3260"), ""),
         ((), ("size: 64MiB", "size: 128MiB"), ""),
     ],
 )
