@@ -47,3 +47,11 @@ def test_a_resumed_commit_has_no_dry_run(words: tuple[str, ...]) -> None:
     assert done.exit_code == 2
     assert "--resume" in done.output
     assert "--dry-run" in done.output
+
+
+@pytest.mark.parametrize("words", [("--first", "n2"), ("--confirm-within", "10m")])
+def test_a_retirement_is_not_tried(words: tuple[str, str]) -> None:
+    """It makes several commits, and a rollout would refuse the second one, with the node drained."""
+    done = CliRunner().invoke(ctl, ["--hosts", "127.0.0.1:1", "retire", "n1", *words])
+    assert done.exit_code == 2
+    assert words[0] in done.output

@@ -41,8 +41,10 @@ def retire(connection: Connection, node: str, how: How) -> None:
 
     Each step is shown, and awaited for --wait seconds (60); a dead node is not awaited. It can be repeated:
     it goes on where it ended. Stop lunmapd on NODE when it says so; the command is printed. It is refused
-    like 'drain'. With -o json each commit is a document of its own.
+    like 'drain'. With -o json each commit is a document of its own. It makes several commits, so it takes no
+    --first and no --confirm-within.
     """
+    _refuse_rollout(how.note)
     with connection.client() as client:
         lunmap = client.read().lunmap
         if node not in client.fleet().nodes:
@@ -54,6 +56,13 @@ def retire(connection: Connection, node: str, how: How) -> None:
         if node in lunmap.nodes:
             _end_service(client, node, how, report)
         _forget(client, node, how, report)
+
+
+def _refuse_rollout(note: Note) -> None:
+    # The rollout of the first commit would refuse the second one, with the node drained.
+    for option, is_given in {"--first": note.first, "--confirm-within": note.confirm_within}.items():
+        if is_given:
+            raise click.UsageError(f"{option} is for one commit, and retire makes several: leave it out")
 
 
 def _steps(lunmap: Lunmap, node: str) -> Iterator[str]:
