@@ -22,6 +22,13 @@ if TYPE_CHECKING:
     from lunmapd.client.files import BackupFileError
     from lunmapd.client.first_nodes import FirstNodes, RolloutHaltedError
     from lunmapd.client.fleet import Fleet, NotAppliedError
+    from lunmapd.client.floating import (
+        FloatingGroupStatus,
+        GroupCandidate,
+        NoSuchGroupError,
+        NotFitError,
+        NotMovedError,
+    )
     from lunmapd.client.revert import RevertConflictError
     from lunmapd.core.base.access import Principal, Role, Roles, parse_principal, with_password
     from lunmapd.core.base.acl_entries import AclDifference
@@ -33,6 +40,8 @@ if TYPE_CHECKING:
         Authentication,
         Chap,
         Discovery,
+        Failback,
+        FloatingGroup,
         Group,
         Initiator,
         Lun,
@@ -129,6 +138,7 @@ __all__ = [
     "Difference",
     "Discovery",
     "EditedMeanwhileError",
+    "Failback",
     "FieldChange",
     "FieldConflict",
     "FileBase",
@@ -137,10 +147,13 @@ __all__ = [
     "FirstNodes",
     "Fleet",
     "FleetNode",
+    "FloatingGroup",
+    "FloatingGroupStatus",
     "ForeignFileError",
     "Forgotten",
     "FreeNumbers",
     "Group",
+    "GroupCandidate",
     "HistoryTrimmedError",
     "HistoryUnknownError",
     "Host",
@@ -159,6 +172,7 @@ __all__ = [
     "NeverRegisteredError",
     "NoClientError",
     "NoRolloutError",
+    "NoSuchGroupError",
     "NoSuchRevisionError",
     "Node",
     "NodeInUseError",
@@ -168,7 +182,9 @@ __all__ = [
     "NotAppliedError",
     "NotAuthenticatedError",
     "NotDrainedError",
+    "NotFitError",
     "NotInitialisedError",
+    "NotMovedError",
     "NotPermittedError",
     "Note",
     "NothingStagedError",
@@ -238,13 +254,14 @@ _NAMES: Mapping[str, str] = {
     "client.files": "BackupFileError",
     "client.first_nodes": "FirstNodes RolloutHaltedError",
     "client.fleet": "Fleet NotAppliedError",
+    "client.floating": "FloatingGroupStatus GroupCandidate NoSuchGroupError NotFitError NotMovedError",
     "client.revert": "RevertConflictError",
     "core.base.access": "Principal Role Roles parse_principal with_password",
     "core.base.acl_entries": "AclDifference",
     "core.base.backings": "Backing Block FileIO Pscsi RamDisk User",
     "core.base.errors": "InvalidInputError LunmapdError Problem",
     "core.base.lunmap": (
-        "Access AluaState Authentication Chap Discovery Group Initiator "
+        "Access AluaState Authentication Chap Discovery Failback FloatingGroup Group Initiator "
         "Lun Lunmap Map Node NodeState PortalGroup Shared Target"
     ),
     "core.base.password": "Secret",

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from lunmapd.client.file_merge import Prefer
     from lunmapd.client.first_nodes import FirstNodes
     from lunmapd.client.fleet import Fleet, SeeFleet
-    from lunmapd.client.floating import GroupLine
+    from lunmapd.client.floating import FloatingGroupStatus
     from lunmapd.core.base.lunmap import Lunmap, Section
     from lunmapd.core.edits.maps import FreeNumbers
     from lunmapd.core.fleet.backing_differences import BackingDifference
@@ -606,13 +606,13 @@ class Client:
 
         return wait_removed(self._session, node, revision, seconds, confirmed=confirmed)
 
-    def floating_groups(self) -> tuple[GroupLine, ...]:
+    def floating_groups(self) -> tuple[FloatingGroupStatus, ...]:
         """Read the floating portal groups, in the order of their targets and names."""
         from lunmapd.client.floating import list_groups
 
         return list_groups(self._session, effective_map(self.read()))
 
-    def move_group(self, target: str, name: str, node: str = "", seconds: float = 60.0) -> str:
+    def move_floating_group(self, target: str, name: str, node: str = "", seconds: float = 60.0) -> str:
         """Let `node` own a floating portal group, and wait at most `seconds` until it does; return the node.
 
         By default it is the next fit node of the group's list. The node keeps the group until another one

@@ -36,7 +36,7 @@ class NotMovedError(LunmapdError):
     exit_code = Exit.DEGRADED
 
 
-class GroupLine(Struct, frozen=True):
+class FloatingGroupStatus(Struct, frozen=True):
     """A floating portal group: `owner` is the node that the lease names, "" for none.
 
     `wish` is the node that an admin moved it to, as long as that has effect. `nodes` are the nodes of its
@@ -48,10 +48,10 @@ class GroupLine(Struct, frozen=True):
     portals: tuple[str, ...]
     owner: str
     wish: str
-    nodes: tuple["GroupNode", ...]
+    nodes: tuple["GroupCandidate", ...]
 
 
-class GroupNode(Struct, frozen=True):
+class GroupCandidate(Struct, frozen=True):
     """A node of a group's list.
 
     `phase` is what it does with the group, a GroupPhase. A node that is not `fit` to own the group gives the
@@ -66,7 +66,7 @@ class GroupNode(Struct, frozen=True):
     since: str
 
 
-def list_groups(session: Session, lunmap: Lunmap) -> tuple[GroupLine, ...]:
+def list_groups(session: Session, lunmap: Lunmap) -> tuple[FloatingGroupStatus, ...]:
     """Read all groups of a map, in the order of their targets and names."""
     named = {GroupId(iqn, name): group for iqn, name, group in floating_groups(lunmap)}
     return tuple(_line(name, group, _read(session, name, group)) for name, group in sorted(named.items()))
@@ -143,14 +143,16 @@ def _check_fit(name: GroupId, node: str, candidates: CandidateViews) -> None:
         raise NotFitError(f"{node} can't own floating group {name.name}: {found.report.reason}")
 
 
-def _line(name: GroupId, group: FloatingGroup, state: GroupState) -> GroupLine:
+def _line(name: GroupId, group: FloatingGroup, state: GroupState) -> FloatingGroupStatus:
     nodes = tuple(_nodes(group, state.candidates))
-    return GroupLine(name.target, name.name, group.portals, _owner(state), state.wish.node, nodes)
+    return FloatingGroupStatus(name.target, name.name, group.portals, _owner(state), state.wish.node, nodes)
 
 
-def _nodes(group: FloatingGroup, candidates: CandidateViews) -> Iterator[GroupNode]:
+def _nodes(group: FloatingGroup, candidates: CandidateViews) -> Iterator[GroupCandidate]:
     for node in group.nodes:
         found = candidates[node]
         fit = found.candidate.fit
         reason = found.report.reason if found.live else "its daemon does not run"
-        yield GroupNode(node, found.live, fit, found.report.phase, "" if fit else reason, found.report.since)
+        yield GroupCandidate(
+            node, found.live, fit, found.report.phase, "" if fit else reason, found.report.since
+        )

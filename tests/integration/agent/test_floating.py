@@ -67,7 +67,7 @@ def test_a_move_takes_less_than_a_second(session: Session, nodes: list[Node]) ->
     client = Client(session)
     for node in (nodes[1], nodes[0], nodes[1]):
         began = time.monotonic()
-        assert client.move_group(T, "gold", node.name, 10.0) == node.name
+        assert client.move_floating_group(T, "gold", node.name, 10.0) == node.name
         wait_until("the node serves the group", node.serves)
         assert time.monotonic() - began < 1.0
     (line,) = client.floating_groups()

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import click
 
-from lunmapd.client.floating import GroupLine, GroupNode
+from lunmapd.client.floating import FloatingGroupStatus, GroupCandidate
 from lunmapd.service.cli import output_option
 from lunmapd.service.ctl.cli import Connection
 from lunmapd.service.output import echo, echo_json, echo_paragraphs
@@ -30,7 +30,7 @@ def list_floating(connection: Connection, output: str) -> None:
     return echo_paragraphs(_table(found))
 
 
-def _table(lines: Sequence[GroupLine]) -> list[str]:
+def _table(lines: Sequence[FloatingGroupStatus]) -> list[str]:
     rows = [
         (line.target, line.name, line.owner, line.wish, ", ".join(map(_node, line.nodes))) for line in lines
     ]
@@ -44,7 +44,7 @@ def _table(lines: Sequence[GroupLine]) -> list[str]:
     return Table(columns, rows).lines(terminal_layout())
 
 
-def _node(node: GroupNode) -> str:
+def _node(node: GroupCandidate) -> str:
     return node.node if node.fit else f"{node.node} (not fit: {node.reason})"
 
 
@@ -72,7 +72,7 @@ def move(connection: Connection, target: str, group: str, node: str, seconds: fl
     serve it in time; it does so once it can.
     """
     with connection.client() as client:
-        moved_to = client.move_group(target, group, node, seconds)
+        moved_to = client.move_floating_group(target, group, node, seconds)
     if output == "json":
         return echo_json({"target": target, "name": group, "owner": moved_to})
     return echo(f"{moved_to} owns floating group {group} of {target}")
