@@ -74,7 +74,7 @@ test-migrations: $(VENV)/ready lab-packages ## From targetcli, Pacemaker's agent
 soak: $(VENV)/ready lab-packages ## Random edits under random faults, the history checked, about 20 minutes (SEED=, EDITS=)
 	@PYTHONPATH=tests $(BIN)/python -m chaos $(if $(SEED),--seed $(SEED)) $(if $(EDITS),--edits $(EDITS))
 
-chaos-floating: $(VENV)/ready lab-packages ## Floating addresses under hundreds of random faults, about 30 minutes (SEED=, FAULTS=)
+chaos-floating: $(VENV)/ready lab-packages ## Floating addresses under hundreds of random faults, 15 to 30 minutes (SEED=, FAULTS=)
 	@PYTHONPATH=tests $(BIN)/python -m chaos.floating $(if $(SEED),--seed $(SEED)) $(if $(FAULTS),--faults $(FAULTS))
 
 fuzz: $(VENV)/ready $(if $(KERNEL),lab-packages) ## Random maps, drift, kills, holds, edits, about 10 minutes (SEED=, STEPS=, KERNEL=1)
