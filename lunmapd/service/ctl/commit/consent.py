@@ -29,7 +29,8 @@ _ALLOWABLE = [word for word in DISRUPTION_WORDS if word != Disruption.OTHER_DATA
 class Consent(Struct, frozen=True):
     """What the admin has agreed to beforehand.
 
-    Disruptions up to `allow`, with `yes` everything but an empty map, which `empty` allows.
+    Disruptions up to `allow`; with `yes` everything but an empty map, which `empty` allows, and a drain of
+    the only way to a Lun, which `allow` must name.
     """
 
     allow: Disruption = Disruption.UNIT_ATTENTION
@@ -96,7 +97,7 @@ def agree(
     if _is_emptied(proposal.before.lunmap, proposal.after) and not consent.empty:
         raise NotAgreedError(("the new map has no nodes: if that is meant, use --allow-empty",))
     lacking = () if consent.allow >= Disruption.DATA_UNREACHABLE else losses
-    questions = () if consent.yes else lacking or tuple(_questions(forecast, consent))
+    questions = lacking or (() if consent.yes else tuple(_questions(forecast, consent)))
     if questions and not (can_ask(output) and click.confirm("Commit?", err=True)):
         raise NotAgreedError(questions)
 

@@ -29,12 +29,16 @@ class Terminal(io.StringIO):
         return True
 
 
+def propose(before: Lunmap, after: Lunmap) -> Proposal:
+    """Return what is to be committed."""
+    return Proposal(Snapshot("c", REVISION, "d", "d", 0, before), after, diff_maps(before, after))
+
+
 def ask(
     before: Lunmap, after: Lunmap, consent: Consent, views: Mapping[str, NodeView], output: str = "table"
 ) -> None:
     """Ask for the agreement to a commit."""
-    proposal = Proposal(Snapshot("c", REVISION, "d", "d", 0, before), after, diff_maps(before, after))
-    agree(proposal, forecast(before, after, views), consent, output)
+    agree(propose(before, after), forecast(before, after, views), consent, output)
 
 
 def answer(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
@@ -58,6 +62,15 @@ def test_a_script_that_disturbs_a_host_is_refused() -> None:
 def test_an_option_agrees_to_a_disturbance(consent: Consent) -> None:
     """It names the class, or anything."""
     ask(MAP, NONE, consent, THERE)
+
+
+def test_a_node_that_is_the_only_way_needs_the_class_by_name() -> None:
+    """--yes agrees to what 'retire' removes, and does not cut off a host with it."""
+    proposal, foreseen = propose(MAP, MAP), forecast(MAP, MAP, THERE)
+    losses = ("n1 is the only way: a for h",)
+    with pytest.raises(NotAgreedError, match="n1 is the only way"):
+        agree(proposal, foreseen, Consent(yes=True), "table", losses)
+    agree(proposal, foreseen, Consent(Disruption.DATA_UNREACHABLE), "table", losses)
 
 
 def test_a_lower_class_is_not_enough() -> None:
