@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 from lunmapd.client.fleet import Fleet, read_nodes
 from lunmapd.core.base.errors import Exit, LunmapdError
+from lunmapd.core.base.lunmap import is_drained
 from lunmapd.core.base.reasons import Reason
 from lunmapd.core.base.text import count_of, first_of
 from lunmapd.core.fleet.status import APPLIED, NodeStatus
@@ -35,7 +36,7 @@ def wait_drained(
     known, reported = None, ""
     while True:
         fleet = read_nodes(session, known)
-        known, step = fleet.snapshot, _next_step(fleet, node, revision)
+        known, step = fleet.snapshot, next_step(fleet, node, revision)
         if not step:
             report(f"{node} offers nothing now, and has no session")
             return
@@ -56,9 +57,10 @@ def wait_removed(session: Session, node: str, revision: int, seconds: float, *, 
     known = None
     while True:
         fleet = read_nodes(session, known)
-        known, status = fleet.snapshot, fleet.nodes[node].status
+        known = fleet.snapshot
         if node not in fleet.behind(revision):
             return True
+        status = fleet.nodes[node].status
         if not confirmed and status is not None and _holds_removals(status, revision):
             return False
         if time.monotonic() >= until:
@@ -71,8 +73,10 @@ def _holds_removals(status: NodeStatus, revision: int) -> bool:
     return read and status.false_conditions.get(APPLIED) == Reason.REMOVAL_HELD
 
 
-def _next_step(fleet: Fleet, node: str, revision: int) -> str:
+def next_step(fleet: Fleet, node: str, revision: int) -> str:
     """Return what the node still does or waits for, "" once it is drained."""
+    if not is_drained(fleet.snapshot.lunmap, node):
+        return f"the newest map does not drain {node} any more"
     found = fleet.nodes[node]
     status = found.status
     if found.live is None or status is None:

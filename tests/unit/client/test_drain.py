@@ -1,0 +1,27 @@
+"""What a node still does or waits for while it is drained."""
+
+from lunmapd.client.drain import next_step
+from lunmapd.client.fleet import Fleet
+from lunmapd.core.base.lunmap import Lunmap
+from lunmapd.core.fleet.status import HistoryPoint, Live, NodeStatus
+from lunmapd.store.tree.members import FleetNode
+from lunmapd.store.tree.snapshot import Snapshot
+from support.small_map import MAP, drained
+
+LIVE = Live("machine", "boot", "1.0", "2026-01-01T00:00:00Z")
+IDLE = NodeStatus("boot", "1.0", "2026-01-01T00:00:00Z", applied=HistoryPoint("c", 2, "d"))
+
+
+def seen(lunmap: Lunmap) -> Fleet:
+    """Return the nodes while n1 has applied the newest map and no host is logged in."""
+    return Fleet(Snapshot("c", 2, "d", "d", 0, lunmap), {"n1": FleetNode(LIVE, IDLE)})
+
+
+def test_a_drained_node_without_sessions_is_ready() -> None:
+    """It has applied the map that drains it."""
+    assert next_step(seen(drained(MAP, "n1")), "n1", 2) == ""
+
+
+def test_a_node_that_serves_again_is_not_drained() -> None:
+    """An admin or the end of a rollout has taken the drain back; that nobody is logged in proves nothing."""
+    assert next_step(seen(MAP), "n1", 2) == "the newest map does not drain n1 any more"
