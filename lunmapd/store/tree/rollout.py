@@ -62,7 +62,9 @@ class RolloutDeadline:
     def _end_of(self, rollout: Rollout) -> float:
         if not rollout.seconds:
             return math.inf
-        return self._now() + seconds_left(rollout, read_server_time(self._session, self._node))
+        left = seconds_left(rollout, read_server_time(self._session, self._node))
+        # Read after the answer: the seconds that a slow answer takes are not part of `left` again.
+        return self._now() + left
 
     @property
     def left(self) -> float:
