@@ -11,6 +11,7 @@ from kazoo.exceptions import (
     NoAuthError,
     NodeExistsError,
     NoNodeError,
+    NotEmptyError,
     RolledBackError,
     RuntimeInconsistency,
 )
@@ -37,7 +38,7 @@ from lunmapd.store.tree.roles import NO_ACLS, inherited_acls
 from lunmapd.store.tree.znodes import read_revisions, read_top, read_znodes, sync
 
 _ATTEMPTS = 3
-_BY_OTHERS = (NodeExistsError, NoNodeError, BadVersionError)
+_BY_OTHERS = (NodeExistsError, NoNodeError, BadVersionError, NotEmptyError)
 
 
 class SendFailure(Struct, frozen=True):
