@@ -36,22 +36,34 @@ def draft_rollout(whole: Draft, tip: Tip, incarnation: int, trial: Trial) -> Dra
 
 
 def draft_confirmed(snapshot: Snapshot, rollout: Rollout, record: bytes, signature: Signature) -> Draft:
-    """Prepare the end of a rollout that keeps its revision.
+    """Prepare the end of a rollout that keeps its revision, and confirms the removals.
 
-    The new revision takes the place of the `record` that undoes, and confirms the removals.
+    The new revision takes the place of the `record` that undoes.
     """
-    tried = rollout.revision
-    revision = Revision(
-        rollout.undo,
-        snapshot.head_digest,
-        signature.author,
-        signature.time(),
-        signature.message or f"confirm revision {tried}",
-        (),
-        confirms=tried,
-    )
-    confirmed = max(snapshot.confirmed, tried)
-    return _ended(snapshot, rollout, _head(snapshot, revision, confirmed, signature), revision, record)
+    revision = _keeping(snapshot, rollout, signature, f"confirm revision {rollout.revision}")
+    return _kept(snapshot, rollout, record, replace(revision, confirms=rollout.revision), signature)
+
+
+def draft_released(snapshot: Snapshot, rollout: Rollout, record: bytes, signature: Signature) -> Draft:
+    """Prepare the end of a rollout without a deadline that lets all nodes follow its revision.
+
+    It confirms no removal: `--pause` makes it without an admin. Removals that were agreed to before the
+    commit are confirmed already. For `record` see `draft_confirmed`.
+    """
+    revision = _keeping(snapshot, rollout, signature, f"release revision {rollout.revision} to all nodes")
+    return _kept(snapshot, rollout, record, revision, signature)
+
+
+def _keeping(snapshot: Snapshot, rollout: Rollout, signature: Signature, message: str) -> Revision:
+    text = signature.message or message
+    return Revision(rollout.undo, snapshot.head_digest, signature.author, signature.time(), text, ())
+
+
+def _kept(
+    snapshot: Snapshot, rollout: Rollout, record: bytes, revision: Revision, signature: Signature
+) -> Draft:
+    head = _head(snapshot, revision, max(snapshot.confirmed, revision.confirms), signature)
+    return _ended(snapshot, rollout, head, revision, record)
 
 
 def draft_aborted(

@@ -18,7 +18,7 @@ from lunmapd.store.commit.commit_errors import (
 )
 from lunmapd.store.commit.commit_options import CommitOptions
 from lunmapd.store.commit.draft import Draft, Write
-from lunmapd.store.commit.draft_rollout import draft_aborted, draft_confirmed
+from lunmapd.store.commit.draft_rollout import draft_aborted, draft_confirmed, draft_released
 from lunmapd.store.commit.send import send_draft, submit_repeatable
 from lunmapd.store.commit.write_back import read_objects, write_back, write_departures
 from lunmapd.store.session import paths
@@ -51,8 +51,9 @@ def confirm_rollout(session: Session, before: Snapshot, options: CommitOptions) 
 def release_rollout(session: Session, before: Snapshot, options: CommitOptions) -> Revision | None:
     """Let all nodes follow the revision that is tried.
 
-    A rollout without a deadline ends with that, by the revision that is returned; one with a deadline goes
-    on, and None is returned. Raises as `confirm_rollout` does, except RolloutWaitsError.
+    A rollout without a deadline ends with that, by the revision that is returned, which confirms no removal;
+    one with a deadline goes on, and None is returned. Raises as `confirm_rollout` does, except
+    RolloutWaitsError.
     """
     for _ in range(MAX_ATTEMPTS):
         latest, rollout = _pending(session, before, options)
@@ -61,7 +62,7 @@ def release_rollout(session: Session, before: Snapshot, options: CommitOptions) 
                 session,
                 latest,
                 options,
-                lambda now, given, record: draft_confirmed(now, given, encode(record), options.signature),
+                lambda now, given, record: draft_released(now, given, encode(record), options.signature),
             )
         if not rollout.first or _is_released(session, latest, rollout):
             return None
