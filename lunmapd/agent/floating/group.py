@@ -37,6 +37,7 @@ from lunmapd.core.floating.lease import LeaseRecord, LeaseTimes, owner_record
 from lunmapd.core.floating.next_action import CHECK_PAUSE, next_action
 from lunmapd.core.floating.turn import idle_time, next_owner
 from lunmapd.core.node.failure import Failure
+from lunmapd.store.session.access_errors import NotPermittedError
 from lunmapd.store.session.errors import LostError, StoreError
 from lunmapd.store.tree.floating import NOBODY, GroupState
 
@@ -278,10 +279,11 @@ class LeasedGroup:
         except LostError:
             self._edges.store.reread()
             raise
-        except StoreError:
+        except NotPermittedError:
             self._refused = isinstance(action, Release)
             raise
         if version is None:
+            self._memory.refused()
             self._edges.store.reread()
             return False
         self._memory.wrote(record, version, sent, self._edges.clock())

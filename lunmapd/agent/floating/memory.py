@@ -21,7 +21,6 @@ class Memory(Struct):
     proof: Proof | None = None
     granted: int | None = None
     announced: bool = False
-    stuck: bool = False
     check: DuplicateCheck | None = None
 
     def learn(self, lease: LeaseZnode, now: float) -> None:
@@ -34,6 +33,13 @@ class Memory(Struct):
             self.created, self.version, self.proof = lease.created, -1, None
         if lease.version > self.version:
             self.record, self.version, self.seen_at = lease.record, lease.version, now
+
+    def refused(self) -> None:
+        """Take it that the znode does not have `version`; what is read next counts, also an older version.
+
+        The servers may have been put back to older data, whose versions are used again.
+        """
+        self.created = None
 
     def wrote(self, record: LeaseRecord, version: int, sent: float, now: float) -> None:
         """Take an acknowledged write; only the record of an owner permits grants."""

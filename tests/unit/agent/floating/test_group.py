@@ -326,3 +326,33 @@ def test_a_lease_that_was_made_anew_proves_nothing(cluster: Cluster) -> None:
     assert cluster.owner() == ""
     cluster.run(10)
     assert cluster.owner() == "n1"
+
+
+def test_a_lease_of_the_past_is_followed_and_waited_for(cluster: Cluster) -> None:
+    """After ZooKeeper was put back to older data a node forgets the version that a write was refused for."""
+    n1, _ = cluster.nodes
+    cluster.run(10)
+    cluster.tree.lease = LeaseZnode(LeaseRecord(), 1, 1)
+    cluster.run(10)
+    assert cluster.owner() == "n1"
+    n1.die()
+    cluster.run(TIMES.total + GOLD.grace - 0.5)
+    assert cluster.owner() == ""
+    cluster.run(10)
+    assert cluster.owner() == "n2"
+
+
+def test_a_group_that_left_the_map_is_released_once_zookeeper_answers(cluster: Cluster) -> None:
+    """A release that reached no server is repeated, so that the next owner need not wait for the lease."""
+    n1, _ = cluster.nodes
+    n1.group.listed = False
+    cluster.nodes = [n1]
+    cluster.tree.cut.add("n1")
+    cluster.run(2)
+    assert not n1.group.is_over
+    assert (n1.tpgs.enabled, n1.addresses.until) == ({}, {})
+    cluster.tree.cut.clear()
+    cluster.run(1)
+    assert n1.group.is_over
+    assert cluster.tree.lease is not None
+    assert cluster.tree.lease.record == LeaseRecord(successor="n2")
