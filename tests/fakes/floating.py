@@ -74,10 +74,6 @@ class FakeStore:
         """End the wish."""
         self.tree.wish = Wish()
 
-    def leave(self) -> None:
-        """End the appearance of the node."""
-        self.tree.live.discard(self.node)
-
     def _reach(self) -> None:
         if self.node in self.tree.cut:
             raise UnreachableError("zk", 1.0)

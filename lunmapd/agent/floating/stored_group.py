@@ -8,7 +8,7 @@ from lunmapd.core.floating.documents import Report, Wish
 from lunmapd.core.floating.lease import LeaseRecord
 from lunmapd.store.session.session import Session
 from lunmapd.store.tree.floating import GroupState, WatchedGroup
-from lunmapd.store.tree.own_group import appear, disappear, write_lease, write_report, write_wish
+from lunmapd.store.tree.own_group import appear, write_lease, write_report, write_wish
 
 
 class GroupStore(Protocol):
@@ -31,9 +31,6 @@ class GroupStore(Protocol):
 
     def end_wish(self) -> None:
         """End the wish of an admin."""
-
-    def leave(self) -> None:
-        """End this node's appearance."""
 
 
 class StoredGroup:
@@ -70,8 +67,3 @@ class StoredGroup:
     def end_wish(self) -> None:
         """End the wish of an admin."""
         write_wish(self._session, self._group, Wish())
-
-    def leave(self) -> None:
-        """End this node's appearance."""
-        disappear(self._session, self._group, self._node)
-        self._appeared = None
