@@ -1,4 +1,4 @@
-"""The one watch of a node, on `head`."""
+"""The watch of a node on `head`, its only one on the map."""
 
 from collections.abc import Callable
 
