@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from lunmapd.agent.loop.unexpected import UnexpectedReadError
 from lunmapd.core.base.errors import ConditionError
 from lunmapd.core.base.reasons import NOT_LISTED, Reason
 from lunmapd.core.fleet import path_state, status
@@ -61,7 +62,7 @@ def test_each_condition_has_a_row(kind: str) -> None:
 def test_each_reason_for_an_unreadable_tree_is_told() -> None:
     """No more and no less than what can happen."""
     told = named(row(status.STORE)) - {status.STORE, "Read"}
-    assert access_errors.TlsFailedError.reason in told
+    assert {access_errors.TlsFailedError.reason, UnexpectedReadError.reason} < told
     assert told == set(reasons_of(TreeError))
 
 
