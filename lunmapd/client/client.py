@@ -188,7 +188,8 @@ class Client:
     def read_object(self, section: Section, name: str) -> Snapshot:
         """Read one object of the map, which may be missing; the Snapshot can have other objects, or none.
 
-        The cost depends on the map only if there is no such object, or while others commit.
+        The cost depends on the map only if there is no such object, while others commit, or after a rollout
+        was undone.
         """
         # Any other text could be the path of another znode.
         is_name = None in {check_name(name), check_iscsi_name(name)}

@@ -77,13 +77,14 @@ def read_base(session: Session) -> Snapshot:
 def read_object(session: Session, path: str) -> Snapshot | None:
     """Read one object of the map, such as `luns/db1`; the Snapshot has no other, so its digest is not head's.
 
-    None if there is no such object, or if only a whole read shows how it is in a released revision: while a
-    large commit is under way, or other clients commit. Raises the errors of `read_top`, NotPermittedError.
+    None if there is no such object, or if only a whole read shows how it is in the followed revision: while a
+    large commit is under way, other clients commit, or a rollout that was undone is not written back. Raises
+    the errors of `read_top`, NotPermittedError.
     """
     sync(session)
     top = read_top(session)
     (raw,) = read_znodes(session, (path,))
-    if raw is None or top.head.staged is not None or read_top(session) != top:
+    if raw is None or top.head.tip != top.head.revision or read_top(session) != top:
         return None
     check_recorded(session, top.head)
     return assemble(top.meta, top.head, top.version, {path: raw})
