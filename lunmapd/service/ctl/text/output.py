@@ -38,7 +38,8 @@ def note_committed(revision: int | None) -> None:
 
 def committed_revision() -> int | None:
     """Return the revision that the command has committed, None for none."""
-    revision: int | None = click.get_current_context().meta.get(_COMMITTED)
+    context = click.get_current_context(silent=True)
+    revision: int | None = None if context is None else context.meta.get(_COMMITTED)
     return revision
 
 

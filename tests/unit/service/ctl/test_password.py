@@ -12,6 +12,8 @@ from click.testing import CliRunner
 
 from lunmapd.core.secrets.sealing import UnfitPasswordError
 from lunmapd.service.ctl.secrets.password import PasswordSource, obtained_password, password_options
+from lunmapd.service.ctl.text.output import note_committed
+from lunmapd.store.commit.commit_errors import CommitInterruptedError, OutcomeUnknownError
 from lunmapd.store.session.access_errors import CredentialsError
 
 MADE = re.compile(r"[A-Za-z0-9]{16}")
@@ -46,6 +48,37 @@ def test_a_made_password_that_is_not_committed_leaves_no_file(tmp_path: Path) ->
     with obtained_password(PasswordSource(generate_to=path), is_trial=True):
         pass
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("committed", "error"),
+    [
+        (7, TimeoutError("not applied in time")),
+        (None, CommitInterruptedError.after(7)),
+        (None, OutcomeUnknownError("z:2181", 7)),
+    ],
+)
+def test_a_made_password_that_may_be_committed_is_kept(
+    tmp_path: Path, committed: int | None, error: BaseException
+) -> None:
+    """Nobody could know it otherwise: the wait for nodes failed, or the outcome is unknown."""
+    path = tmp_path / "new"
+    with click.Context(click.Command("set")):
+        note_committed(committed)
+        with (
+            pytest.raises(type(error)),
+            obtained_password(PasswordSource(generate_to=path)) as password,
+        ):
+            raise error
+    assert path.read_text() == f"{password.text}\n"
+
+
+def test_a_made_password_that_may_be_committed_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On the terminal, before the error."""
+    monkeypatch.setattr(sys, "stdout", out := Terminal())
+    with pytest.raises(KeyboardInterrupt), obtained_password(PasswordSource(generate=True)) as password:
+        raise CommitInterruptedError.after(7)
+    assert out.getvalue() == f"password, shown only now: {password.text}\n"
 
 
 def test_a_made_password_is_shown_once(monkeypatch: pytest.MonkeyPatch) -> None:
