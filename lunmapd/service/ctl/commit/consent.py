@@ -98,8 +98,14 @@ def agree(
         raise NotAgreedError(("the new map has no nodes: if that is meant, use --allow-empty",))
     lacking = () if consent.allow >= Disruption.DATA_UNREACHABLE else losses
     questions = lacking or (() if consent.yes else tuple(_questions(forecast, consent)))
-    if questions and not (can_ask(output) and click.confirm("Commit?", err=True)):
-        raise NotAgreedError(questions)
+    if not questions:
+        return
+    if can_ask(output):
+        # The forecast, which is shown already, has the other questions.
+        echo(*lacking, err=True)
+        if click.confirm("Commit?", err=True):
+            return
+    raise NotAgreedError(questions)
 
 
 def _is_emptied(before: Lunmap, after: Lunmap) -> bool:

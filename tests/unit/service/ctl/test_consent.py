@@ -119,6 +119,16 @@ def test_a_terminal_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
         ask(MAP, NONE, Consent(), THERE)
 
 
+def test_a_terminal_reads_what_it_is_asked_about(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The losses are shown before the question, since the forecast of a drain has none of them."""
+    answer(monkeypatch, "y\n")
+    monkeypatch.setattr("sys.stderr", err := Terminal())
+    proposal = Proposal(Snapshot("c", REVISION, "d", "d", 0, MAP), MAP, ())
+    agree(proposal, forecast(MAP, MAP, THERE), Consent(), "table", ("n1 is the only way",))
+    shown = err.getvalue()
+    assert shown.index("n1 is the only way\n") < shown.index("Commit?")
+
+
 def test_json_is_for_scripts(monkeypatch: pytest.MonkeyPatch) -> None:
     """A program that reads JSON is not asked, even on a terminal."""
     answer(monkeypatch, "y\n")
