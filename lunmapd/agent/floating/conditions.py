@@ -40,8 +40,15 @@ def _problem(view: GroupView) -> Failure | None:
     if view.phase is GroupPhase.LOST:
         return Failure(Reason.LEASE_LOST, "the lease has ended, and with it the addresses")
     if view.since and not (view.owner or view.chosen):
-        return Failure(Reason.NO_FIT_NODE, f"no node can own it; this one: {view.report.reason}")
+        return Failure(Reason.NO_FIT_NODE, _lack(view))
     return None
+
+
+def _lack(view: GroupView) -> str:
+    """Return why nobody is to own a group. A fit node chooses one, unless there is no lease to take."""
+    if view.report.fit:
+        return "the node finds no lease of it in ZooKeeper: apply the map again"
+    return f"no node can own it; this one: {view.report.reason}"
 
 
 def _name(view: GroupView) -> str:

@@ -17,6 +17,7 @@ STANDBY = GroupView(TIN, GroupPhase.STANDBY, "n2", "n2", SINCE)
 LOST = GroupView(GOLD, GroupPhase.LOST, "n1", "n1", SINCE)
 MOVING = GroupView(GOLD, GroupPhase.STANDBY, "", "n2", SINCE)
 NOBODY = GroupView(GOLD, GroupPhase.STANDBY, "", "", SINCE, Report(reason="db1 fails"))
+UNMADE = GroupView(GOLD, GroupPhase.STANDBY, "", "", SINCE, Report(fit=True))
 IN_USE = GroupView(GOLD, GroupPhase.IN_USE, problem=Failure(Reason.ADDRESS_IN_USE, "10.0.0.50 is in use"))
 
 
@@ -28,6 +29,7 @@ IN_USE = GroupView(GOLD, GroupPhase.IN_USE, problem=Failure(Reason.ADDRESS_IN_US
         ((GroupView(GOLD),), True, Reason.STANDBY, "other nodes serve the floating groups"),
         ((MOVING,), True, Reason.STANDBY, "other nodes serve the floating groups"),
         ((OWNED, NOBODY), False, Reason.NO_FIT_NODE, "floating group gold of t: no node can own it; this one: db1 fails"),
+        ((UNMADE,), False, Reason.NO_FIT_NODE, "floating group gold of t: the node finds no lease of it in ZooKeeper: apply the map again"),
         ((LOST,), False, Reason.LEASE_LOST, "floating group gold of t: the lease has ended, and with it the addresses"),
         ((IN_USE,), False, Reason.ADDRESS_IN_USE, "floating group gold of t: 10.0.0.50 is in use"),
     ],
