@@ -25,7 +25,7 @@ from lunmapd.store.session.session import DEFAULT_CHROOT, Session
 from lunmapd.store.tree.history import KEEP, check_released, map_at, read_revision, walk_revisions
 from lunmapd.store.tree.read import read_object, read_tree
 from lunmapd.store.tree.snapshot import effective_map, map_with_identities
-from lunmapd.store.tree.znodes import read_newest
+from lunmapd.store.tree.znodes import read_newest, read_revisions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator
@@ -406,7 +406,8 @@ class Client:
 
         Returns None if they are confirmed already. Nodes that hold large removals then apply them. A revision
         that is tried is kept by that, if it is the one that is confirmed. Raises NoSuchRevisionError,
-        RolloutWaitsError, and RolloutUndoneError if the newest revision undoes one that was tried.
+        RolloutWaitsError, and RolloutUndoneError if the revision was tried and undone; by default, if the
+        newest one undoes it.
         """
         from lunmapd.store.commit.acts import confirm
         from lunmapd.store.commit.end_rollout import confirm_rollout
@@ -414,18 +415,17 @@ class Client:
         now = self.read()
         if now.rollout is not None and revision in {None, now.rollout.revision}:
             return self._tidied(confirm_rollout(self._session, now, self._options(note)))
-        if revision is None:
-            self._check_not_undone(now.revision)
+        self._check_not_undone(now.revision if revision is None else revision + 1)
         chosen = now.revision if revision is None else revision
         return self._tidied(confirm(self._session, now, chosen, self._options(note)))
 
-    def _check_not_undone(self, newest: int) -> None:
-        """Check that the newest revision undoes none that was tried: who confirms means that one."""
-        tried = read_revision(self._session, newest, newest).undoes if newest else 0
-        if tried:
-            from lunmapd.store.commit.commit_errors import RolloutUndoneError
+    def _check_not_undone(self, undoing: int) -> None:
+        """Check that the revision `undoing` undoes none that was tried: a late admin means that one."""
+        for record in read_revisions(self._session, (undoing,)):
+            if record.undoes:
+                from lunmapd.store.commit.commit_errors import RolloutUndoneError
 
-            raise RolloutUndoneError(tried, newest)
+                raise RolloutUndoneError(record.undoes, undoing)
 
     def continue_rollout(self, note: Note = NOTE) -> Revision | None:
         """Let all nodes follow the revision that is tried.

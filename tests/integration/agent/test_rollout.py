@@ -193,8 +193,9 @@ def test_who_confirms_too_late_is_told_so(session: Session, fleet: Fleet, clock:
     with pytest.raises(RolloutUndoneError, match="revision 2 was not confirmed in time, and revision 3"):
         admin.confirm()
     assert admin.abort_rollout().revision == 3
-    with pytest.raises(RolloutUndoneError):
-        admin.confirm()
+    for late in (None, 2):
+        with pytest.raises(RolloutUndoneError):
+            admin.confirm(late)
     with pytest.raises(NoRolloutError):
         admin.abort_rollout()
 
