@@ -7,7 +7,7 @@ from collections.abc import Callable
 from msgspec import Struct
 from msgspec.structs import replace
 
-from lunmapd.client import Client, ConflictError, Lunmap, Note, Proposal
+from lunmapd.client import Client, ConflictError, Lunmap, Note, Proposal, UnexpectedRevisionError
 from lunmapd.core.base.errors import Exit
 from lunmapd.core.base.lunmap import Section
 from lunmapd.core.base.text import nearest, suggestion
@@ -90,15 +90,27 @@ def commit_edit_by(
     gone: tuple[Section, str] | None = None,
     find_losses: FindLosses = tuple,
 ) -> None:
-    """Edit the newest map as `commit_edit` does."""
+    """Edit the newest map as `commit_edit` does.
+
+    An edit with `find_losses` is made again after any commit of another client, since that may have ended the
+    other way to a Lun.
+    """
     for attempt in range(1, _ATTEMPTS + 1):
+        proposal = client.propose_edit(edit, how.note)
+        bound = how if find_losses is tuple else bind(how, proposal.before.revision)
         try:
-            commit_proposed(client, client.propose_edit(edit, how.note), how, gone, find_losses)
-        except ConflictError:
+            commit_proposed(client, proposal, bound, gone, find_losses)
+        except (ConflictError, UnexpectedRevisionError):
             if attempt == _ATTEMPTS or how.note.expect is not None:
                 raise
         else:
             return
+
+
+def bind(how: How, revision: int) -> How:
+    """Return how an edit is committed on top of this revision alone, or of the one that the admin expects."""
+    expect = revision if how.note.expect is None else how.note.expect
+    return replace(how, note=replace(how.note, expect=expect))
 
 
 def commit_proposed(
