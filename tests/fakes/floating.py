@@ -88,6 +88,7 @@ class FakeAddresses:
         self.problem: Failure | None = None
         self.slow = 0.0
         self.announced = 0
+        self.granted: list[GroupAddresses] = []
         network.append(self)
 
     def has(self, address: str) -> bool:
@@ -110,6 +111,7 @@ class FakeAddresses:
         """Give all addresses to the kernel."""
         if self.clock() + self.slow > not_after:
             raise GrantLateError("too late")
+        self.granted.append(group)
         self.until |= dict.fromkeys(group.addresses, self.clock() + lifetime)
 
     def announce(self, group: GroupAddresses) -> None:

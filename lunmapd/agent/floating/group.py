@@ -156,6 +156,7 @@ class LeasedGroup:
 
     def _facts(self, plan: GroupPlan, local: _Local) -> Facts:
         memory, wanted = self._memory, set(plan.addresses.addresses)
+        is_placed = memory.placed == plan.addresses
         presence, enabled = local.presence, local.enabled
         if not enabled:
             self._stuck = None
@@ -176,8 +177,8 @@ class LeasedGroup:
             proof=memory.proof,
             present=bool(presence.present),
             complete=presence.present >= wanted,
-            granted=memory.granted,
-            announced=memory.announced,
+            granted=memory.granted if is_placed else None,
+            announced=memory.announced and is_placed,
             enabled=enabled,
             stuck=self._stuck is not None,
             check=memory.check,
@@ -309,9 +310,9 @@ class LeasedGroup:
                 if found is not None:
                     self._problem = in_use(found.address, found.hardware)
             case Grant(version, lifetime, not_after):
-                memory.announced = memory.announced and facts.complete
+                memory.announced = facts.announced and facts.complete
                 addresses.grant(group, lifetime, not_after)
-                memory.granted = version
+                memory.granted, memory.placed = version, group
             case Announce():
                 addresses.announce(group)
                 memory.announced = True

@@ -2,6 +2,7 @@
 
 from msgspec import Struct
 
+from lunmapd.agent.floating.addresses import GroupAddresses
 from lunmapd.core.floating.facts import DuplicateCheck
 from lunmapd.core.floating.lease import LeaseRecord, Proof
 from lunmapd.store.tree.floating import UNWRITTEN, LeaseZnode
@@ -11,7 +12,8 @@ class Memory(Struct):
     """The last known record with its version, and the results of this process's actions.
 
     Times are of CLOCK_BOOTTIME, in seconds. `created` is the transaction that made the lease's znode, None
-    before the first read. `seen_at` is when `version` was first read. See Facts for the others.
+    before the first read. `seen_at` is when `version` was first read. `placed` are the addresses of the last
+    grant, with the interface that the map names. See Facts for the others.
     """
 
     created: int | None = None
@@ -20,6 +22,7 @@ class Memory(Struct):
     seen_at: float = 0.0
     proof: Proof | None = None
     granted: int | None = None
+    placed: GroupAddresses | None = None
     announced: bool = False
     check: DuplicateCheck | None = None
 

@@ -4,6 +4,7 @@ import logging
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from fakes.floating import FakeAddresses, FakeStore, FakeTpgs, FakeTree
 from lunmapd.agent.floating.group import Edges, Identity, Judgement, LeasedGroup
@@ -356,3 +357,14 @@ def test_a_group_that_left_the_map_is_released_once_zookeeper_answers(cluster: C
     assert n1.group.is_over
     assert cluster.tree.lease is not None
     assert cluster.tree.lease.record == LeaseRecord(successor="n2")
+
+
+def test_addresses_on_another_interface_are_announced(cluster: Cluster) -> None:
+    """If the map names another interface, hosts learn its hardware address and keep their sessions."""
+    n1, _ = cluster.nodes
+    n1.group.plan = GroupPlan(ID, replace(GOLD, interface="eth1"))
+    for _ in range(30):
+        cluster.run(0.1)
+        assert cluster.owner() == "n1"
+    assert n1.addresses.announced == 4
+    assert n1.group.plan.addresses in n1.addresses.granted

@@ -1,4 +1,4 @@
-"""The lease process's requests, on a fake kernel; real ones are in tests/integration/lease."""
+"""The lease process's requests, on a fake kernel; tests/contract/test_lease_kernel.py has a real one."""
 
 import errno
 from ipaddress import ip_interface
