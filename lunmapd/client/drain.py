@@ -68,9 +68,19 @@ def wait_removed(session: Session, node: str, revision: int, seconds: float, *, 
         time.sleep(_POLL)
 
 
+def held_elsewhere(fleet: Fleet, node: str) -> tuple[str, ...]:
+    """Return the other nodes that hold removals: a confirmation for `node` is one for them, too."""
+    statuses = {name: each.status for name, each in fleet.nodes.items() if name != node}
+    return tuple(name for name, status in statuses.items() if status is not None and _is_held(status))
+
+
 def _holds_removals(status: NodeStatus, revision: int) -> bool:
     read = status.observed is not None and status.observed.revision >= revision
-    return read and status.false_conditions.get(APPLIED) == Reason.REMOVAL_HELD
+    return read and _is_held(status)
+
+
+def _is_held(status: NodeStatus) -> bool:
+    return status.false_conditions.get(APPLIED) == Reason.REMOVAL_HELD
 
 
 def next_step(fleet: Fleet, node: str, revision: int) -> str:

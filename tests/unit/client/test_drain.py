@@ -1,9 +1,11 @@
 """What a node still does or waits for while it is drained."""
 
-from lunmapd.client.drain import next_step
+from msgspec.structs import replace
+
+from lunmapd.client.drain import held_elsewhere, next_step
 from lunmapd.client.fleet import Fleet
 from lunmapd.core.base.lunmap import Lunmap
-from lunmapd.core.fleet.status import HistoryPoint, Live, NodeStatus
+from lunmapd.core.fleet.status import APPLIED, Condition, HistoryPoint, Live, NodeStatus
 from lunmapd.store.tree.members import FleetNode
 from lunmapd.store.tree.snapshot import Snapshot
 from support.small_map import MAP, drained
@@ -25,3 +27,13 @@ def test_a_drained_node_without_sessions_is_ready() -> None:
 def test_a_node_that_serves_again_is_not_drained() -> None:
     """An admin or the end of a rollout has taken the drain back; that nobody is logged in proves nothing."""
     assert next_step(seen(MAP), "n1", 2) == "the newest map does not drain n1 any more"
+
+
+def test_other_nodes_that_hold_removals_are_named() -> None:
+    """A confirmation is up to a revision of the whole map: it lets them go on, too."""
+    held = replace(
+        IDLE, conditions=(Condition(APPLIED, status=False, reason="RemovalHeld", message="", since=""),)
+    )
+    fleet = Fleet(seen(MAP).snapshot, {"n1": FleetNode(LIVE, held), "n2": FleetNode(LIVE, held)})
+    assert held_elsewhere(fleet, "n1") == ("n2",)
+    assert held_elsewhere(seen(MAP), "n2") == ()

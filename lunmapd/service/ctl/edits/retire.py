@@ -8,6 +8,7 @@ import click
 from msgspec.structs import replace
 
 from lunmapd.client import Client, LunmapdError, NeverRegisteredError, Note
+from lunmapd.client.drain import held_elsewhere
 from lunmapd.core.base.errors import Exit
 from lunmapd.core.base.lunmap import Lunmap, is_drained
 from lunmapd.core.edits.find import find_node
@@ -100,6 +101,12 @@ def _await_removal(client: Client, node: str, how: How, report: Callable[[str], 
     if not how.consent.yes:
         raise RetireUnfinishedError(
             node, f"{node} waits for a confirmation of this removal: 'lunmapctl confirm {revision}'"
+        )
+    if others := held_elsewhere(client.fleet(), node):
+        raise RetireUnfinishedError(
+            node,
+            f"a confirmation of this removal is also one of what {', '.join(others)} would remove: look at "
+            f"'lunmapctl status', then 'lunmapctl confirm {revision}'",
         )
     client.confirm(revision, Note(how.note.message, how.note.author))
     report(f"confirmed the removals up to revision {revision}")
