@@ -28,6 +28,7 @@ class RevisionReport(Struct, frozen=True, omit_defaults=True):
     confirms: int = 0
     part: int = 0
     allows: Allowance | None = None
+    undoes: int = 0
 
 
 def revision_report(revision: Revision) -> RevisionReport:
@@ -42,6 +43,7 @@ def revision_report(revision: Revision) -> RevisionReport:
         revision.confirms,
         revision.part,
         revision.allows,
+        revision.undoes,
     )
 
 
@@ -134,6 +136,8 @@ def revision_lines(revision: Revision) -> Iterator[str]:
         yield f"confirms removals up to revision {revision.confirms}"
     if revision.allows:
         yield f"allows   {_allowed(revision.allows)}"
+    if revision.undoes:
+        yield f"undoes   revision {revision.undoes}, which was tried"
     if revision.part:
         yield f"part     {revision.part} of a large commit"
     yield from difference_lines(differences(revision.changes), whole=True)
@@ -178,4 +182,6 @@ def _summary(revision: Revision) -> str:
         counts.append(f"allows={revision.allows.disruption}")
     if revision.part:
         counts.append(f"part={revision.part}")
+    if revision.undoes:
+        counts.append(f"undoes={revision.undoes}")
     return " ".join(counts)

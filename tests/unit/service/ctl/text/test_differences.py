@@ -1,7 +1,14 @@
 """Changes of the map as people read them."""
 
+from lunmapd.core.history.changes import Revision
 from lunmapd.core.history.fields import ChangeKind, Difference, FieldChange
-from lunmapd.service.ctl.text.differences import change_sum, difference_lines, show_time
+from lunmapd.service.ctl.text.differences import (
+    change_sum,
+    difference_lines,
+    revision_lines,
+    revision_report,
+    show_time,
+)
 
 
 def lines(*fields: FieldChange) -> list[str]:
@@ -31,3 +38,10 @@ def test_a_time_has_no_fraction() -> None:
     """A text that is no such time stays as it is."""
     assert show_time("2026-01-02T03:04:05.678901Z") == "2026-01-02T03:04:05Z"
     assert show_time("soon") == "soon"
+
+
+def test_a_revision_that_undoes_another_names_it() -> None:
+    """So the end of a rollout can be told from any other revision, in the text and in JSON."""
+    undoing = Revision(8, "", "ann", "2026-01-01T00:00:00Z", "not confirmed in time", (), undoes=7)
+    assert "undoes   revision 7, which was tried" in list(revision_lines(undoing))
+    assert revision_report(undoing).undoes == 7
