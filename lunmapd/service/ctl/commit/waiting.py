@@ -183,8 +183,16 @@ def _try_first(client: "Client", revision: int, seconds: float | None, report: _
     if pause.asks and not click.confirm("Continue on all nodes?", err=True):
         first.halt(revision)
     first.watch(revision, pause.seconds, report.see)
-    made = client.continue_rollout(Note(f"release revision {revision} to all nodes", meta[_AUTHOR]))
+    made = client.continue_rollout(release_note(revision, meta[_AUTHOR]))
     if made is not None:
         note_committed(made.revision)
         report.revision = made.revision
         report.nodes.clear()
+
+
+def release_note(revision: int, author: str) -> Note:
+    """Return the note of a release to all nodes.
+
+    Another admin may have ended the rollout meanwhile, and started the next one: that stays as it is.
+    """
+    return Note(f"release revision {revision} to all nodes", author, expect=revision)

@@ -1,7 +1,8 @@
-"""The options of a rollout, before anything is read."""
+"""The options of a rollout, before anything is read, and its release by --pause."""
 
 import pytest
 
+from lunmapd.service.ctl.commit.waiting import release_note
 from support.preloaded import run_lunmapctl
 
 
@@ -21,3 +22,8 @@ def test_an_option_of_a_rollout_that_makes_no_sense_is_wrong_usage(
     status, _, error = run_lunmapctl(["--hosts", "127.0.0.1:9", "map", "db1", "h", *words], None, 60)
     assert status == 2
     assert problem in error
+
+
+def test_only_the_own_rollout_is_released() -> None:
+    """After --pause the newest revision may be another one, which another admin tries."""
+    assert release_note(5, "ann").expect == 5
