@@ -546,7 +546,8 @@ class Client:
         from lunmapd.store.upkeep.restore import restore
 
         made = restore(self._session, load_backup(path), self._options(note), replaced, closed=closed)
-        keep_leases(self._session, effective_map(read_tree(self._session)))
+        now = read_tree(self._session)
+        keep_leases(self._session, effective_map(now), now.revision)
         return made
 
     def fleet(self, known: Fleet | None = None) -> Fleet:

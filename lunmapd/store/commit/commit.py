@@ -68,7 +68,7 @@ def commit(session: Session, before: Snapshot, after: Lunmap, options: CommitOpt
             raise ConflictError(latest.revision, (), error.problems) from None
 
     revision = commit_on_newest(session, before, make, options)
-    keep_leases(session, rebased)
+    keep_leases(session, rebased, revision.revision if revision else None)
     return revision
 
 
@@ -90,7 +90,7 @@ def edit(
         return _content(session, latest, after, options)
 
     revision = commit_on_newest(session, before, make, options)
-    keep_leases(session, after)
+    keep_leases(session, after, revision.revision if revision else None)
     return revision
 
 

@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from lunmapd.core.base.access import FLOATING, AclEntries, acl_at
 from lunmapd.core.base.lunmap import GroupId, Lunmap, floating_groups
+from lunmapd.store.commit.commit_errors import CommitInterruptedError
 from lunmapd.store.session import paths
 from lunmapd.store.session.errors import StoreError
 from lunmapd.store.session.session import Session
@@ -17,10 +18,11 @@ from lunmapd.store.tree.roles import create_znode, read_roles
 _log = logging.getLogger(__name__)
 
 
-def keep_leases(session: Session, lunmap: Lunmap) -> None:
+def keep_leases(session: Session, lunmap: Lunmap, made: int | None) -> None:
     """Create the missing znodes of the groups of a map, and set the ACLs that differ from their lists.
 
-    The map is committed already, so an error is only logged. A later commit completes the work. Nothing is
+    The map is committed already, as the revision `made`, or was so before (None). So an error is only
+    logged, and an interrupt raises CommitInterruptedError. A later commit completes the work. Nothing is
     deleted: a lease that was deleted could be taken by another node while its owner still has the address.
     """
     lists = {GroupId(iqn, name): group.nodes for iqn, name, group in floating_groups(lunmap)}
@@ -30,6 +32,8 @@ def keep_leases(session: Session, lunmap: Lunmap) -> None:
         _keep_all(session, lists)
     except StoreError as error:
         _log.warning("the znodes of floating groups were not all made, another commit makes them: %s", error)
+    except KeyboardInterrupt:
+        raise CommitInterruptedError.after(made) from None
 
 
 def _keep_all(session: Session, lists: Mapping[GroupId, tuple[str, ...]]) -> None:

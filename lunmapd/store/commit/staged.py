@@ -109,5 +109,5 @@ def finish_commit(
             revision = release(session, released, place, newest, content)
     except OvertakenError:
         raise TakenOverError from None
-    keep_leases(session, after)
+    keep_leases(session, after, revision.revision)
     return revision
