@@ -8,7 +8,10 @@ from msgspec import Struct
 
 from lunmapd.core.base.lunmap import Lunmap, nodes_of
 from lunmapd.core.fleet.lun_paths import Host, LunPaths, NodePath
-from lunmapd.core.fleet.path_state import USABLE
+from lunmapd.core.fleet.path_state import BEHIND, UNKNOWN, USABLE
+
+_PERHAPS = USABLE | {BEHIND, UNKNOWN}
+"""The states of paths that a host that is logged in there may use, at least as before the newest revision."""
 
 
 class OnlyWay(Struct, frozen=True):
@@ -36,8 +39,11 @@ def find_only_ways(lunmap: Lunmap, luns: Iterable[LunPaths], node: str) -> Itera
 
 
 def _ends_with(path: NodePath, node: str) -> bool:
-    """Return whether a usable path ends with the node. A floating group with a standby node moves to that."""
-    return path.node == node and path.state in USABLE and not path.standby
+    """Return whether a path that hosts may use ends with the node.
+
+    A floating group with a standby node moves to that.
+    """
+    return path.node == node and path.state in _PERHAPS and not path.standby
 
 
 def _by_initiator(lunmap: Lunmap, lun: LunPaths) -> dict[str, list[Host]]:
@@ -51,10 +57,11 @@ def _by_initiator(lunmap: Lunmap, lun: LunPaths) -> dict[str, list[Host]]:
 
 def _only_way(lunmap: Lunmap, lun: LunPaths, hosts: Sequence[Host], node: str) -> OnlyWay | None:
     """Return the way of one host, None if it has another one or does not use this one."""
-    ending = [path for path in lun.paths if _ends_with(path, node)]
+    logged_in = any(host.at or host.unknown for host in hosts)
+    states = _PERHAPS if logged_in else USABLE
+    ending = [path for path in lun.paths if _ends_with(path, node) and path.state in states]
     here = [host for host in hosts if any(_leads_to(lunmap, path, host.target) for path in ending)]
     usable = {path.node for path in lun.paths if path.state in USABLE} - {node}
-    logged_in = any(host.at or host.unknown for host in hosts)
     if not logged_in and any(_moves(path, host.target) for path in lun.paths for host in hosts):
         return None
     used = [host for host in here if node in {*host.at, *host.unknown}] if logged_in else here
