@@ -4,7 +4,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from lunmapd.agent.floating.addresses import Duplicate, GrantLateError, GroupAddresses, Presence
+from lunmapd.agent.floating.addresses import (
+    Duplicate,
+    GrantLateError,
+    GroupAddresses,
+    LeaseProcessError,
+    Presence,
+)
 from lunmapd.agent.floating.tpgs import TpgStuckError
 from lunmapd.core.base.lunmap import TpgId
 from lunmapd.core.floating.documents import CandidateView, Report, Wish
@@ -87,6 +93,7 @@ class FakeAddresses:
         self.until: dict[str, float] = {}
         self.problem: Failure | None = None
         self.slow = 0.0
+        self.broken = False
         self.announced = 0
         self.granted: list[GroupAddresses] = []
         network.append(self)
@@ -97,6 +104,8 @@ class FakeAddresses:
 
     def presence(self, group: GroupAddresses) -> Presence:
         """Return which addresses the kernel has now."""
+        if self.broken:
+            raise LeaseProcessError("the lease process was not ready")
         return Presence(frozenset(filter(self.has, group.addresses)), self.problem)
 
     def detect_duplicates(self, group: GroupAddresses) -> Duplicate | None:

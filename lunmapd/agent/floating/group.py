@@ -122,7 +122,7 @@ class LeasedGroup:
             local = self._look(plan)
         except (LeaseError, TpgError) as error:
             self._fail(error)
-            self._show(replace(self.view, problem=self._problem))
+            self._give_up(str(error))
             return LOOK
         self._report = self._judge(local.presence)
         facts = self._facts(plan, local)
@@ -133,6 +133,17 @@ class LeasedGroup:
         self._show(self._view(facts, local.presence, self._edges.clock()))
         self._write_report()
         return wait
+
+    def _give_up(self, reason: str) -> None:
+        """Report that this node can do nothing for the group now, so that another one may take it.
+
+        Before the first pass the report of an earlier run stays.
+        """
+        if self.judgement is not None:
+            self._report = self._reported(Judgement(fit=False, served=0, reason=reason))
+        self._show(replace(self.view, report=self._report, problem=self._problem))
+        if self.judgement is not None:
+            self._write_report()
 
     def _look(self, plan: GroupPlan) -> _Local:
         """Return what the kernel has; a renewal and the watch that it sets off change nothing there."""
@@ -218,8 +229,9 @@ class LeasedGroup:
 
     def _judge(self, presence: Presence) -> Report:
         found = self._judgement(presence)
-        if found is None:
-            return self._earlier_report()
+        return self._earlier_report() if found is None else self._reported(found)
+
+    def _reported(self, found: Judgement) -> Report:
         now = self._edges.clock()
         if not found.fit:
             self._fit_since = None

@@ -368,3 +368,40 @@ def test_addresses_on_another_interface_are_announced(cluster: Cluster) -> None:
         assert cluster.owner() == "n1"
     assert n1.addresses.announced == 4
     assert n1.group.plan.addresses in n1.addresses.granted
+
+
+def test_an_owner_whose_addresses_cant_be_read_is_followed(cluster: Cluster) -> None:
+    """It can renew nothing, but its session lives: its report lets another node take the group."""
+    n1, n2 = cluster.nodes
+    n1.addresses.broken = True
+    cluster.run(3 * TIMES.total + 3)
+    assert cluster.owner() == "n2"
+    assert cluster.tree.reports["n1"].reason == "the lease process was not ready"
+    cluster.run(60)
+    assert cluster.owner() == "n2"
+    n1.addresses.broken = False
+    cluster.run(GOLD.failback_after - 2)
+    assert n2.serves
+    cluster.run(5)
+    assert cluster.owner() == "n1"
+
+
+def test_a_lease_process_that_is_started_anew_moves_nothing(cluster: Cluster) -> None:
+    """One failed look at the addresses ends no lease."""
+    n1, _ = cluster.nodes
+    n1.addresses.broken = True
+    cluster.run(1.2)
+    n1.addresses.broken = False
+    for _ in range(50):
+        cluster.run(0.5)
+        assert cluster.owner() == "n1"
+
+
+def test_a_new_daemon_that_cant_read_addresses_keeps_the_former_report(cluster: Cluster) -> None:
+    """Before its first pass it does not know how well the node can own the group."""
+    n1, _ = cluster.nodes
+    before = cluster.tree.reports["n1"]
+    n1.group = n1.started("boot")
+    n1.addresses.broken = True
+    cluster.run(2)
+    assert cluster.tree.reports["n1"] == before
