@@ -47,7 +47,9 @@ class RolesReport(Struct, frozen=True):
 
 @click.group()
 def acl() -> None:
-    """Manage roles: an admin may do everything, a reader reads, a node reads the map and writes members/NODE.
+    """Manage roles: an admin may do everything, a reader reads, a node reads the map.
+
+    It writes members/NODE, the leases of its floating portal groups, and marks that end rollouts.
 
     A PRINCIPAL is x509:SUBJECT (a certificate, see `whoami`), sasl:USER, digest:USER, or world (everybody).
     """
