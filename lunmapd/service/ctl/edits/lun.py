@@ -175,7 +175,7 @@ def _grow(connection: Connection, name: str, size: int | None, how: How) -> None
         sizes = client.wait_sizes(name, size or 0, how.wait or 0.0)
         lunmap = client.read().lunmap
     duties = () if size else resize_commands(lunmap, name, short_names(lunmap))
-    lacking = _lacking(sizes, size or 0)
+    lacking = lacking_sizes(sizes, size or 0)
     echo("")
     echo_paragraphs(_size_lines(name, sizes), () if how.wait is not None else lacking, *duties)
     if how.wait is not None and lacking:
@@ -205,11 +205,13 @@ def _size_lines(name: str, sizes: Mapping[str, int]) -> list[str]:
     )
 
 
-def _lacking(sizes: Mapping[str, int], least: int) -> tuple[str, ...]:
-    """Return what lacks at the nodes that have less than the others, or than is asked for."""
+def lacking_sizes(sizes: Mapping[str, int], least: int) -> tuple[str, ...]:
+    """Return what lacks at the nodes that have less than the others, or than `least`; 0 is no report."""
     largest = max(least, *sizes.values(), 0)
     return tuple(
         f"{node} has {exact_size(size)} and not {exact_size(largest)}: grow the file or device there"
+        if size
+        else f"{node} reports no size: see 'lunmapctl status'"
         for node, size in sizes.items()
         if size < largest
     )
