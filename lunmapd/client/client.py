@@ -641,10 +641,8 @@ class Client:
         return forget(self._session, self.read(), node)
 
     def _free_numbers(self, now: Snapshot) -> FreeNumbers:
-        from lunmapd.core.base.names import MAX_TAG
         from lunmapd.core.edits.maps import FreeNumbers, first_unused
-        from lunmapd.core.map.ledger import unused_lun_numbers
-        from lunmapd.core.map.used_numbers import unused_numbers
+        from lunmapd.core.map.ledger import unused_lun_numbers, unused_tags
         from lunmapd.store.commit.ledger import read_addresses, read_ids
 
         effective = effective_map(now)
@@ -655,9 +653,8 @@ class Client:
             return first_unused(unused_lun_numbers(ledger, maps, target, initiators, first), "LUN number")
 
         def tag(lunmap: Lunmap) -> int:
-            taken = {node.tpg_tag for each in (lunmap, effective) for node in each.nodes.values()}
-            used = read_ids(self._session, now).tpg_tags
-            return first_unused(unused_numbers(range(1, MAX_TAG + 1), used, taken), "TPG tag")
+            used = read_ids(self._session, now)
+            return first_unused(unused_tags(used, (lunmap, effective)), "TPG tag")
 
         return FreeNumbers(lun, tag)
 

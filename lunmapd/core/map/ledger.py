@@ -10,8 +10,8 @@ from typing import TypeVar
 
 from msgspec import Struct
 
-from lunmapd.core.base.lunmap import Lunmap, initiators_of
-from lunmapd.core.base.names import MAX_LUN_NUMBER
+from lunmapd.core.base.lunmap import EMPTY_MAP, Lunmap, initiators_of
+from lunmapd.core.base.names import MAX_LUN_NUMBER, MAX_TAG
 from lunmapd.core.history.changes import Revision, patch_map, readable_change
 from lunmapd.core.history.spans import invert_changes
 from lunmapd.core.map.addresses import LunAddress, Occupant, left_addresses, new_addresses
@@ -222,6 +222,12 @@ def unused_lun_numbers(
     used = UsedNumbers(merge_ranges(each for ranges in records for each in ranges))
     present = _numbers_in(maps, target, frozenset(initiators))
     return unused_numbers(dict.fromkeys((*first, *range(1, MAX_LUN_NUMBER + 1), 0)), used, present)
+
+
+def unused_tags(ids: IdRecord, maps: Iterable[Lunmap]) -> Iterator[int]:
+    """Yield the TPG tags, in ascending order, that no node and no floating group ever had."""
+    taken = {tag for lunmap in maps for tag in differing_tags(lunmap, EMPTY_MAP)}
+    return unused_numbers(range(1, MAX_TAG + 1), ids.tpg_tags, taken)
 
 
 def _numbers_in(maps: Iterable[Lunmap], target: str, initiators: AbstractSet[str]) -> set[int]:

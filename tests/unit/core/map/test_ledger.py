@@ -19,8 +19,10 @@ from lunmapd.core.map.ledger import (
     merge_ledgers,
     record_departures,
     unused_lun_numbers,
+    unused_tags,
 )
 from lunmapd.core.map.used_numbers import UNUSED, FormerUse, UsedNumbers
+from support.floating_map import FLOATING, GOLD
 from support.small_map import LUN, MAP, H, T
 
 OTHER = "iqn.2026-01.org.example:other"
@@ -162,3 +164,10 @@ def test_a_number_for_a_group_is_unused_for_all_members() -> None:
 def test_only_numbers_are_among_the_used(number: object) -> None:
     """Anything else than a number was never used."""
     assert number not in UsedNumbers(((1, 5),))
+
+
+def test_a_tag_is_unused_by_nodes_and_floating_groups() -> None:
+    """The nodes have the tags 1 to 3, the group has 4, and 5 was used once."""
+    target = Target({}, floating={"gold": replace(GOLD, tpg_tag=4)})
+    used = IdRecord(tpg_tags=UsedNumbers(((5, 5),)))
+    assert next(unused_tags(used, (FLOATING, replace(FLOATING, targets={"t": target})))) == 6
