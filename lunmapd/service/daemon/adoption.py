@@ -169,7 +169,8 @@ def _left(kernel: Kernel, checked: AdoptionCheck, claims: Claims) -> Plan:
 
 def _snapshot(settings: Settings) -> Snapshot:
     with zookeeper.create_session(settings.zookeeper) as session:
-        return read_tree(session)
+        # As the daemon reads it: in a rollout it may follow the map before, and remove what was taken over.
+        return read_tree(session, node=settings.node)
 
 
 def _find(file: Path | None) -> ForeignConfiguration:
