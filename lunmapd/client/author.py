@@ -6,8 +6,11 @@ import socket
 
 
 def default_author() -> str:
-    """Return `user@host`; behind sudo the user who called it, not root."""
-    user = getpass.getuser()
+    """Return `user@host`; behind sudo the user who called it, not root. A user without a name is a number."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):
+        user = str(os.getuid())
     if user == "root":
         user = os.environ.get("SUDO_USER") or user
     return f"{user}@{socket.gethostname()}"
