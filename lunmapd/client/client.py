@@ -231,10 +231,12 @@ class Client:
     def propose_edit(self, change: Callable[[Lunmap, FreeNumbers], Lunmap], note: Note = NOTE) -> Proposal:
         """Return what committing the result of `change` on the newest map would change, without committing.
 
-        Serials and port ids that it leaves out are new. Raises InvalidInputError, and what `change` raises.
+        `change` gets the effective map, as that of `edit`: a commit reverts the out-of-band edits that it may
+        not record. Serials and port ids that it leaves out are new. Raises InvalidInputError, and what
+        `change` raises.
         """
         before = self.read()
-        after = change(before.lunmap, self._free_numbers(before))
+        after = change(effective_map(before), self._free_numbers(before))
         known = map_with_identities(before)
         filled = self._fill_in(after, known, before)
         fresh = _new_serials(after, filled, known)
