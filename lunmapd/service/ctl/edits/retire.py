@@ -87,15 +87,16 @@ def _end_service(client: Client, node: str, how: How, report: Callable[[str], No
     drain_node(client, node, how)
     if is_live:
         wait_until_drained(client, node, waiting)
-    commit_edit_by(client, lambda newest, _: end_service(newest, node), later)
+    made = commit_edit_by(client, lambda newest, _: end_service(newest, node), later)
     if is_live:
-        _await_removal(client, node, waiting, report)
+        # Later revisions of others are not confirmed with it.
+        revision = client.newest() if made is None else made.revision
+        _await_removal(client, node, revision, waiting, report)
     commit_edit_by(client, lambda newest, _: remove_node(newest, node), later)
 
 
-def _await_removal(client: Client, node: str, how: How, report: Callable[[str], None]) -> None:
+def _await_removal(client: Client, node: str, revision: int, how: How, report: Callable[[str], None]) -> None:
     """Wait until a node has removed its LIO objects; confirm that with --yes if the node holds it."""
-    revision = client.newest()
     if client.wait_removed(node, revision, how.wait or 0.0):
         return
     if not how.consent.yes:

@@ -7,7 +7,15 @@ from collections.abc import Callable
 from msgspec import Struct
 from msgspec.structs import replace
 
-from lunmapd.client import Client, ConflictError, Lunmap, Note, Proposal, UnexpectedRevisionError
+from lunmapd.client import (
+    Client,
+    ConflictError,
+    Lunmap,
+    Note,
+    Proposal,
+    Revision,
+    UnexpectedRevisionError,
+)
 from lunmapd.core.base.errors import Exit
 from lunmapd.core.base.lunmap import Section
 from lunmapd.core.base.text import nearest, suggestion
@@ -89,8 +97,8 @@ def commit_edit_by(
     how: How,
     gone: tuple[Section, str] | None = None,
     find_losses: FindLosses = tuple,
-) -> None:
-    """Edit the newest map as `commit_edit` does.
+) -> Revision | None:
+    """Edit the newest map as `commit_edit` does; return the revision, None if none was made.
 
     An edit with `find_losses` is made again after any commit of another client, since that may have ended the
     other way to a Lun.
@@ -99,12 +107,11 @@ def commit_edit_by(
         proposal = client.propose_edit(edit, how.note)
         bound = how if find_losses is tuple else bind(how, proposal.before.revision)
         try:
-            commit_proposed(client, proposal, bound, gone, find_losses)
+            return commit_proposed(client, proposal, bound, gone, find_losses)
         except (ConflictError, UnexpectedRevisionError):
             if attempt == _ATTEMPTS or how.note.expect is not None:
                 raise
-        else:
-            return
+    return None
 
 
 def bind(how: How, revision: int) -> How:
@@ -119,8 +126,11 @@ def commit_proposed(
     how: How,
     gone: tuple[Section, str] | None = None,
     find_losses: FindLosses = tuple,
-) -> None:
-    """Show, ask, commit, and print what the hosts have to do, or only plan. `gone` is as in `commit_edit`."""
+) -> Revision | None:
+    """Show, ask, commit, and print what the hosts have to do, or only plan; return the revision that is made.
+
+    `gone` is as in `commit_edit`.
+    """
     # Unchanged Luns need nothing of hosts, and have no new warnings.
     before, after = reduce_maps(proposal.before.lunmap, proposal.after)
     duties = host_duties(before, after)
@@ -128,7 +138,7 @@ def commit_proposed(
     losses = find_losses() if proposal.changes else ()
     if is_planning():
         _show_plan(client, proposal, how, duties, losses)
-        return
+        return None
     nothing = nothing_text(proposal, dry_run=how.dry_run)
     if gone is not None and not proposal.changes:
         nothing = _nothing_there(proposal.after, *gone)
@@ -141,6 +151,7 @@ def commit_proposed(
         echo_paragraphs(*duties.after)
     if not how.dry_run:
         wait_for(client, made, proposal.before.revision, how.wait, how.output, proposal.changes)
+    return made
 
 
 def _nothing_there(lunmap: Lunmap, section: Section, word: str) -> str:
