@@ -416,7 +416,9 @@ class Client:
 
         now = self.read()
         if now.rollout is not None and revision in {None, now.rollout.revision}:
-            return self._tidied(confirm_rollout(self._session, now, self._options(note)))
+            # Another rollout that begins meanwhile is not confirmed.
+            bound = note if note.expect is not None else replace(note, expect=now.rollout.revision)
+            return self._tidied(confirm_rollout(self._session, now, self._options(bound)))
         self._check_not_undone(now.revision if revision is None else revision + 1)
         chosen = now.revision if revision is None else revision
         return self._tidied(confirm(self._session, now, chosen, self._options(note)))
