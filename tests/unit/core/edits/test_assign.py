@@ -33,6 +33,19 @@ def test_the_nodes_of_a_target_keep_their_settings() -> None:
     assert assign_fields("targets", T, MAP.targets[T], ("nodes=",)) == empty
 
 
+def test_a_label_may_have_the_name_of_a_list() -> None:
+    """Its value is text, and so is a path on a node of such a name."""
+    node = MAP.nodes["n1"]
+    labelled = assign_fields(
+        "nodes", "n1", node, ("labels.nodes=many", "portals=10.0.0.1:3260,10.0.0.2:3260")
+    )
+    assert labelled == replace(node, labels={"nodes": "many"}, portals=("10.0.0.1:3260", "10.0.0.2:3260"))
+    other = replace(LUN.backing, overrides={"portals": "/srv/b"})
+    assert assign_fields("luns", "a", LUN, ("backing.overrides.portals=/srv/b",)) == replace(
+        LUN, backing=other
+    )
+
+
 def test_a_name_with_dots_is_quoted() -> None:
     """Inside the quotes a dot leads nowhere."""
     changed = assign_fields("luns", "a", LUN, ('backing.overrides."n1.lab"=/dev/sdb', "size=1MiB"))
