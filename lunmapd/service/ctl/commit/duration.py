@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import click
 
-_DURATION = re.compile(r"(\d+)([smhd]?)", re.ASCII)
+_DURATION = re.compile(r"(\d{1,9})([smhd]?)", re.ASCII)
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
 

@@ -12,6 +12,7 @@ from support.preloaded import run_lunmapctl
         (("--pause", "5m"), "--pause needs --first"),
         (("--first", "n1", "--pause", "ask"), "nobody can answer: it needs a terminal"),
         (("--first", "n1", "--pause", "soon"), "'soon' is not a duration"),
+        (("--confirm-within", "9" * 5000), "is not a duration"),
         (("--confirm-within", "5s"), "5s is not from 10 s to 604800 s"),
     ],
 )
