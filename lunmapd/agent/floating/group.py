@@ -1,6 +1,8 @@
 """One floating portal group at one node: its facts, its next action, and what comes of it."""
 
+import math
 from collections.abc import Callable, Mapping
+from collections.abc import Set as AbstractSet
 from typing import NamedTuple
 
 from msgspec import Struct
@@ -106,6 +108,9 @@ class LeasedGroup:
         self._problem: Failure | None = None
         self._local: _Local | None = None
         self._refused = False
+        # Since when the report and the session of each candidate are as they are.
+        self._unchanged: Mapping[str, float] = {}
+        self._passed: AbstractSet[str] = frozenset()
 
     @property
     def is_over(self) -> bool:
@@ -156,14 +161,21 @@ class LeasedGroup:
         return self._local
 
     def _read(self, plan: GroupPlan) -> None:
+        before = self._state.candidates
         try:
             self._state = self._edges.store.read(plan.group.nodes)
         except StoreError as error:
             self._fit_since = None  # other nodes did not see that it was fit
             self._fail(error)
             return
+        now = self._edges.clock()
+        same = {node for node, view in self._state.candidates.items() if before.get(node) == view}
+        self._unchanged = {
+            node: self._unchanged[node] if node in same else now for node in self._state.candidates
+        }
+        self._passed &= same
         if self._state.lease is not None:
-            self._memory.learn(self._state.lease, self._edges.clock())
+            self._memory.learn(self._state.lease, now)
 
     def _facts(self, plan: GroupPlan, local: _Local) -> Facts:
         memory, wanted = self._memory, set(plan.addresses.addresses)
@@ -212,9 +224,22 @@ class LeasedGroup:
         return next_owner(plan.group, self._candidates(), memory.record, self._state.wish.node, idle)
 
     def _candidates(self) -> Mapping[str, Candidate]:
-        others = {node: found.candidate for node, found in self._state.candidates.items()}
+        others = {
+            node: replace(found.candidate, settled=False) if node in self._passed else found.candidate
+            for node, found in self._state.candidates.items()
+        }
         report = self._report
         return {**others, self._me.node: Candidate(report.fit, report.settled, report.served)}
+
+    def _note_passed(self, before: Facts) -> None:
+        """Note the node that let its turn pass and reported nothing meanwhile: it hangs.
+
+        The group does not return to it until its report changes or its session ends.
+        """
+        wish = self._state.wish.node
+        first = next_owner(self.plan.group, self._candidates(), before.record, wish, idle=0.0)
+        if first != self._me.node and self._unchanged.get(first, math.inf) <= before.seen_at:
+            self._passed |= {first}
 
     def _write_report(self) -> None:
         """Write how well this node can own the group, where that changed, and let it appear."""
@@ -302,6 +327,8 @@ class LeasedGroup:
         self._memory.wrote(record, version, sent, self._edges.clock())
         if not isinstance(action, Renew):
             self._log.wrote(facts, record)
+        if isinstance(action, Take):
+            self._note_passed(facts)
         if isinstance(action, Take) and self._state.wish.node not in {"", self._me.node}:
             self._edges.store.end_wish()
         return True

@@ -405,3 +405,22 @@ def test_a_new_daemon_that_cant_read_addresses_keeps_the_former_report(cluster: 
     n1.addresses.broken = True
     cluster.run(2)
     assert cluster.tree.reports["n1"] == before
+
+
+def test_a_group_does_not_return_to_a_node_that_let_its_turn_pass(cluster: Cluster) -> None:
+    """The preferred node hangs though its session lives: the owner keeps the group until it restarts."""
+    n1, n2 = cluster.nodes
+    cluster.tree.wish = Wish("n2")
+    cluster.run(GOLD.failback_after + 5)
+    cluster.tree.wish, n1.alive = Wish(), False
+    cluster.run(10)
+    for _ in range(60):
+        cluster.run(1)
+        assert cluster.owner() == "n2"
+    n1.die()
+    cluster.run(2)
+    n1.alive, n1.group = True, n1.started("boot")
+    n1.group.judgement = FIT
+    cluster.run(GOLD.failback_after + 5)
+    assert cluster.owner() == "n1"
+    assert n2.phase == GroupPhase.STANDBY
