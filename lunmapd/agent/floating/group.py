@@ -111,6 +111,7 @@ class LeasedGroup:
         # Since when the report and the session of each candidate are as they are.
         self._unchanged: Mapping[str, float] = {}
         self._passed: AbstractSet[str] = frozenset()
+        self._contact: float | None = None
 
     @property
     def is_over(self) -> bool:
@@ -166,9 +167,11 @@ class LeasedGroup:
             self._state = self._edges.store.read(plan.group.nodes)
         except StoreError as error:
             self._fit_since = None  # other nodes did not see that it was fit
+            self._contact = None
             self._fail(error)
             return
         now = self._edges.clock()
+        self._contact = now if self._contact is None else self._contact
         same = {node for node, view in self._state.candidates.items() if before.get(node) == view}
         self._unchanged = {
             node: self._unchanged[node] if node in same else now for node in self._state.candidates
@@ -213,15 +216,15 @@ class LeasedGroup:
 
     def _chosen(self, plan: GroupPlan) -> str:
         """Return the node that is to own the group, as this node sees it."""
-        memory, now = self._memory, self._edges.clock()
-        idle = idle_time(
-            memory.record,
-            memory.seen_at,
-            float(plan.group.grace),
-            now,
-            owner_live=self._is_live(memory.record.owner),
-        )
-        return next_owner(plan.group, self._candidates(), memory.record, self._state.wish.node, idle)
+        record = self._memory.record
+        idle = 0.0 if record.owner == self._me.node else self._idle(record, float(plan.group.grace))
+        return next_owner(plan.group, self._candidates(), record, self._state.wish.node, idle)
+
+    def _idle(self, record: LeaseRecord, grace: float) -> float:
+        """Return for how many seconds the group could have been taken; a time without contact is no such."""
+        now = self._edges.clock()
+        seen_at = max(self._memory.seen_at, now if self._contact is None else self._contact)
+        return idle_time(record, seen_at, grace, now, owner_live=self._is_live(record.owner))
 
     def _candidates(self) -> Mapping[str, Candidate]:
         others = {

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from lunmapd.core.base.lunmap import FloatingGroup
 from lunmapd.core.floating.choice import UNFIT, Candidate, choose_owner
-from lunmapd.core.floating.lease import LeaseRecord, take_time
+from lunmapd.core.floating.lease import LeaseRecord, stall_time, take_time
 
 TURN = 5.0
 """How long the chosen node is given to take a group that it may take, before it counts as one that hangs."""
@@ -30,7 +30,7 @@ def next_owner(
 
 
 def idle_time(record: LeaseRecord, seen_at: float, grace: float, now: float, *, owner_live: bool) -> float:
-    """Return for how many seconds a node could have taken the group; 0 while its owner lives."""
-    if record.owner and owner_live:
-        return 0.0
-    return max(0.0, now - take_time(record, seen_at, grace, ""))
+    """Return for how many seconds a node could have taken the group: from a live owner only if that hangs."""
+    hangs = record.owner and owner_live
+    since = stall_time(record, seen_at) if hangs else take_time(record, seen_at, grace, "")
+    return max(0.0, now - since)

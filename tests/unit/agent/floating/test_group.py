@@ -424,3 +424,26 @@ def test_a_group_does_not_return_to_a_node_that_let_its_turn_pass(cluster: Clust
     cluster.run(GOLD.failback_after + 5)
     assert cluster.owner() == "n1"
     assert n2.phase == GroupPhase.STANDBY
+
+
+def test_an_owner_that_hangs_is_followed_though_its_session_lives(cluster: Cluster) -> None:
+    """It renews nothing for three lease times and lets a turn pass; the next owner keeps the group."""
+    n1, _ = cluster.nodes
+    n1.alive = False
+    cluster.run(3 * TIMES.total)
+    assert cluster.owner() == ""
+    cluster.run(6)
+    for _ in range(40):
+        cluster.run(1)
+        assert cluster.owner() == "n2"
+
+
+def test_an_owner_keeps_the_group_when_zookeeper_was_away_for_all(cluster: Cluster) -> None:
+    """A time without contact is no time in which the owner hung."""
+    cluster.tree.cut.update({"n1", "n2"})
+    cluster.run(3 * TIMES.total + 7)
+    cluster.tree.cut.clear()
+    for _ in range(10):
+        cluster.run(1)
+        assert cluster.owner() != "n2"
+    assert cluster.owner() == "n1"
