@@ -11,6 +11,7 @@ from pyroute2.netlink.exceptions import NetlinkError
 from lunmapd.service.lease.interfaces import KernelAddress, Network, NetworkLink
 
 # linux/if_addr.h
+_IFA_F_SECONDARY = 0x01
 _IFA_F_NODAD = 0x02
 _IFA_F_NOPREFIXROUTE = 0x200
 _FOREVER = 0xFFFFFFFF
@@ -89,4 +90,5 @@ def _address(message: Any) -> KernelAddress:
         message["index"],
         ipaddress.ip_interface(f"{text}/{message['prefixlen']}"),
         None if valid == _FOREVER else valid,
+        bool(message["flags"] & _IFA_F_SECONDARY),
     )

@@ -58,6 +58,32 @@ def test_a_grant_gives_all_addresses_with_a_lifetime(rig: Rig) -> None:
     assert rig.ask(wire.PresenceRequest(2, GROUP)) == wire.PresenceAnswer(2, GROUP.addresses)
 
 
+def test_the_nodes_own_address_is_never_taken_away(rig: Rig) -> None:
+    """A group that names it can't be served here, and dropping the group leaves it."""
+    for own in OWN:
+        group = GroupAddresses((own.text,))
+        answer = rig.ask(wire.PresenceRequest(1, group))
+        assert isinstance(answer, wire.PresenceAnswer)
+        assert (answer.present, answer.problem and answer.problem.reason) == ((), Reason.NO_INTERFACE)
+        assert rig.ask(wire.DropRequest(2, group)) == wire.DoneAnswer(2)
+        _, message = rig.failure(wire.GrantRequest(3, group, 5, boot_time() + 10))
+        assert message.startswith(f"{own.text} is this node's own address")
+    assert tuple(rig.kernel.addresses) == OWN
+
+
+def test_an_address_that_something_else_added_for_good_gets_an_end(rig: Rig) -> None:
+    """It would outlive the lease, as one that a cluster manager leaves beside the node's own addresses."""
+    rig.kernel.addresses += [
+        KernelAddress(2, ip_interface("10.0.0.50/24"), secondary=True),
+        KernelAddress(2, ip_interface("2001:db8::50/64")),
+    ]
+    assert rig.grant() == wire.DoneAnswer(1)
+    assert {str(each.interface): each.valid for each in rig.kernel.addresses if each not in OWN} == {
+        "10.0.0.50/32": 5,
+        "2001:db8::50/128": 5,
+    }
+
+
 def test_a_grant_after_its_time_changes_nothing(rig: Rig) -> None:
     """It is refused, and the process lives."""
     reason, message = rig.failure(wire.GrantRequest(1, GROUP, 5, boot_time() - 1))
@@ -88,18 +114,11 @@ def test_an_address_is_dropped_at_the_end_of_its_lifetime(rig: Rig) -> None:
 def test_a_drop_removes_the_addresses_on_every_interface(rig: Rig) -> None:
     """An address that somebody gave to another interface is removed too."""
     rig.grant()
-    rig.kernel.addresses.append(KernelAddress(7, ip_interface("10.0.0.50/24")))
+    rig.kernel.addresses.append(KernelAddress(7, ip_interface("10.0.0.50/32")))
     assert rig.ask(wire.DropRequest(2, GROUP)) == wire.DoneAnswer(2)
     assert rig.kernel.addresses == list(OWN)
     assert rig.server.seconds_left() is None
     assert rig.ask(wire.DropRequest(3, GROUP)) == wire.DoneAnswer(3)
-
-
-def test_an_address_without_an_end_is_removed_by_a_grant(rig: Rig) -> None:
-    """An address that an admin configured for good would outlive the lease."""
-    rig.kernel.addresses.append(KernelAddress(2, ip_interface("10.0.0.50/24")))
-    rig.grant()
-    assert [each.valid for each in rig.kernel.read().of(GROUP.addresses)] == [5, 5]
 
 
 def test_a_refusal_of_the_kernel_is_an_answer(rig: Rig) -> None:
