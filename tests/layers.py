@@ -43,11 +43,16 @@ class Layer:
     divided: bool = False
 
     def parts(self) -> list["Part"]:
-        """Return its parts: one for each module and folder with tests, or one for all."""
+        """Return its parts: one for each module and folder with tests, or one for all.
+
+        Those with the most text come first, so that no long one is left alone at the end.
+        """
         if not self.divided:
             return [Part(self, self.path)]
-        places = sorted(Path(self.path).iterdir())
-        return [Part(self, str(place)) for place in places if place.match("test_*.py") or _has_tests(place)]
+        sizes = {place: _size_of_tests(place) for place in sorted(Path(self.path).iterdir())}
+        return [
+            Part(self, str(place)) for place in sorted(sizes, key=lambda each: -sizes[each]) if sizes[place]
+        ]
 
 
 @dataclass(frozen=True)
@@ -64,8 +69,9 @@ class Part:
         return name if self.path == self.layer.path else f"{name}-{Path(self.path).stem}"
 
 
-def _has_tests(place: Path) -> bool:
-    return next(place.rglob("test_*.py"), None) is not None
+def _size_of_tests(place: Path) -> int:
+    modules = [place] if place.match("test_*.py") else place.rglob("test_*.py")
+    return sum(module.stat().st_size for module in modules)
 
 
 # Those that are divided come last, so that the processors have work until the end.

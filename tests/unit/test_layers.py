@@ -89,11 +89,11 @@ def test_a_layer_that_does_not_get_to_its_tests_fails(layer: Layer) -> None:
 
 
 def test_a_divided_layer_has_a_part_for_each_module_and_folder(layer: Layer) -> None:
-    """Other files and folders without tests are no parts; an undivided layer is one part."""
-    for file in ("test_a.py", "helper.py", "deep/er/test_b.py", "none/helper.py"):
+    """The largest comes first; other files are no parts, nor are folders without tests."""
+    for file, size in {"test_a.py": 1, "helper.py": 9, "deep/er/test_b.py": 2, "none/helper.py": 9}.items():
         place = Path(layer.path, file)
         place.parent.mkdir(parents=True, exist_ok=True)
-        place.touch()
+        place.write_text("#" * size)
     assert [part.name for part in layer.parts()] == ["small"]
     assert [part.name for part in replace(layer, divided=True).parts()] == ["small-deep", "small-test_a"]
 
