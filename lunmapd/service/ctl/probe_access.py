@@ -60,12 +60,16 @@ def read_access(path: Path) -> ProbeAccess:
     return ProbeAccess(content.initiator, Secret(content.password), Secret(content.mutual_password))
 
 
+def check_owner(path: Path, initiator: str) -> None:
+    """Check that the file is of this probe, or absent. Raises AccessFileError, and as `read_access` does."""
+    if path.exists() and (other := read_access(path).initiator) != initiator:
+        raise AccessFileError(f"{path} belongs to {other}: name another file with '--access'")
+
+
 def write_access(path: Path, access: ProbeAccess) -> None:
-    """Write the file, over one of the same probe. Raises AccessFileError, and as `read_access` does."""
+    """Write the file. Raises AccessFileError."""
     import yaml  # noqa: PLC0415 - most uses of this module write no file
 
-    if path.exists() and (other := read_access(path).initiator) != access.initiator:
-        raise AccessFileError(f"{path} belongs to {other}: name another file with '--access'")
     content = {
         "initiator": access.initiator,
         "password": access.password.text,

@@ -3,6 +3,8 @@
 import os
 import secrets
 import string
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
@@ -14,7 +16,7 @@ from lunmapd.core.probe.setup import check_probe, shared_targets, with_probe
 from lunmapd.core.secrets.sealing import NONCE_BYTES, Vault
 from lunmapd.service import keyfile
 from lunmapd.service.ctl.cli import Connection
-from lunmapd.service.ctl.probe_access import DEFAULT_ACCESS_FILE, ProbeAccess, write_access
+from lunmapd.service.ctl.probe_access import DEFAULT_ACCESS_FILE, ProbeAccess, check_owner, write_access
 from lunmapd.service.ctl.secrets.secret_keys import check_key_on_nodes, configured_key_file, key_file_option
 from lunmapd.service.ctl.text.output import committing
 from lunmapd.service.output import echo
@@ -55,11 +57,13 @@ def probe_setup(
         snapshot = client.read()
         known = snapshot.lunmap.initiators.get(initiator)
         probe = known and check_probe(snapshot.lunmap, initiator)
+        needed = shared_targets(snapshot.lunmap, initiator, luns)
+        fresh = None
         if probe is None or new_password:
             keys = keyfile.read_keys(key_file or configured_key_file(connection.config))
             check_key_on_nodes(client, keys.current, force=False)
-            probe = _new_probe(initiator, Vault(snapshot.cluster, keys), access)
-        chosen, needed = probe, shared_targets(snapshot.lunmap, initiator, luns)
+            fresh, probe = _new_probe(initiator, Vault(snapshot.cluster, keys))
+        chosen = probe
         numbers = {
             target: client.unused_lun_numbers(initiator, target, count) for target, count in needed.items()
         }
@@ -67,22 +71,42 @@ def probe_setup(
         def put(lunmap: Lunmap) -> Lunmap:
             return with_probe(lunmap, initiator, chosen, frozenset(luns), numbers)
 
-        with committing():
+        with _written(access, fresh), committing():
             revision = client.edit(put, Note(f"set up the probe {initiator}"))
         after = client.read().lunmap
     echo(f"committed revision {revision.revision}" if revision else "nothing to change")
     echo(*_advice(after, initiator))
 
 
-def _new_probe(iqn: str, vault: Vault, access: Path) -> Initiator:
-    """Return a probe with new passwords, which are written to the access file first."""
+@contextmanager
+def _written(access: Path, fresh: ProbeAccess | None) -> Iterator[None]:
+    """Write `fresh` passwords beside the access file before they are committed, and put them there after it.
+
+    If the commit fails, the former ones stay: those in the map.
+    """
+    if fresh is None:
+        yield
+        return
+    check_owner(access, fresh.initiator)
+    beside = access.with_name(f"{access.name}.new")
+    write_access(beside, fresh)
+    try:
+        yield
+    except BaseException:
+        echo(f"{access} is as before; if the commit was made, move {beside} there", err=True)
+        raise
+    beside.replace(access)
+    echo(f"wrote {access}: copy it to where the probe runs, with mode 600")
+
+
+def _new_probe(iqn: str, vault: Vault) -> tuple[ProbeAccess, Initiator]:
+    """Return the access and the initiator of a probe with new passwords."""
     password, mutual = (Secret("".join(secrets.choice(_ALPHABET) for _ in range(_LETTERS))) for _ in range(2))
     place = credentials.initiator_path(iqn)
     sealed = vault.seal(place, credentials.CHAP, password, os.urandom(NONCE_BYTES))
     answer = vault.seal(place, credentials.MUTUAL, mutual, os.urandom(NONCE_BYTES))
-    write_access(access, ProbeAccess(iqn, password, mutual))
-    echo(f"wrote {access}: copy it to where the probe runs, with mode 600")
-    return Initiator("lunmapctl probe", Chap(_USER, sealed), Chap(_TARGET_USER, answer), probe=True)
+    probe = Initiator("lunmapctl probe", Chap(_USER, sealed), Chap(_TARGET_USER, answer), probe=True)
+    return ProbeAccess(iqn, password, mutual), probe
 
 
 def _advice(lunmap: Lunmap, iqn: str) -> tuple[str, ...]:

@@ -118,6 +118,16 @@ def test_more_luns_keep_the_password(desk: Desk) -> None:
     assert desk.access.read_text() != before
 
 
+def test_passwords_that_are_not_committed_replace_none(desk: Desk) -> None:
+    """A commit that is refused, as during a rollout, leaves the access file with the passwords of the map."""
+    desk.setup("a")
+    before = desk.access.read_text()
+    desk.ctl("host", "set", HOST, "alias=tried", "--confirm-within", "1h")
+    told = desk.setup(more=("--new-password",), expect=4)
+    assert f"{desk.access} is as before; if the commit was made, move {desk.access}.new there" in told
+    assert desk.access.read_text() == before
+
+
 def _probe_in_file(desk: Desk) -> str:
     lunmap, _ = parse_map(desk.ctl("get").out)
     chap, mutual = lunmap.initiators[PROBE].chap, lunmap.initiators[PROBE].mutual_chap
