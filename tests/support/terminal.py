@@ -18,6 +18,8 @@ from lab.wait import PATIENCE
 
 RUN = "from lunmapd.service.ctl import main; main()"
 """The installed program, for Python."""
+_KEYS = (signal.SIGINT, signal.SIGQUIT, signal.SIGTSTP)
+"""The signals of keys, which a shell ignores for what it runs in the background."""
 
 
 class ScreenError(AssertionError):
@@ -65,16 +67,24 @@ class Terminal:
                 raise ScreenError(f"{texts} is not on the screen:\n{shown}")
 
     def wait_end(self) -> int:
-        """Wait until the program ends, and return its exit status."""
+        """Wait until the program ends, and return its exit status. Raises ScreenError."""
         until = time.monotonic() + PATIENCE
         while (left := until - time.monotonic()) > 0 and self._read(left):
             pass
-        if left <= 0:
-            raise ScreenError("the program did not end")
         if self._status is None:
-            _, status = os.waitpid(self.pid, 0)
-            self._status = os.waitstatus_to_exitcode(status)
+            self._status = self._exit_status(until)
         return self._status
+
+    def _exit_status(self, until: float) -> int:
+        process = os.pidfd_open(self.pid)
+        try:
+            ended, _, _ = select.select([process], [], [], max(0.0, until - time.monotonic()))
+        finally:
+            os.close(process)
+        if not ended:
+            raise ScreenError("the program did not end")
+        _, status = os.waitpid(self.pid, 0)
+        return os.waitstatus_to_exitcode(status)
 
     def echoes(self) -> bool:
         """Return whether the terminal shows what is typed, as a shell needs it."""
@@ -134,6 +144,8 @@ def program_on_terminal(
     environment = {**os.environ, "TERM": "xterm-256color", "LC_ALL": "C.UTF-8", **(env or {})}
     pid, master = pty.fork()
     if pid == 0:
+        for number in _KEYS:
+            signal.signal(number, signal.SIG_DFL)
         fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
         os.execve(argv[0], list(argv), environment)  # noqa: S606
     terminal = Terminal(pid, master, rows, paper or columns)
