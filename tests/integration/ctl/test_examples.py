@@ -30,7 +30,7 @@ ENDS = {
     "check": 2,
     "status": 6,
     "explain": 6,
-    "float move iqn.2026-01.org.example:san gold n2": 4,
+    "float move san gold n2": 4,
     "import": 1,
     "probe": 6,
     "convert": 6,

@@ -7,6 +7,7 @@ import click
 from lunmapd.client.floating import FloatingGroupStatus, GroupCandidate
 from lunmapd.service.cli import output_option
 from lunmapd.service.ctl.cli import Connection
+from lunmapd.service.ctl.files.sections import full_name
 from lunmapd.service.output import echo, echo_json, echo_paragraphs
 from lunmapd.service.table import Column, Table, terminal_layout
 
@@ -64,14 +65,16 @@ def _node(node: GroupCandidate) -> str:
 @output_option
 @click.pass_obj
 def move(connection: Connection, target: str, group: str, node: str, seconds: float, output: str) -> None:
-    """Move a floating portal group to another node.
+    """Move a floating portal group of TARGET to another node.
 
-    It is NODE, by default the next fit node of the group's list. Hosts log in again there. The new owner
-    keeps the group, whatever `failback` says, until another node has to take it or the group is moved again.
-    The verb is refused (exit code 4) while NODE is not fit to own the group. Exit code 6 if NODE does not
-    serve it in time; it does so once it can.
+    TARGET is a name, an alias or the part after the last colon. The node is NODE, by default the next fit
+    node of the group's list. Hosts log in again there. The new owner keeps the group, whatever `failback`
+    says, until another node has to take it or the group is moved again. The verb is refused (exit code 4)
+    while NODE is not fit to own the group. Exit code 6 if NODE does not serve it in time; it does so once it
+    can.
     """
     with connection.client() as client:
+        target = full_name(client.read().lunmap, "targets", target) or target
         moved_to = client.move_floating_group(target, group, node, seconds)
     if output == "json":
         return echo_json({"target": target, "name": group, "owner": moved_to})

@@ -24,7 +24,7 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
     "explain": ("explain host1", "explain host1 db1", "explain db1", "explain n1"),
     "export": ("export n1 --file saveconfig.json",),
     "float list": ("float list",),
-    "float move": ("float move iqn.2026-01.org.example:san gold n2",),
+    "float move": ("float move san gold n2",),
     "forget": ("forget n4",),
     "get": (
         "get > map.yaml",
