@@ -92,26 +92,33 @@ class SwitchProcess:
             return answers, self._waiting
 
     def _started(self) -> "subprocess.Popen[bytes]":
-        if self._process is None or self._process.poll() is not None:
+        if self._process is None or self._process.poll() is not None or _has_no_input(self._process):
             self._process = subprocess.Popen(
                 self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, process_group=0
             )
             # The end of a process concerns its own requests only.
             self._waiting = {}
             arguments = (self._process, self._waiting)
-            Thread(target=_hand_over, args=arguments, name="switch", daemon=True).start()
+            Thread(target=self._hand_over, args=arguments, name="switch", daemon=True).start()
         return self._process
 
+    def _hand_over(self, process: "subprocess.Popen[bytes]", waiting: _Waiting) -> None:
+        """Hand each answer to the thread that waits for it; all wait in vain once the process has ended."""
+        assert process.stdin is not None, "it is a pipe"
+        assert process.stdout is not None, "it is a pipe"
+        with process.stdout:
+            for line in process.stdout:
+                answer = decode_switch_answer(line)
+                if (found := waiting.get(answer.number)) is not None:
+                    found.put(answer)
+        with self._lock:
+            # Another file may get the number of the descriptor, so no request is being sent.
+            process.stdin.close()
+        for each in list(waiting.values()):
+            each.put(None)
+        process.kill()
+        process.wait()
 
-def _hand_over(process: "subprocess.Popen[bytes]", waiting: _Waiting) -> None:
-    """Hand each answer to the thread that waits for it; all wait in vain once the process has ended."""
-    assert process.stdin is not None, "it is a pipe"
-    assert process.stdout is not None, "it is a pipe"
-    with process.stdin, process.stdout:
-        for line in process.stdout:
-            answer = decode_switch_answer(line)
-            if (found := waiting.get(answer.number)) is not None:
-                found.put(answer)
-    process.wait()
-    for each in list(waiting.values()):
-        each.put(None)
+
+def _has_no_input(process: "subprocess.Popen[bytes]") -> bool:
+    return process.stdin is None or process.stdin.closed

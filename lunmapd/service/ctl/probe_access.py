@@ -60,7 +60,7 @@ def read_access(path: Path) -> ProbeAccess:
     return ProbeAccess(content.initiator, Secret(content.password), Secret(content.mutual_password))
 
 
-def check_owner(path: Path, initiator: str) -> None:
+def check_access_owner(path: Path, initiator: str) -> None:
     """Check that the file is of this probe, or absent. Raises AccessFileError, and as `read_access` does."""
     if path.exists() and (other := read_access(path).initiator) != initiator:
         raise AccessFileError(f"{path} belongs to {other}: name another file with '--access'")

@@ -192,6 +192,9 @@ class _Connection:
                 os.set_blocking(process.stdin.fileno(), False)
                 self._process = process
                 self._read(process)
+                with self._sending:
+                    # Another file may get the number of the descriptor, so no request is being sent.
+                    process.stdin.close()
                 status = process.wait()
         except OSError as error:
             self._finish(LeaseProcessError(f"the lease process can't be started: {error}"))

@@ -108,3 +108,11 @@ def test_a_command_that_can_not_be_run_is_an_error() -> None:
         SwitchProcess(("/nowhere",)).ask(READ, IQN, TAG)
     with pytest.raises(SwitchRefusedError, match="the process that enables TPGs"):
         SwitchProcess(("false",)).ask(READ, IQN, TAG)
+
+
+def test_a_process_without_answers_is_ended() -> None:
+    """Nothing waits for one that has closed its output, and its input gets no further request."""
+    process = SwitchProcess(("sh", "-c", "read line; exec >&-; exec sleep 30"))
+    for _ in range(2):
+        with pytest.raises(SwitchRefusedError, match="has ended"):
+            process.ask(READ, IQN, TAG)
