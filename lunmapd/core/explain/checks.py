@@ -1,5 +1,6 @@
 """The checks on the way from a host to a Lun: each with its verdict, and what mends it."""
 
+import shlex
 from collections.abc import Iterable, Iterator
 from enum import StrEnum
 
@@ -237,12 +238,15 @@ def describe_refusal(refused: RefusedLogins) -> str:
 
 
 def remedy_of_refusal(refused: RefusedLogins, initiator: str) -> str:
-    """Return what mends refused logins of an initiator, "" for any of the map."""
+    """Return what mends refused logins of an initiator, "" for any of the map.
+
+    A command has the name as a word of a shell, since a login can send any text as its name.
+    """
     if not refused.initiator:
         host, name = refused.address or "the host", initiator or "the initiators of the map"
         return f"compare /etc/iscsi/initiatorname.iscsi at {host} with {name}"
     if refused.cause == RefusalCause.AUTHENTICATION:
-        return f"lunmapctl secret set {initiator} --user USER, and the same password on the host"
+        return f"lunmapctl secret set {shlex.quote(initiator)} --user USER, and the same password on the host"
     return "see the log of the kernel on the node and on the host"
 
 

@@ -1,5 +1,6 @@
 """What a host, a Lun and a node have to do with each other, and what is wrong there."""
 
+import shlex
 from typing import Any
 
 import pytest
@@ -318,3 +319,10 @@ def test_a_login_of_a_node_that_left_the_target_has_no_portal() -> None:
     assert found["n1", Topic.PORTAL].text == f"n1 does not serve {T}"
     assert found["n1", Topic.LOGIN].remedy == ""
     assert Login(T, H) == HERE
+
+
+def test_a_command_with_a_name_of_others_can_be_pasted() -> None:
+    """A login sends any name: in a shell it stays one word, and begins no other command."""
+    forged = replace(WRONG, initiator="iqn.x; reboot #$(id)")
+    (_, wrong) = explain_node(world({"n1": view(refused=(forged,)), "n2": view()}), "n1").checks
+    assert shlex.split(wrong.remedy)[:4] == ["lunmapctl", "secret", "set", "iqn.x; reboot #$(id)"]
