@@ -17,12 +17,12 @@ from functools import partial
 from pathlib import Path
 
 from lunmapd.agent.floating.addresses import GroupAddresses, LeaseError
-from lunmapd.service.lease.client import LEASE_COMMAND, LeaseProcess
+from lunmapd.service.lease.client import LEASE_COMMAND, LeaseDeadlines, LeaseProcess
 from lunmapd.service.lease.kill_timer import boot_time
 from support.address_recorder import Recorder
 
 MANY = GroupAddresses(
-    tuple(f"10.55.0.{n}" for n in range(101, 111)) + tuple(f"2001:db8:55::{n}" for n in range(1, 11))
+    tuple(f"10.55.0.{n}" for n in range(101, 111)) + tuple(f"2001:db8:55::{n}" for n in range(101, 111))
 )
 PAIR = GroupAddresses(("10.55.0.50", "2001:db8:55::50"))
 PEERS = ("10.55.0.2", "2001:db8:55::2")
@@ -176,10 +176,12 @@ def network(kind: str) -> Mapping[str, object]:
 
 
 def _detected(rig: "_Rig") -> Mapping[str, object]:
-    """Detect an address of the peer, one of nobody, and one of this node."""
+    """Detect an address of the peer, one of nobody, and one that this node holds."""
     found = [rig.process.detect_duplicates(GroupAddresses((address,))) for address in PEERS]
     free = rig.process.detect_duplicates(PAIR)
-    own = rig.process.detect_duplicates(GroupAddresses(("10.55.0.1", "2001:db8:55::1")))
+    rig.process.grant(PAIR, 5, boot_time() + 1)
+    own = rig.process.detect_duplicates(PAIR)
+    rig.process.drop(PAIR)
     peer = json.loads(rig.net.there("-json link show lan"))[0]["address"]
     answers = [each is not None and each.hardware == peer for each in found]
     return {"found": answers, "free": free is None, "own": own is None}
@@ -215,6 +217,7 @@ def beside_own_addresses() -> Mapping[str, object]:
         _ip("addr add 10.55.0.1/24 dev lan")
         rig.process.drop(PAIR)
         return {
+            "refused": [_error(partial(_grant_own, rig, own)) for own in ("10.55.0.1", "2001:db8:55::1")],
             "lifetimes": lifetimes,
             "source": source,
             "kept": kept,
@@ -222,10 +225,14 @@ def beside_own_addresses() -> Mapping[str, object]:
         }
 
 
+def _grant_own(rig: "_Rig", address: str) -> None:
+    rig.process.grant(GroupAddresses((address,)), 2, boot_time() + 1)
+
+
 class _Rig:
     def __init__(self, net: Net, directory: str) -> None:
         self.net, self.lock = net, Path(directory) / "lock"
-        self.process = LeaseProcess(self.lock, LEASE_COMMAND)
+        self.process = LeaseProcess(self.lock, LEASE_COMMAND, LeaseDeadlines(start=60))
         self.recorder = Recorder()
 
     def lease_pid(self) -> int:

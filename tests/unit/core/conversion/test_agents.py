@@ -389,3 +389,12 @@ def test_a_template_is_named(resources: ClusterResources) -> None:
     """A resource whose agent is that of a template is lost, with what to do."""
     (text,) = lost(convert_resources(resources, Choices()))
     assert text == "lun1 is of template @base, which is not read: write it out"
+
+
+def test_only_further_nodes_get_other_tags_than_the_agents_give() -> None:
+    """Without a floating group the first node keeps tag 1, so nothing is said of it."""
+    given = cluster(unit(allowed_initiators=H1), portals="10.0.0.9")
+    conversion = convert_resources(given, Choices(portals={"n1": ("10.0.0.1",), "n2": ("10.0.0.2",)}))
+    assert {name: node.tpg_tag for name, node in conversion.lunmap.nodes.items()} == {"n1": 1, "n2": 2}
+    changed = [each.place for each in conversion.remarks if "its TPGs have tag" in each.text]
+    assert changed == ["node n2"]
