@@ -5,19 +5,11 @@ Each read has a thread of its own, since a device may never answer: nothing can 
 that has one, until the device answers or fails. So neither the daemon nor the worker makes them.
 """
 
-import signal
-import sys
-import threading
-from collections.abc import Iterable
-from functools import partial
-
 from msgspec import Struct, json
 
 from lunmapd.core.base.backing_read import BackingKey, BackingRead
-from lunmapd.files import write_all
 from lunmapd.lio.base.block_ends import read_ends
-
-_STACK = 256 * 1024  # bytes for each thread
+from lunmapd.lio.worker.threads import serve_in_threads
 
 
 class ReadAnswer(Struct, frozen=True):
@@ -38,26 +30,9 @@ decode_read = json.Decoder(BackingRead).decode
 decode_read_answer = json.Decoder(ReadAnswer).decode
 
 
-def begin_reads(lines: Iterable[bytes], output: int) -> None:
-    """Begin the read of each line, until there are no more; `output` is a descriptor."""
-    lock = threading.Lock()
-
-    def answer(read: BackingRead) -> None:
-        line = encode_line(ReadAnswer(*read.key, read_ends(read))) + b"\n"
-        with lock:
-            write_all(output, line)
-
-    for line in lines:
-        threading.Thread(target=partial(answer, decode_read(line)), daemon=True).start()
-
-
-def main() -> None:
-    """Serve stdin and stdout. Signals to the process group don't end it; the daemon does."""
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)
-    threading.stack_size(_STACK)
-    begin_reads(sys.stdin.buffer, sys.stdout.fileno())
+def _answer(read: BackingRead) -> bytes:
+    return encode_line(ReadAnswer(*read.key, read_ends(read)))
 
 
 if __name__ == "__main__":
-    main()
+    serve_in_threads(decode_read, _answer)

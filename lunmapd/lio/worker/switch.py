@@ -6,21 +6,15 @@ Each request has a thread of its own, since disabling a TPG waits for its comman
 pass for minutes.
 """
 
-import signal
-import sys
-import threading
-from collections.abc import Callable, Iterable
 from enum import StrEnum
-from functools import partial
 
 from msgspec import Struct, json
 
-from lunmapd.files import write_all
 from lunmapd.lio.base import files
 from lunmapd.lio.base.index import tpg_path
+from lunmapd.lio.worker.threads import serve_in_threads
 
 CONFIGFS = "/sys/kernel/config/target"
-_STACK = 256 * 1024  # bytes for each thread
 
 
 class SwitchAction(StrEnum):
@@ -50,7 +44,7 @@ class SwitchAnswer(Struct, frozen=True):
 
 
 encode_switch_line = json.Encoder().encode
-_decode_request = json.Decoder(SwitchRequest).decode
+decode_switch_request = json.Decoder(SwitchRequest).decode
 decode_switch_answer = json.Decoder(SwitchAnswer).decode
 
 
@@ -75,28 +69,9 @@ def _enable(path: str, port_id: int) -> None:
     files.write_file(f"{path}/enable", "1")
 
 
-def serve_switch(
-    lines: Iterable[bytes], output: int, do: Callable[[SwitchRequest], SwitchAnswer] = switch
-) -> None:
-    """Carry out the request of each line, until there are no more; `output` is a descriptor."""
-    lock = threading.Lock()
-
-    def answer(request: SwitchRequest) -> None:
-        line = encode_switch_line(do(request)) + b"\n"
-        with lock:
-            write_all(output, line)
-
-    for line in lines:
-        threading.Thread(target=partial(answer, _decode_request(line)), daemon=True).start()
-
-
-def main() -> None:
-    """Serve stdin and stdout. Signals to the process group don't end it; the daemon does."""
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)
-    threading.stack_size(_STACK)
-    serve_switch(sys.stdin.buffer, sys.stdout.fileno())
+def _answer(request: SwitchRequest) -> bytes:
+    return encode_switch_line(switch(request))
 
 
 if __name__ == "__main__":
-    main()
+    serve_in_threads(decode_switch_request, _answer)

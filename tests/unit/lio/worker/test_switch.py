@@ -18,12 +18,12 @@ IQN, TAG = "iqn.2026-01.org.example:t", 1001
 READ, ENABLE, DISABLE = SwitchAction.READ, SwitchAction.ENABLE, SwitchAction.DISABLE
 ON_DIRECTORY = """
 import sys, time
-from functools import partial
-from lunmapd.lio.worker.switch import serve_switch, switch
+from lunmapd.lio.worker.switch import decode_switch_request, encode_switch_line, switch
+from lunmapd.lio.worker.threads import serve_in_threads
 def slow(request):
     time.sleep(60 if request.tag == 7 and request.action == "disable" else 0)
-    return switch(request, sys.argv[1])
-serve_switch(sys.stdin.buffer, 1, slow)
+    return encode_switch_line(switch(request, sys.argv[1]))
+serve_in_threads(decode_switch_request, slow)
 """
 
 
