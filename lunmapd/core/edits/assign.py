@@ -6,8 +6,9 @@ from typing import Any
 
 from msgspec import to_builtins
 
-from lunmapd.core.base.lunmap import Document, Section
+from lunmapd.core.base.lunmap import Document, Lunmap, Section
 from lunmapd.core.edits.errors import BadAssignmentError
+from lunmapd.core.edits.objects import with_object
 from lunmapd.core.map.mapfile import read_document
 
 _LISTS = {"nodes", "initiators", "portals", "iser_portals"}
@@ -36,6 +37,12 @@ def assign_fields(section: Section, name: str, document: Document, words: Iterab
         _check_field(path)
         _set(plain, path, value, section)
     return read_document(section, name, plain)
+
+
+def with_fields(lunmap: Lunmap, section: Section, name: str, words: Iterable[str]) -> Lunmap:
+    """Return the map with fields of an object set, as `assign_fields` does."""
+    changed = assign_fields(section, name, lunmap.section(section)[name], words)
+    return with_object(lunmap, section, name, changed)
 
 
 def _steps(field: str) -> list[str]:

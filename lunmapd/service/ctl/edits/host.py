@@ -2,12 +2,13 @@
 
 import os
 import sys
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import click
 
 from lunmapd.client import Group, Initiator, Lunmap
-from lunmapd.core.edits.assign import assign_fields
+from lunmapd.core.edits.assign import with_fields
 from lunmapd.core.edits.find import find_group, find_host
 from lunmapd.core.edits.hosts import (
     add_host,
@@ -19,7 +20,6 @@ from lunmapd.core.edits.hosts import (
     rename_host,
 )
 from lunmapd.core.edits.maps import FreeNumbers
-from lunmapd.core.edits.objects import with_object
 from lunmapd.core.edits.passwords import GivenPassword, Sealer, add_password
 from lunmapd.core.map.credentials import CHAP, rebind_secrets
 from lunmapd.core.map.short_names import find_name
@@ -103,13 +103,9 @@ def _set(connection: Connection, host: str, fields: tuple[str, ...], how: How) -
 
     They are those of a map file, such as alias=db1.
     """
-
-    def edit(lunmap: Lunmap, _: FreeNumbers) -> Lunmap:
-        iqn = find_host(lunmap, host)
-        changed = assign_fields("initiators", iqn, lunmap.initiators[iqn], fields)
-        return with_object(lunmap, "initiators", iqn, changed)
-
-    commit_edit(connection, edit, how)
+    commit_edit(
+        connection, lambda lunmap, _: with_fields(lunmap, "initiators", find_host(lunmap, host), fields), how
+    )
 
 
 @host_verbs.command("rename")
@@ -193,12 +189,7 @@ def _add_members(connection: Connection, group: str, hosts: tuple[str, ...], how
 
     They see all its Luns. A single - reads their names from standard input.
     """
-    words = _words(hosts)
-
-    def edit(lunmap: Lunmap, _: FreeNumbers) -> Lunmap:
-        return add_members(lunmap, group, [find_host(lunmap, word) for word in words])
-
-    commit_edit(connection, edit, how)
+    _commit_members(connection, add_members, group, hosts, how)
 
 
 @group_verbs.command("remove")
@@ -211,10 +202,20 @@ def _remove_members(connection: Connection, group: str, hosts: tuple[str, ...], 
 
     They lose its Luns. A single - reads their names from standard input.
     """
+    _commit_members(connection, remove_members, group, hosts, how)
+
+
+def _commit_members(
+    connection: Connection,
+    change: Callable[[Lunmap, str, Iterable[str]], Lunmap],
+    group: str,
+    hosts: tuple[str, ...],
+    how: How,
+) -> None:
     words = _words(hosts)
 
     def edit(lunmap: Lunmap, _: FreeNumbers) -> Lunmap:
-        return remove_members(lunmap, group, [find_host(lunmap, word) for word in words])
+        return change(lunmap, group, [find_host(lunmap, word) for word in words])
 
     commit_edit(connection, edit, how)
 
@@ -229,12 +230,9 @@ def _set_group(connection: Connection, group: str, fields: tuple[str, ...], how:
 
     They are those of a map file, such as alias=web.
     """
-
-    def edit(lunmap: Lunmap, _: FreeNumbers) -> Lunmap:
-        name = find_group(lunmap, group)
-        return with_object(lunmap, "groups", name, assign_fields("groups", name, lunmap.groups[name], fields))
-
-    commit_edit(connection, edit, how)
+    commit_edit(
+        connection, lambda lunmap, _: with_fields(lunmap, "groups", find_group(lunmap, group), fields), how
+    )
 
 
 @group_verbs.command("delete")

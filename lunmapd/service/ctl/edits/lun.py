@@ -9,12 +9,11 @@ from lunmapd.core.base.backings import PLUGINS, Backing, Plugin, backing_of
 from lunmapd.core.base.errors import Exit, LunmapdError
 from lunmapd.core.base.lunmap import Scope
 from lunmapd.core.base.text import exact_size, human_size
-from lunmapd.core.edits.assign import assign_fields
+from lunmapd.core.edits.assign import with_fields
 from lunmapd.core.edits.errors import BadAssignmentError
 from lunmapd.core.edits.find import find_grantee, find_lun, find_node, find_target
 from lunmapd.core.edits.luns import add_lun, drop_lun, rename_lun, resize_lun
 from lunmapd.core.edits.maps import AskedMap, FreeNumbers, map_lun, with_shared
-from lunmapd.core.edits.objects import with_object
 from lunmapd.core.map.mapfile import parse_size
 from lunmapd.core.map.short_names import short_names
 from lunmapd.service.ctl.cli import Connection
@@ -144,12 +143,9 @@ def _set(connection: Connection, name: str, fields: tuple[str, ...], how: How) -
     They are those of a map file, such as preferred=n2 or shared.reservations=off. An empty VALUE gives a
     field its default.
     """
-
-    def edit(lunmap: Lunmap, _: FreeNumbers) -> Lunmap:
-        lun = lunmap.luns[find_lun(lunmap, name)]
-        return with_object(lunmap, "luns", name, assign_fields("luns", name, lun, fields))
-
-    commit_edit(connection, edit, how)
+    commit_edit(
+        connection, lambda lunmap, _: with_fields(lunmap, "luns", find_lun(lunmap, name), fields), how
+    )
 
 
 @lun_verbs.command("grow")

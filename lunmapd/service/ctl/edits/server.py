@@ -4,10 +4,9 @@ import click
 
 from lunmapd.client import Authentication, Lunmap, Node, PortalGroup, Target
 from lunmapd.core.base.names import parse_portal
-from lunmapd.core.edits.assign import assign_fields
+from lunmapd.core.edits.assign import with_fields
 from lunmapd.core.edits.find import find_node, find_target
 from lunmapd.core.edits.maps import FreeNumbers
-from lunmapd.core.edits.objects import with_object
 from lunmapd.core.edits.servers import add_node, create_target, delete_target, remove_node
 from lunmapd.core.map.short_names import find_name
 from lunmapd.service.ctl.cli import Connection
@@ -76,13 +75,9 @@ def _set(connection: Connection, target: str, fields: tuple[str, ...], how: How)
 
     They are those of a map file, such as alias=san, nodes=n1,n2 or authentication=chap.
     """
-
-    def edit(lunmap: Lunmap, _: FreeNumbers) -> Lunmap:
-        iqn = find_target(lunmap, target)
-        changed = assign_fields("targets", iqn, lunmap.targets[iqn], fields)
-        return with_object(lunmap, "targets", iqn, changed)
-
-    commit_edit(connection, edit, how)
+    commit_edit(
+        connection, lambda lunmap, _: with_fields(lunmap, "targets", find_target(lunmap, target), fields), how
+    )
 
 
 @target_verbs.command("delete")
@@ -147,12 +142,9 @@ def _set_node(connection: Connection, node: str, fields: tuple[str, ...], how: H
     They are those of a map file, such as portals=10.0.1.4,10.0.2.4 or labels.rack=r1; 'drain' and 'undrain'
     change the state.
     """
-
-    def edit(lunmap: Lunmap, _: FreeNumbers) -> Lunmap:
-        name = find_node(lunmap, node)
-        return with_object(lunmap, "nodes", name, assign_fields("nodes", name, lunmap.nodes[name], fields))
-
-    commit_edit(connection, edit, how)
+    commit_edit(
+        connection, lambda lunmap, _: with_fields(lunmap, "nodes", find_node(lunmap, node), fields), how
+    )
 
 
 @node_verbs.command("remove")

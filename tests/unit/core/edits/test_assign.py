@@ -5,7 +5,7 @@ from msgspec.structs import replace
 
 from lunmapd.core.base.errors import InvalidInputError
 from lunmapd.core.base.lunmap import Node, PortalGroup, Scope, Shared
-from lunmapd.core.edits.assign import assign_fields
+from lunmapd.core.edits.assign import assign_fields, with_fields
 from lunmapd.core.edits.errors import BadAssignmentError
 from support.small_map import LUN, MAP, T
 
@@ -22,6 +22,12 @@ def test_fields_are_spelled_as_in_a_file() -> None:
     assert back == LUN
     node = assign_fields("nodes", "n1", MAP.nodes["n1"], ("portals=10.0.0.9", "labels.rack=r1"))
     assert node == Node(1, ("10.0.0.9:3260",), labels={"rack": "r1"})
+
+
+def test_the_object_of_a_map_is_changed_alone() -> None:
+    """The map has it in the same place, and all else as before."""
+    changed = with_fields(MAP, "luns", "a", ("product=new",))
+    assert changed == replace(MAP, luns={**MAP.luns, "a": replace(MAP.luns["a"], product="new")})
 
 
 def test_the_nodes_of_a_target_keep_their_settings() -> None:
