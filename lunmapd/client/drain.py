@@ -1,9 +1,8 @@
 """Waiting until a node is drained, and until it has removed what it served."""
 
-import time
 from collections.abc import Callable
 
-from lunmapd.client.fleet import Fleet, read_nodes
+from lunmapd.client.fleet import Fleet, watch_nodes
 from lunmapd.core.base.errors import Exit, LunmapdError
 from lunmapd.core.base.lunmap import is_drained
 from lunmapd.core.base.reasons import Reason
@@ -11,7 +10,6 @@ from lunmapd.core.base.text import count_of, first_of
 from lunmapd.core.fleet.status import APPLIED, NodeStatus
 from lunmapd.store.session.session import Session
 
-_POLL = 0.2  # seconds
 _MAX_NAMED = 3
 
 
@@ -32,20 +30,16 @@ def wait_drained(
 
     `report` is called with a sentence for each step. Raises NotDrainedError.
     """
-    until = time.monotonic() + seconds
-    known, reported = None, ""
-    while True:
-        fleet = read_nodes(session, known)
-        known, step = fleet.snapshot, next_step(fleet, node, revision)
+    reported = ""
+    for fleet in watch_nodes(session, seconds):
+        step = next_step(fleet, node, revision)
         if not step:
             report(f"{node} offers nothing now, and has no session")
             return
         if step != reported:
             reported = step
             report(step)
-        if time.monotonic() >= until:
-            raise NotDrainedError(node, step, seconds)
-        time.sleep(_POLL)
+    raise NotDrainedError(node, reported, seconds)
 
 
 def wait_removed(session: Session, node: str, revision: int, seconds: float, *, confirmed: bool) -> bool:
@@ -53,19 +47,13 @@ def wait_removed(session: Session, node: str, revision: int, seconds: float, *, 
 
     Return False if it holds the removals of the revision, which are not `confirmed`.
     """
-    until = time.monotonic() + seconds
-    known = None
-    while True:
-        fleet = read_nodes(session, known)
-        known = fleet.snapshot
+    for fleet in watch_nodes(session, seconds):
         if node not in fleet.behind(revision):
             return True
         status = fleet.nodes[node].status
         if not confirmed and status is not None and _holds_removals(status, revision):
             return False
-        if time.monotonic() >= until:
-            raise NotDrainedError(node, f"{node} has not applied revision {revision} yet", seconds)
-        time.sleep(_POLL)
+    raise NotDrainedError(node, f"{node} has not applied revision {revision} yet", seconds)
 
 
 def held_elsewhere(fleet: Fleet, node: str) -> tuple[str, ...]:

@@ -1,17 +1,14 @@
 """Watching the first nodes of a rollout: whether they apply the revision, and get no new problem."""
 
-import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import NoReturn
 
-from lunmapd.client.fleet import Fleet, NotAppliedError, SeeFleet, read_nodes, wait_applied
+from lunmapd.client.fleet import Fleet, NotAppliedError, SeeFleet, wait_applied, watch_nodes
 from lunmapd.core.base.errors import Exit, LunmapdError
 from lunmapd.core.fleet.path_state import NodeView
 from lunmapd.core.fleet.rollout_health import new_problems
 from lunmapd.store.session.session import Session
-
-_POLL = 0.2  # seconds
 
 
 class RolloutHaltedError(LunmapdError):
@@ -59,16 +56,9 @@ class FirstNodes:
 
     def watch(self, revision: int, seconds: float, seen: SeeFleet) -> None:
         """Watch them for `seconds`, and at least once. Raises as `wait` does."""
-        until = time.monotonic() + seconds
-        known = None
-        while True:
-            fleet = read_nodes(self._session, known)
-            known = fleet.snapshot
+        for fleet in watch_nodes(self._session, seconds):
             seen(fleet)
             self._check(fleet, revision)
-            if time.monotonic() >= until:
-                return
-            time.sleep(min(_POLL, max(0.0, until - time.monotonic())))
 
     def halt(self, revision: int) -> NoReturn:
         """Leave the rollout as it is. Raises RolloutHaltedError."""

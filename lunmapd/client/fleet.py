@@ -1,7 +1,7 @@
 """The nodes of a cluster: their registration, status and lag."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from datetime import UTC, datetime
 
@@ -155,7 +155,7 @@ def read_with_history(session: Session, known: Fleet | None = None) -> Fleet:
 
     Of the map, the reports and the revisions only what is new since `known` is read.
     """
-    fleet = read_nodes(session, None if known is None else known.snapshot)
+    fleet = _read_since(session, known)
     snapshot = fleet.snapshot
     live, dead = set[int](), set[int]()
     for node in fleet.nodes.values():
@@ -182,6 +182,28 @@ def _backings_digest(node: FleetNode) -> str:
     return node.status.backings if node.status is not None else ""
 
 
+def _read_since(session: Session, known: Fleet | None) -> Fleet:
+    return read_nodes(session, None if known is None else known.snapshot)
+
+
+def watch_nodes(
+    session: Session, seconds: float, read: Callable[[Session, Fleet | None], Fleet] = _read_since
+) -> Iterator[Fleet]:
+    """Read the nodes at once, and again and again for `seconds`.
+
+    `read` gets the nodes that were read before, since which only what is new is read.
+    """
+    until = time.monotonic() + seconds
+    known: Fleet | None = None
+    while True:
+        known = read(session, known)
+        yield known
+        left = until - time.monotonic()
+        if left <= 0:
+            return
+        time.sleep(min(_POLL, left))
+
+
 def wait_applied(session: Session, revision: int, seconds: float, seen: SeeFleet = ignore_fleet) -> Fleet:
     """Wait until every live node of the map that may follow `revision` has applied it, at most `seconds`.
 
@@ -189,21 +211,14 @@ def wait_applied(session: Session, revision: int, seconds: float, seen: SeeFleet
     each state of the nodes that was read. Raises NotAppliedError, and RolloutUndoneError if `revision` is
     tried and was undone.
     """
-    until = time.monotonic() + seconds
-    known = None
-    while True:
-        fleet = read_nodes(session, known)
+    for fleet in watch_nodes(session, seconds):
         _check_not_undone(fleet, revision)
         seen(fleet)
-        known = fleet.snapshot
-        behind = tuple(
-            name for name in fleet.behind(revision) if name in known.lunmap.nodes and not fleet.waits(name)
-        )
+        known = fleet.snapshot.lunmap.nodes
+        behind = tuple(name for name in fleet.behind(revision) if name in known and not fleet.waits(name))
         if not behind:
             return fleet
-        if time.monotonic() >= until:
-            raise NotAppliedError(revision, behind, seconds)
-        time.sleep(_POLL)
+    raise NotAppliedError(revision, behind, seconds)
 
 
 def _check_not_undone(fleet: Fleet, revision: int) -> None:
@@ -219,11 +234,9 @@ def wait_backing_differences(
 
     Wait at most `seconds` until each node reports the path that the map gives a Lun there.
     """
-    until = time.monotonic() + seconds
-    fleet = read_with_history(session)
-    while not _reports_paths(fleet, luns) and time.monotonic() < until:
-        time.sleep(_POLL)
-        fleet = read_with_history(session, fleet)
+    for fleet in watch_nodes(session, seconds, read_with_history):
+        if _reports_paths(fleet, luns):
+            break
     return tuple(each for each in fleet.backing_differences(datetime.now(UTC)) if each.lun in luns)
 
 
@@ -232,14 +245,11 @@ def wait_sizes(session: Session, lun: str, least: int, seconds: float) -> dict[s
 
     Wait at most `seconds` until all have the same, `least` at least.
     """
-    until = time.monotonic() + seconds
-    fleet = read_with_history(session)
-    while True:
+    for fleet in watch_nodes(session, seconds, read_with_history):
         sizes = fleet.sizes(lun, datetime.now(UTC))
-        if min(sizes.values(), default=0) >= max(least, *sizes.values(), 0) or time.monotonic() >= until:
-            return sizes
-        time.sleep(_POLL)
-        fleet = read_with_history(session, fleet)
+        if min(sizes.values(), default=0) >= max(least, *sizes.values(), 0):
+            break
+    return sizes
 
 
 def _reports_paths(fleet: Fleet, luns: AbstractSet[str]) -> bool:
