@@ -13,7 +13,13 @@ DEFAULT_VENDOR = "LIO-ORG"
 
 
 class Block(
-    Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, tag_field="type", tag="block"
+    Struct,
+    frozen=True,
+    forbid_unknown_fields=True,
+    omit_defaults=True,
+    gc=False,
+    tag_field="type",
+    tag="block",
 ):
     """A block device, exported through LIO's iblock; `path` is the device node on each storage node.
 
@@ -25,7 +31,13 @@ class Block(
 
 
 class FileIO(
-    Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, tag_field="type", tag="fileio"
+    Struct,
+    frozen=True,
+    forbid_unknown_fields=True,
+    omit_defaults=True,
+    gc=False,
+    tag_field="type",
+    tag="fileio",
 ):
     """A file, exported through LIO's fileio with write-through; it must exist on each storage node."""
 
@@ -34,7 +46,13 @@ class FileIO(
 
 
 class RamDisk(
-    Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, tag_field="type", tag="ramdisk"
+    Struct,
+    frozen=True,
+    forbid_unknown_fields=True,
+    omit_defaults=True,
+    gc=False,
+    tag_field="type",
+    tag="ramdisk",
 ):
     """Memory of the storage node, lost with the storage object; `volatile` must be set to true."""
 
@@ -42,7 +60,13 @@ class RamDisk(
 
 
 class Pscsi(
-    Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, tag_field="type", tag="pscsi"
+    Struct,
+    frozen=True,
+    forbid_unknown_fields=True,
+    omit_defaults=True,
+    gc=False,
+    tag_field="type",
+    tag="pscsi",
 ):
     """A SCSI device, passed through; `path` is its device node."""
 
@@ -50,7 +74,15 @@ class Pscsi(
     overrides: Mapping[str, str] = {}
 
 
-class User(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, tag_field="type", tag="user"):
+class User(
+    Struct,
+    frozen=True,
+    forbid_unknown_fields=True,
+    omit_defaults=True,
+    gc=False,
+    tag_field="type",
+    tag="user",
+):
     """A tcmu program in user space; `config` is its name, '/' and its configuration."""
 
     config: str

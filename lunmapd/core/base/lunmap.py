@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from enum import StrEnum
 from sys import intern
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from msgspec import Struct
 from msgspec.structs import force_setattr
@@ -71,7 +71,11 @@ class Failback(StrEnum):
     MANUAL = "manual"
 
 
-class Map(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+_NONE: Mapping[str, Any] = {}
+"""The empty mapping of all Luns that set no attribute, or whose backing has no overrides."""
+
+
+class Map(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, gc=False):
     """One initiator, or each one of a group, sees the Lun as number `lun` (0-16383) through `target`."""
 
     target: str
@@ -93,7 +97,7 @@ class Shared(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True
     compare_and_write: Scope
 
 
-class Lun(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+class Lun(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, gc=False):
     """A volume and its masking.
 
     `serial` identifies the volume on every node and never changes. If a file omits it, the commit keeps the
@@ -115,6 +119,16 @@ class Lun(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     others: AluaState = AluaState.NON_OPTIMIZED
     shared: Shared | None = None
     maps: tuple[Map, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Share what JSON decodes anew for each Lun: empty mappings, and the number of all its maps."""
+        if not self.attributes:
+            force_setattr(self, "attributes", _NONE)
+        if not isinstance(self.backing, RamDisk) and not self.backing.overrides:
+            force_setattr(self.backing, "overrides", _NONE)
+        for entry in self.maps[1:]:
+            if entry.lun == self.maps[0].lun:
+                force_setattr(entry, "lun", self.maps[0].lun)
 
 
 class PortalGroup(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):

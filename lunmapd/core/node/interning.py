@@ -1,4 +1,4 @@
-"""Interning: equal LIO objects, keys, texts and attribute values are kept in memory once.
+"""Interning: equal LIO objects, keys, texts, numbers and attribute values are kept in memory once.
 
 Desired and observed objects are nearly always equal, and equal to those of the last pass. 10,000 Luns have
 30,000 objects with as many keys. JSON decodes each text anew, and most texts of 10,000 Luns are the names of
@@ -6,7 +6,6 @@ a few targets and initiators. Kept once, all of these take a fraction of the mem
 """
 
 from collections.abc import Callable, Iterable
-from enum import Enum
 from typing import Generic, TypeVar, cast
 
 from msgspec.structs import astuple, replace
@@ -14,7 +13,9 @@ from msgspec.structs import astuple, replace
 from lunmapd.core.node import lio_objects
 
 _T = TypeVar("_T", bound=lio_objects.Object)
-_Shared = str | lio_objects.AttributeValues | lio_objects.DefaultGroup
+_Shared = str | int | lio_objects.AttributeValues | lio_objects.DefaultGroup
+# Exact types: True equals 1, and a member of an enum exists once anyway.
+_SHARED_TYPES = frozenset({str, int, tuple, lio_objects.DefaultGroup})
 
 
 class ObjectPool(Generic[_T]):
@@ -55,20 +56,20 @@ def _access(item: lio_objects.Object) -> lio_objects.OpenMode | None:
 
 
 class ValuePool:
-    """The texts and attribute values of one observation."""
+    """The texts, numbers and attribute values of one observation."""
 
     def __init__(self) -> None:
         """Start empty."""
         self._values: dict[_Shared, _Shared] = {}
 
     def share(self, item: _T) -> _T:
-        """Return an equal object whose texts and attribute values are shared with the other objects."""
+        """Return an equal object whose texts, numbers and attribute values are shared with the other objects."""
         fields = zip(item.__struct_fields__, astuple(item), strict=True)
         return replace(
             item,
             **{
                 name: self._values.setdefault(value, value)
                 for name, value in fields
-                if isinstance(value, str | tuple | lio_objects.DefaultGroup) and not isinstance(value, Enum)
+                if type(value) in _SHARED_TYPES
             },
         )

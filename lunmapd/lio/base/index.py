@@ -1,6 +1,7 @@
 """The index of kernel numbers: HBA indexes and TPG LUN numbers, which are in no key of an object."""
 
-from collections import Counter, defaultdict
+from array import array
+from collections import defaultdict
 from collections.abc import Mapping
 from threading import Lock
 
@@ -11,6 +12,8 @@ from lunmapd.lio.base.parse import parse_directory_number
 
 FIRST_INDEX = 10_000
 """The lowest HBA index of lunmapd's range: the mkdir itself marks a storage object as lunmapd's."""
+
+_PAGE = 256  # LUN numbers of one initiator that are kept together
 
 _Tpg = tuple[str, int]
 """The target's name and the TPG's tag."""
@@ -56,28 +59,45 @@ class NumberPool:
 
 
 class MappedLuns:
-    """The mapped LUNs of a TPG, and the number of mapped LUNs of each storage object."""
+    """The mapped LUNs of a TPG, and the number of mapped LUNs of each storage object.
+
+    `_ids` gives each storage object a small number from 1 on, and `_counts` has its mapped LUNs at that place.
+    `_pages` maps an initiator and a LUN number divided by _PAGE to the ids of the storage objects under these
+    LUN numbers, 0 for none. A dictionary would take ten times the memory, and an array without pages that of
+    the highest number, which is up to 2^32 (target_fabric_make_mappedlun in
+    drivers/target/target_core_fabric_configfs.c).
+    """
 
     def __init__(self) -> None:
         """Start with none."""
-        self._storage_objects: dict[str, dict[int, str]] = defaultdict(dict)
-        self._counts = Counter[str]()
+        self._ids: dict[str, int] = {}
+        self._counts = array("I", (0,))
+        self._pages: dict[tuple[str, int], array[int]] = {}
 
     def add(self, item: lio_objects.MappedLun) -> None:
         """Record a mapped LUN; it replaces one under the same number."""
-        self.discard(item)
-        self._storage_objects[item.initiator][item.lun] = item.storage_object
-        self._counts[item.storage_object] += 1
+        known = self._ids.setdefault(item.storage_object, len(self._counts))
+        if known == len(self._counts):
+            self._counts.append(0)
+        self._replace(item, known)
 
     def discard(self, item: lio_objects.MappedLun) -> None:
         """Remove the mapped LUN under this initiator and number, if there is one."""
-        name = self._storage_objects.get(item.initiator, {}).pop(item.lun, None)
-        if name is not None:
-            self._counts[name] -= 1
+        self._replace(item, 0)
+
+    def _replace(self, item: lio_objects.MappedLun, new: int) -> None:
+        """Record the storage object with the id `new`, 0 for none, under the initiator and number of a LUN."""
+        number, place = divmod(item.lun, _PAGE)
+        page = self._pages.get((item.initiator, number))
+        if page is None:
+            page = self._pages[item.initiator, number] = array("I", bytes(4 * _PAGE))
+        self._counts[page[place]] -= page[place] > 0
+        self._counts[new] += new > 0
+        page[place] = new
 
     def __contains__(self, name: str) -> bool:
         """Return whether a mapped LUN shows this storage object."""
-        return self._counts[name] > 0
+        return self._counts[self._ids.get(name, 0)] > 0
 
 
 class OpenedFiles:
