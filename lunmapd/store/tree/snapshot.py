@@ -133,9 +133,11 @@ def assemble(
 
     An object that can't be decoded, or must not be read, is listed in `unreadable`.
 
-    An object that is equal to the one of `known` is the same Python object in both maps: memory holds it
-    once, and a comparison is cheap.
+    An object that is equal to the one of `known` is the same Python object in both maps, and so is its name:
+    memory holds them once, and a comparison is cheap. New names, made while the bytes of the whole tree are in
+    memory, would keep Python from returning the memory of these bytes.
     """
+    names = {section: {name: name for name in known.section(section)} for section in SECTIONS}
     sections: dict[Section, dict[str, Document]] = {section: {} for section in SECTIONS}
     unreadable: dict[str, str] = {}
     raw: dict[str, bytes] = {}
@@ -147,6 +149,7 @@ def assemble(
             unreadable[path] = item.forbidden or str(error)
             raw[path] = item.data
             continue
+        name = names[section].get(name, name)
         before = known.section(section).get(name)
         sections[section][name] = before if before is not None and before == document else document
         if encode(document) != item.data:
