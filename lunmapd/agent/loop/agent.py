@@ -94,6 +94,8 @@ class Agent:
         self._floating = floating or NoFloatingGroups()
         self._judgements = NOTHING_KNOWN
         self._read_from: object = None
+        self._serves_by: object = None
+        self._serving: frozenset[str] = frozenset()
         self._backings = BackingReporter(describe)
         self._written_result: PassResult | None = None
         self._refusals = Refusals()
@@ -284,7 +286,10 @@ class Agent:
             if isinstance(discovery, lio_objects.DiscoveryAuth)
             else lio_objects.NO_CREDENTIALS
         )
-        self._portals.check(serving_portals(observed.objects), credentials)
+        if observed.objects is not self._serves_by:
+            # A partial pass changes its mapping of objects in place, and no portals.
+            self._serves_by, self._serving = observed.objects, serving_portals(observed.objects)
+        self._portals.check(self._serving, credentials)
         if observed.backings is not self._read_from:
             self._read_from = observed.backings
             self._reads.check(find_reads(observed))

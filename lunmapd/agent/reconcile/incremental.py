@@ -17,6 +17,7 @@ from lunmapd.core.node.backing_reads import ReadProblems
 from lunmapd.core.node.desired_delta import MAX_CHANGED_LUNS, Delta, DesiredView
 from lunmapd.core.node.failure import Failure
 from lunmapd.core.node.observed import Observed
+from lunmapd.core.node.overlay import Overlay
 from lunmapd.core.node.out_of_band import accept_edits
 from lunmapd.core.node.portals import PortalProblems
 from lunmapd.core.node.reservations import ReservationRecord
@@ -100,7 +101,7 @@ class StartingPoint:
         self,
         view: DesiredView,
         observed: Observed,
-        objects: dict[lio_objects.Key, lio_objects.Object],
+        objects: Overlay[lio_objects.Key, lio_objects.Object],
         unfinished: Unfinished,
     ) -> None:
         """Start from a full pass: `objects` are those that it observed, for this object alone to change."""
@@ -137,7 +138,7 @@ class StartingPoint:
         """Replace the objects of a part, and their backings, by those that were observed of it."""
         for key in delta.keys:
             self.objects.pop(key, None)
-        self.objects |= observed.objects
+        self.objects.update(observed.objects)
         others = {name: facts for name, facts in self.observed.backings.items() if name not in delta.luns}
         self.observed = replace(self.observed, backings={**others, **observed.backings})
 
@@ -169,7 +170,7 @@ def starting_point(
         return obstacle
     observed = result.observed
     view = DesiredView(given.lunmap, given.node, given.vault, observed.foreign, desired)
-    return StartingPoint(view, observed, dict(observed.objects), _unfinished(result, given))
+    return StartingPoint(view, observed, Overlay(observed.objects), _unfinished(result, given))
 
 
 def _obstacle(given: PassInput, comparison: Comparison, result: PassResult) -> FullPass | None:

@@ -21,6 +21,7 @@ from lunmapd.core.node import lio_objects
 from lunmapd.core.node.backing_failures import is_open_for_reading
 from lunmapd.core.node.chap import add_credentials
 from lunmapd.core.node.desire import broken_documents
+from lunmapd.core.node.overlay import Overlay
 from lunmapd.core.node.project import project_lun, served_targets
 from lunmapd.core.secrets.sealing import SecretOpener
 
@@ -60,7 +61,7 @@ class DesiredView:
     ) -> None:
         """Start after a full pass with the `desired` objects of `node`, without those of `foreign` ones."""
         self.lunmap = lunmap
-        self.desired = dict(desired)
+        self.desired = Overlay(desired)
         self._node = node
         self.vault = vault
         self._foreign = foreign
@@ -115,7 +116,7 @@ class DesiredView:
         self._record_owners(delta.lunmap, delta.luns & delta.lunmap.luns.keys())
         for key in delta.keys:
             self.desired.pop(key, None)
-        self.desired |= delta.desired
+        self.desired.update(delta.desired)
         self.lunmap, self._maps = delta.lunmap, delta.maps
 
     def _objects(

@@ -4,6 +4,7 @@ docs/adr/0016-drift.md defines what counts as drift, and which drift is always r
 """
 
 from collections.abc import Set as AbstractSet
+from typing import cast
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -12,6 +13,7 @@ from lunmapd.core.base.reasons import Reason
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.closed_access import close_access, with_attributes
 from lunmapd.core.node.failure import Failure
+from lunmapd.core.node.overlay import Overlay
 from lunmapd.core.node.project import ADMITTING_ATTRIBUTES
 from lunmapd.core.planning.plan import (
     Action,
@@ -177,9 +179,10 @@ def update_baseline(
     differ = {lio_objects.key_of(step.item) for step in left}
     differ = {key for key in differ if desired.get(key) != observed.get(key)}
     # Objects that were observed as desired are in memory once.
-    whole = lio_objects.complete_objects(observed)
-    wanted = {key: item for key, item in whole.items() if key not in differ}
-    wanted |= {key: desired[key] for key in differ if key in desired}
+    wanted = Overlay(cast("lio_objects.DesiredObjects", observed))
+    for key in differ | {key for key, item in observed.items() if isinstance(item, lio_objects.Leftover)}:
+        wanted.pop(key, None)
+    wanted.update({key: desired[key] for key in differ if key in desired})
     drifted = {
         key
         for key in differ

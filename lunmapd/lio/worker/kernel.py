@@ -14,6 +14,7 @@ from lunmapd.core.base.reasons import Reason
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.failure import Failure
 from lunmapd.core.node.interning import ObjectPool, ValuePool
+from lunmapd.core.node.overlay import Overlay
 from lunmapd.core.node.observed import AclLuns, HostCommands, Observed
 from lunmapd.core.planning.outcome import FailureTracker, StepOutcome
 from lunmapd.core.planning.plan import Action, Step
@@ -69,7 +70,7 @@ class Kernel:
         self._abandoned: list[WorkerProcess] = []
         self._quarantine = Quarantine()
         self._claims: AbstractSet[str] = frozenset()
-        self._objects: dict[lio_objects.Key, lio_objects.Object] = {}
+        self._objects = Overlay[lio_objects.Key, lio_objects.Object]({})
 
     def observe(self, claims: AbstractSet[str]) -> Observed:
         """Observe LIO; see observe_lio for `claims`. Raises KernelUnreadableError.
@@ -85,7 +86,7 @@ class Kernel:
         if isinstance(answer, wire.FailedAnswer):
             raise KernelUnreadableError(answer.failure)
         observed = wire.unpack_observed(answer, pool.objects())
-        self._objects = dict(observed.objects)
+        self._objects = Overlay(observed.objects)
         return observed
 
     def observe_some(self, items: Sequence[lio_objects.Object]) -> Observed | None:
@@ -103,7 +104,7 @@ class Kernel:
         observed = {lio_objects.key_of(item): item for item in read}
         for key in map(lio_objects.key_of, items):
             self._objects.pop(key, None)
-        self._objects |= observed
+        self._objects.update(observed)
         return Observed(observed, backings=wire.ungroup_facts(answer.backings, observed))
 
     def count_commands(self, acls: Sequence[AclLuns]) -> tuple[HostCommands, ...]:

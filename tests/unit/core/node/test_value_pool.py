@@ -43,3 +43,19 @@ def test_objects_stay_what_they_are_and_share_their_texts() -> None:
     assert isinstance(mapped, lio_objects.MappedLun)
     assert tpg.iqn is lun.iqn is mapped.iqn
     assert one.name is lun.storage_object is mapped.storage_object
+
+
+def test_large_numbers_are_shared_and_true_is_not_one() -> None:
+    """Python keeps only the numbers up to 256 once; write protection stays a bool beside a LUN number 1."""
+    lun = lio_objects.MappedLun(IQN, 1, "host", 1000, "a", write_protect=True)
+    other = lio_objects.MappedLun(IQN, 1, "other", 1000, "a", write_protect=True)
+    answer = wire.decode_answer(wire.encode_message(wire.ObjectsAnswer((lun, other))))
+    assert isinstance(answer, wire.ObjectsAnswer)
+    pool = ValuePool()
+    one, two = (pool.share(item) for item in answer.objects)
+    assert isinstance(one, lio_objects.MappedLun)
+    assert isinstance(two, lio_objects.MappedLun)
+    assert one.lun is two.lun
+    assert one.write_protect is True
+    assert one.tag == 1
+    assert one.tag is not True
