@@ -8,7 +8,6 @@ from msgspec import Struct
 
 from lunmapd.core.base.access import AclEntries, acl_size
 from lunmapd.core.base.errors import Exit
-from lunmapd.core.base.lunmap import SECTIONS
 from lunmapd.core.history.changes import Revision
 from lunmapd.store.commit.commit_errors import (
     CommitInterruptedError,
@@ -27,7 +26,7 @@ from lunmapd.store.session.errors import DamagedError, NotInitialisedError, Stor
 from lunmapd.store.session.refusals import refused
 from lunmapd.store.session.session import Session
 from lunmapd.store.tree.read import refresh
-from lunmapd.store.tree.roles import read_parent_acls
+from lunmapd.store.tree.acl import read_stats_and_acls
 from lunmapd.store.tree.snapshot import Snapshot
 
 
@@ -64,7 +63,7 @@ def publish(
     whole = draft_commit(tip, content, options.signature)
     if options.trial is not None:
         whole = draft_rollout(whole, tip, latest.incarnation, options.trial)
-    tree = _Tree(session, latest, read_parent_acls(session, _parents(content)))
+    tree = _Tree(session, latest, _read_acls(session, tip, content))
     if fits(whole, tree.extra()) and not tip.part:
         _send(tree, whole)
         return whole.revision
@@ -73,10 +72,24 @@ def publish(
     return _in_parts(tree, tip, content, options)
 
 
-def _parents(content: Content) -> tuple[str, ...]:
-    """Return the parents of the znodes that a commit creates; few commits write records of the ledger."""
-    records = any(step.write and step.write.path.startswith(f"{paths.ADDRESSES}/") for step in content.steps)
-    return (paths.META, *SECTIONS, paths.REVISIONS, *((paths.ADDRESSES,) if records else ()))
+def _read_acls(session: Session, tip: Tip, content: Content) -> dict[str, AclEntries]:
+    """Read the ACLs that the new znodes of a commit inherit, by path of the parent.
+
+    Raises OvertakenError if head has another version by now. The transaction would fail too, but all servers
+    would agree on that and write it to their disks, while a read costs one server.
+    """
+    parents = sorted(_parents(content))
+    (head,), acls = read_stats_and_acls(session, (paths.HEAD,), parents)
+    if head is not None and head.version != tip.version:
+        raise OvertakenError
+    return {path: acl for path, acl in zip(parents, acls, strict=True) if acl is not None}
+
+
+def _parents(content: Content) -> set[str]:
+    """Return the parents of the znodes that a commit creates; those below the root inherit nothing."""
+    writes = (*(step.write for step in content.steps if step.write is not None), *content.writes)
+    created = {write.path for write in writes if write.before is None and write.after is not None}
+    return {paths.REVISIONS, *(path.rpartition("/")[0] for path in created)} - {""}
 
 
 def _in_parts(tree: _Tree, tip: Tip, content: Content, options: CommitOptions) -> Revision:

@@ -74,6 +74,23 @@ def read_stats(session: Session, paths: Sequence[str]) -> list[ZnodeStat | Forbi
     return session.gather_permitted([request_stat(session, path) for path in paths])
 
 
+def read_stats_and_acls(
+    session: Session, stats: Sequence[str], acls: Sequence[str]
+) -> tuple[list[ZnodeStat | None], list[AclEntries | None]]:
+    """Read at once the metadata of some znodes and the ACLs of others, each in the order of its paths.
+
+    None stands for a missing znode. Raises NotPermittedError.
+    """
+    asks: list[KazooCall[ZnodeStat | None] | KazooCall[tuple[Sequence[ACL], ZnodeStat]]] = [
+        *(request_stat(session, path) for path in stats),
+        *(_request_acls(session.path(path)) for path in acls),
+    ]
+    replies = session.gather(asks, (*stats, *acls))
+    found = [reply if isinstance(reply, ZnodeStat) else None for reply in replies[: len(stats)]]
+    lists = [None if not isinstance(reply, tuple) else _from_kazoo(reply[0]) for reply in replies[len(stats) :]]
+    return found, lists
+
+
 def _request_acls(path: str) -> KazooCall[tuple[Sequence[ACL], ZnodeStat]]:
     def ask(client: KazooClient) -> Reply[tuple[Sequence[ACL], ZnodeStat]]:
         return client.get_acls_async(path)
