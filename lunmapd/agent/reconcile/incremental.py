@@ -139,8 +139,14 @@ class StartingPoint:
         for key in delta.keys:
             self.objects.pop(key, None)
         self.objects.update(observed.objects)
-        others = {name: facts for name, facts in self.observed.backings.items() if name not in delta.luns}
-        self.observed = replace(self.observed, backings={**others, **observed.backings})
+        backings = self.observed.backings
+        if {name: backings[name] for name in delta.luns if name in backings} == observed.backings:
+            return
+        # A new mapping: what reads the backings and reports them recognises by that, that they changed.
+        changed = dict(backings)
+        for name in delta.luns:
+            changed.pop(name, None)
+        self.observed = replace(self.observed, backings=changed | dict(observed.backings))
 
     def advance(self, delta: Delta) -> None:
         """Move on to the map of a part whose objects were observed as desired."""

@@ -69,8 +69,11 @@ def kept_objects(
 ) -> AbstractSet[lio_objects.Key]:
     """Return the keys of the objects with a held change that stay as they were, and are used so.
 
-    Objects of a Lun of which something is missing are not among them. `left` are the steps that remain.
+    Objects of a Lun of which something is missing are not among them. `left` are the steps that remain. The
+    cost depends on the node's objects only if a change is held.
     """
+    if not any(failure.reason in _KEPT for failure in failures.values()):
+        return frozenset()
     mapped = {
         lio_objects.mapping_of(item) for item in observed.values() if isinstance(item, lio_objects.MappedLun)
     }
