@@ -87,7 +87,7 @@ FIGURES = (
     Figure(
         "commit_to_applied_vs_bare",
         "a commit until 3 nodes have applied it (to a fake LIO), map of 100 Luns",
-        AtMost(10.0),
+        AtMost(2.5),
         _latency,
     ),
 )

@@ -185,8 +185,17 @@ class Agent:
         return cycle
 
     def _read(self) -> ReadResult:
-        """Register the node, then read the tree: a node that follows the map is one that others can see."""
+        """Register the node, then read the tree: a node that follows the map is one that others can see.
+
+        Whether it is still registered is asked before the read and answered with it, in one round trip.
+        """
         try:
+            is_registered = self._registration.begin_check()
+            if is_registered is not None:
+                reading = self._follower.read()
+                # Servers that have just not answered are not asked again in this cycle.
+                if isinstance(reading.error, NoAccessError) or is_registered():
+                    return reading
             self._registration.register()
             return self._follower.read()
         except StoreError as error:

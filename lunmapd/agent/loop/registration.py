@@ -15,7 +15,7 @@ from lunmapd.core.planning.impact import Logins
 from lunmapd.store.session.errors import StoreError
 from lunmapd.store.session.session import Session
 from lunmapd.store.tree.backings import write_chunk
-from lunmapd.store.tree.members import read_logins, register, write_status
+from lunmapd.store.tree.members import begin_check, read_logins, register, write_status
 from lunmapd.trace import trace
 
 _log = logging.getLogger(__name__)
@@ -50,6 +50,13 @@ class Registration:
         """Make sure that the node is registered by this session. Raises StoreError, as NodeNameTakenError."""
         register(self._session, self.node, self._live, held=self._registered)
         self._registered = True
+
+    def begin_check(self) -> Callable[[], bool] | None:
+        """Request whether the node is still registered by this session; return what waits for the reply.
+
+        None if it has not been registered yet. The function returns False if `register` must be called.
+        """
+        return begin_check(self._session, self.node) if self._registered else None
 
     def is_new_session(self) -> bool:
         """Return whether the session with ZooKeeper is another one than at the last call."""

@@ -17,8 +17,8 @@ from lunmapd.core.node.backing_reads import ReadProblems
 from lunmapd.core.node.desired_delta import MAX_CHANGED_LUNS, Delta, DesiredView
 from lunmapd.core.node.failure import Failure
 from lunmapd.core.node.observed import Observed
-from lunmapd.core.node.overlay import Overlay
 from lunmapd.core.node.out_of_band import accept_edits
+from lunmapd.core.node.overlay import Overlay
 from lunmapd.core.node.portals import PortalProblems
 from lunmapd.core.node.reservations import ReservationRecord
 from lunmapd.core.planning.decide import Comparison, PassInput

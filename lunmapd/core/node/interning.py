@@ -63,7 +63,7 @@ class ValuePool:
         self._values: dict[_Shared, _Shared] = {}
 
     def share(self, item: _T) -> _T:
-        """Return an equal object whose texts, numbers and attribute values are shared with the other objects."""
+        """Return an equal object that shares its texts, numbers and attribute values with the others."""
         fields = zip(item.__struct_fields__, astuple(item), strict=True)
         return replace(
             item,

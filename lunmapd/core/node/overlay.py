@@ -27,9 +27,14 @@ class Overlay(MutableMapping[_K, _V]):
 
     def __init__(self, base: Mapping[_K, _V]) -> None:
         """Start with these entries; those of another Overlay are shared as far as that shares them."""
-        self._base: Mapping[_K, _V] = base._base if isinstance(base, Overlay) else base
-        self._changes: dict[_K, _V | None] = dict(base._changes) if isinstance(base, Overlay) else {}
+        self._base: Mapping[_K, _V]
+        self._changes: dict[_K, _V | None]
+        self._base, self._changes = base.parts() if isinstance(base, Overlay) else (base, {})
         self._length = len(base)
+
+    def parts(self) -> tuple[Mapping[_K, _V], dict[_K, _V | None]]:
+        """Return the base that is shared, and a copy of the changes."""
+        return self._base, dict(self._changes)
 
     def __getitem__(self, key: _K) -> _V:
         value = self._changes[key] if key in self._changes else self._base[key]

@@ -61,11 +61,10 @@ class NumberPool:
 class MappedLuns:
     """The mapped LUNs of a TPG, and the number of mapped LUNs of each storage object.
 
-    `_ids` gives each storage object a small number from 1 on, and `_counts` has its mapped LUNs at that place.
-    `_pages` maps an initiator and a LUN number divided by _PAGE to the ids of the storage objects under these
-    LUN numbers, 0 for none. A dictionary would take ten times the memory, and an array without pages that of
-    the highest number, which is up to 2^32 (target_fabric_make_mappedlun in
-    drivers/target/target_core_fabric_configfs.c).
+    `_ids` gives each storage object a small number from 1 on, and `_counts` has its mapped LUNs at that
+    place. `_pages` maps an initiator and a LUN number divided by _PAGE to the ids of the storage objects
+    under these LUN numbers, 0 for none. A dictionary takes ten times the memory. An array without pages would
+    take that of the highest LUN number, which an out-of-band edit chooses.
     """
 
     def __init__(self) -> None:
@@ -86,7 +85,7 @@ class MappedLuns:
         self._replace(item, 0)
 
     def _replace(self, item: lio_objects.MappedLun, new: int) -> None:
-        """Record the storage object with the id `new`, 0 for none, under the initiator and number of a LUN."""
+        """Record the storage object with the id `new`, 0 for none, under the address of a mapped LUN."""
         number, place = divmod(item.lun, _PAGE)
         page = self._pages.get((item.initiator, number))
         if page is None:

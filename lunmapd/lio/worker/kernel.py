@@ -14,8 +14,8 @@ from lunmapd.core.base.reasons import Reason
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.failure import Failure
 from lunmapd.core.node.interning import ObjectPool, ValuePool
-from lunmapd.core.node.overlay import Overlay
 from lunmapd.core.node.observed import AclLuns, HostCommands, Observed
+from lunmapd.core.node.overlay import Overlay
 from lunmapd.core.planning.outcome import FailureTracker, StepOutcome
 from lunmapd.core.planning.plan import Action, Step
 from lunmapd.lio.base.index import target_or_tpg_at

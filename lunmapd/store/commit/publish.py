@@ -25,8 +25,8 @@ from lunmapd.store.session import paths
 from lunmapd.store.session.errors import DamagedError, NotInitialisedError, StoreError
 from lunmapd.store.session.refusals import refused
 from lunmapd.store.session.session import Session
-from lunmapd.store.tree.read import refresh
 from lunmapd.store.tree.acl import read_stats_and_acls
+from lunmapd.store.tree.read import refresh
 from lunmapd.store.tree.snapshot import Snapshot
 
 

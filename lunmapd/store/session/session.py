@@ -201,6 +201,25 @@ class Session:
 
         return self._repeat(attempt)
 
+    def begin(self, ask: KazooCall[_T]) -> Callable[[], _T | Forbidden | None]:
+        """Send an idempotent request, and return the function that waits for its reply.
+
+        The reply is FORBIDDEN if the ACL of the znode forbids the request. It is None for a missing znode,
+        and if there is no connection or it is lost. Requests of one session are done in their order.
+        """
+        client, until = self.link.current, time.monotonic() + self.deadline
+        if not client.connected:
+            return lambda: None
+        result = ask(client)
+
+        def reply() -> _T | Forbidden | None:
+            try:
+                return self._settle_one(result, until)
+            except LostError:
+                return None
+
+        return reply
+
     def send(self, ask: KazooCall[_T]) -> None:
         """Send a request without waiting for the reply; it is dropped if there is no connection."""
         client = self.link.current

@@ -87,7 +87,9 @@ def read_stats_and_acls(
     ]
     replies = session.gather(asks, (*stats, *acls))
     found = [reply if isinstance(reply, ZnodeStat) else None for reply in replies[: len(stats)]]
-    lists = [None if not isinstance(reply, tuple) else _from_kazoo(reply[0]) for reply in replies[len(stats) :]]
+    lists = [
+        None if not isinstance(reply, tuple) else _from_kazoo(reply[0]) for reply in replies[len(stats) :]
+    ]
     return found, lists
 
 

@@ -1,6 +1,6 @@
 """The znodes of nodes: registration, status, and reading them for the whole fleet."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from kazoo.client import KazooClient
@@ -73,6 +73,21 @@ def register(session: Session, node: str, live: Live, *, held: bool = False) -> 
         except LostError:
             continue
     raise UnreachableError(session.hosts, session.deadline, f"; node {node} is not registered")
+
+
+def begin_check(session: Session, node: str) -> Callable[[], bool]:
+    """Request whether the ephemeral of `node` belongs to this session.
+
+    Return the function that waits for the reply, and returns False if that is not so or not known: then
+    `register` does the rest.
+    """
+    reply = session.begin(request_znode(session, paths.live_of(node)))
+
+    def is_held() -> bool:
+        found = reply()
+        return isinstance(found, tuple) and found[1].ephemeralOwner == session.session_id
+
+    return is_held
 
 
 MemberZnode = tuple[bytes | None, ZnodeStat]

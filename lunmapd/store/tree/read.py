@@ -1,7 +1,7 @@
 """Reading the tree: all of it (a full read), or what changed since the last read (a delta read)."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from msgspec.structs import replace
 
@@ -38,10 +38,12 @@ from lunmapd.store.tree.snapshot import (
 from lunmapd.store.tree.znodes import (
     Top,
     check_recorded,
+    decode_revisions,
     read_many,
     read_many_permitted,
     read_revisions,
     read_top,
+    read_top_with,
     read_znodes,
     request_children,
     sync,
@@ -178,6 +180,8 @@ def _with_edits(session: Session, snapshot: Snapshot) -> Snapshot:
 def refresh(session: Session, known: Snapshot | None, *, node: str = "") -> Snapshot:
     """Read what is new since `known`, at the cost of the changes; `node` is as in `read_tree`.
 
+    Nearly always that is nothing or the next revision, which is therefore requested together with head.
+
     Reads everything if the revisions do not lead to the newest map. Raises ForeignClusterError for another
     cluster, RestoredError for a tree that was restored since, and WentBackError for a tree that is older than
     `known` or has another history, besides the errors of `read_tree`. A caller that accepts a restored tree
@@ -185,10 +189,16 @@ def refresh(session: Session, known: Snapshot | None, *, node: str = "") -> Snap
     """
     if known is None:
         return read_again(session, None, FullRead.NOTHING_KNOWN, node=node)
-    top = _top_since(session, known, node)
+    # Each part of a large commit changes head, and is as large as a transaction can be.
+    guess = () if known.has_edits or known.staged else (known.revision + 1,)
+    top, found = _top_since(session, known, node, guess)
     if top.head.revision == known.revision and (not known.has_edits or top.version == known.head_version):
         return _with_head(known, top)
-    advanced = FullRead.OUT_OF_BAND if known.has_edits else _advance(session, known, top)
+    advanced = (
+        FullRead.OUT_OF_BAND
+        if known.has_edits
+        else _advance(session, known, top, dict(zip(guess, found, strict=True)))
+    )
     if isinstance(advanced, FullRead):
         return read_again(session, known, advanced, node=node)
     return advanced
@@ -205,7 +215,7 @@ def read_again(
     if known is None:
         return read_tree(session, node=node)
     # Before the read, since a frozen node would repeat it at each try; after it, for the head that was read.
-    _check_past(session, known, _top_since(session, known, node).head)
+    _check_past(session, known, _top_since(session, known, node)[0].head)
     snapshot = read_tree(session, known.lunmap, node=node)
     top = _top_of(snapshot)
     _check_lineage(known, top)
@@ -231,14 +241,18 @@ def _with_head(known: Snapshot, top: Top) -> Snapshot:
     )
 
 
-def _top_since(session: Session, known: Snapshot, node: str) -> Top:
-    top = read_top(session, node)
+def _top_since(
+    session: Session, known: Snapshot, node: str, guess: Sequence[int] = ()
+) -> tuple[Top, list[Raw | None]]:
+    """Return the top of the tree, and the records of the revisions that `guess` names."""
+    more = [paths.revision(number) for number in guess]
+    top, found = read_top_with(session, node, more)
     if (top.meta.incarnation, top.head.revision) < (known.incarnation, known.revision):
         # A server that lags behind the leader shows an older tree to a new session.
         sync(session)
-        top = read_top(session, node)
+        top, found = read_top_with(session, node, more)
     _check_lineage(known, top)
-    return top
+    return top, found
 
 
 def _top_of(snapshot: Snapshot) -> Top:
@@ -277,12 +291,22 @@ def _is_accepted(meta: Meta, head: Head) -> bool:
     return 0 < head.confirmed >= meta.restored
 
 
-def _advance(session: Session, known: Snapshot, top: Top) -> Snapshot | FullRead:
-    """Return the newest snapshot at the cost of the changes, or the reason why everything must be read."""
+def _advance(
+    session: Session, known: Snapshot, top: Top, found: Mapping[int, Raw | None]
+) -> Snapshot | FullRead:
+    """Return the newest snapshot at the cost of the changes, or the reason why everything must be read.
+
+    `found` are the records of revisions that are read already.
+    """
     missing = range(known.revision + 1, top.head.revision + 1)
     if len(missing) > MAX_DELTAS:
         return FullRead.MANY
-    revisions = read_revisions(session, missing)
+    is_read = all(found.get(number) is not None for number in missing)
+    revisions = (
+        decode_revisions(missing, (found[number] for number in missing))
+        if is_read
+        else read_revisions(session, missing)
+    )
     if len(revisions) < len(missing):
         return FullRead.REVISION_MISSING
     try:

@@ -134,8 +134,8 @@ def assemble(
     An object that can't be decoded, or must not be read, is listed in `unreadable`.
 
     An object that is equal to the one of `known` is the same Python object in both maps, and so is its name:
-    memory holds them once, and a comparison is cheap. New names, made while the bytes of the whole tree are in
-    memory, would keep Python from returning the memory of these bytes.
+    memory holds them once, and a comparison is cheap. New names, made while the bytes of the whole tree are
+    in memory, would keep Python from returning the memory of these bytes.
     """
     names = {section: {name: name for name in known.section(section)} for section in SECTIONS}
     sections: dict[Section, dict[str, Document]] = {section: {} for section in SECTIONS}

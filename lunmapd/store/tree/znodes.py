@@ -133,22 +133,30 @@ def read_top(session: Session, node: str = "") -> Top:
 
     Raises NotInitialisedError, NewerSchemaError, DamagedError.
     """
+    return read_top_with(session, node, ())[0]
+
+
+def read_top_with(session: Session, node: str, more: Sequence[str]) -> tuple[Top, list[Raw | None]]:
+    """Read as `read_top` does, and right after head some more znodes, in the same round trip.
+
+    Raises as `read_top` does.
+    """
     for _ in range(_ATTEMPTS):
-        top = _read_documents(session)
+        top, found = _read_documents(session, more)
         rollout = top.head.rollout
         if rollout is None:
-            return top
+            return top, found
         # After head: a child that is found now is one that the end of the rollout has not overtaken.
         znode = paths.rollout_of(top.meta.incarnation, rollout.revision)
         (stat,) = session.gather([request_stat(session, znode)], (znode,))
         if stat is not None:
             head = followed_head(top.head, node, stat.ctime / 1000, undone=stat.numChildren > 0)
-            return top._replace(head=head)
+            return top._replace(head=head), found
     raise DamagedError(session.path(znode), "it is missing, though head names it: create it, empty")
 
 
-def _read_documents(session: Session) -> Top:
-    meta_raw, head_raw = read_znodes(session, (paths.META, paths.HEAD))
+def _read_documents(session: Session, more: Sequence[str]) -> tuple[Top, list[Raw | None]]:
+    meta_raw, head_raw, *found = read_znodes(session, (paths.META, paths.HEAD, *more))
     if meta_raw is None:
         raise NotInitialisedError(session.path(paths.META))
     meta = _decode(session, paths.META, meta_raw, Meta)
@@ -158,7 +166,7 @@ def _read_documents(session: Session) -> Top:
         raise DamagedError(session.path(paths.META), f"there never was a schema {meta.schema}")
     if head_raw is None:
         raise NotInitialisedError(session.path(paths.HEAD))
-    return Top(meta, _decode(session, paths.HEAD, head_raw, Head), head_raw.version)
+    return Top(meta, _decode(session, paths.HEAD, head_raw, Head), head_raw.version), found
 
 
 def _decode(session: Session, path: str, raw: Raw, kind: type[_T]) -> _T:
@@ -171,10 +179,13 @@ def _decode(session: Session, path: str, raw: Raw, kind: type[_T]) -> _T:
 def read_revisions(session: Session, numbers: Iterable[int]) -> list[Revision]:
     """Read revisions in the order of `numbers`; stop at the first that is missing or can't be decoded."""
     ordered = tuple(numbers)
+    return decode_revisions(ordered, read_znodes(session, [paths.revision(number) for number in ordered]))
+
+
+def decode_revisions(numbers: Iterable[int], raws: Iterable[Raw | None]) -> list[Revision]:
+    """Return the revisions with these numbers, as far as they are there and can be decoded."""
     revisions: list[Revision] = []
-    for number, raw in zip(
-        ordered, read_znodes(session, [paths.revision(number) for number in ordered]), strict=True
-    ):
+    for number, raw in zip(numbers, raws, strict=True):
         revision = None if raw is None else _revision(raw)
         if revision is None or revision.revision != number:
             break
