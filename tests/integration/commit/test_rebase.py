@@ -11,6 +11,8 @@ from lunmapd.core.base.lunmap import Initiator, Lunmap
 from lunmapd.store.commit.commit import commit, edit
 from lunmapd.store.commit.commit_errors import BusyError, Clash, ConflictError, UnexpectedRevisionError
 from lunmapd.store.commit.commit_options import commit_rules
+from lunmapd.store.commit.draft import content_from_map, tip_of
+from lunmapd.store.commit.publish import OvertakenError, publish
 from lunmapd.store.session.session import Session
 from lunmapd.store.tree.read import read_tree
 from support.commits import put, terms
@@ -62,6 +64,18 @@ def test_a_clash_with_an_edit_around_the_tools_names_no_author(session: Session)
         shell.delete("revisions/0000000002")
     with pytest.raises(ConflictError, match="out of band"):
         put(session, with_lun(base.lunmap, "l1", lun(1, 3 * GIB)), base)
+
+
+def test_an_overtaken_commit_is_not_sent(session: Session) -> None:
+    """A commit that was prepared on an older head is given up before its transaction, and leaves nothing."""
+    put(session, luns(1))
+    base = read_tree(session)
+    put(session, with_lun(base.lunmap, "l2", lun(2)))
+    content = content_from_map(base, with_lun(base.lunmap, "l3", lun(3)))
+    assert content is not None
+    with pytest.raises(OvertakenError):
+        publish(session, base, tip_of(base), content, terms())
+    assert read_tree(session).lunmap == luns(1, 2)
 
 
 def test_the_same_change_twice_is_one(session: Session) -> None:

@@ -1,5 +1,6 @@
 """Assembling a snapshot from the documents of the tree."""
 
+from lunmapd.core.base.backings import Block
 from lunmapd.core.base.documents import decode, encode
 from lunmapd.core.base.lunmap import Lun, Lunmap, Map
 from lunmapd.core.history.changes import Head
@@ -16,6 +17,9 @@ def test_what_is_known_stays_the_same_object() -> None:
     assert found.lunmap == now
     assert found.digest == found.head_digest
     assert found.lunmap.luns["l1"] is before.luns["l1"]
+    assert next(name for name in found.lunmap.luns if name == "l2") is next(
+        name for name in before.luns if name == "l2"
+    )
 
 
 def test_maps_share_their_names() -> None:
@@ -25,3 +29,18 @@ def test_maps_share_their_names() -> None:
     assert one == entry
     assert one.target is other.target
     assert one.initiator is other.initiator
+
+
+def test_luns_share_what_is_equal_in_most() -> None:
+    """Luns without attributes and overrides have one empty mapping; the maps of a Lun have one number."""
+    entries = tuple(
+        Map("iqn.2026-01.org.example:t", 1000, f"iqn.2026-01.org.example:{host}") for host in "ab"
+    )
+    one, other = (decode(encode(Lun(lun(1).backing, maps=entries)), Lun) for _ in range(2))
+    assert one == other
+    assert one.attributes is other.attributes
+    assert isinstance(one.backing, Block)
+    assert isinstance(other.backing, Block)
+    assert one.backing.overrides is other.backing.overrides
+    assert one.maps[0].lun is one.maps[1].lun
+    assert encode(one) == encode(Lun(lun(1).backing, maps=entries))
