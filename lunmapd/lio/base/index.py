@@ -13,6 +13,7 @@ from lunmapd.lio.base.parse import parse_directory_number
 FIRST_INDEX = 10_000
 """The lowest HBA index of lunmapd's range: the mkdir itself marks a storage object as lunmapd's."""
 
+_BITS = 1024
 _PAGE = 256  # LUN numbers of one initiator that are kept together
 
 _Tpg = tuple[str, int]
@@ -22,25 +23,29 @@ _Tpg = tuple[str, int]
 class NumberPool:
     """The numbers in use, and the lowest free one, in amortised constant time.
 
-    A reserved number is for one user only: it is free, but never the lowest one. Threads may free numbers
-    concurrently.
+    A reserved number is for one user only: it is free, but never the lowest one. Threads may take and free
+    numbers concurrently.
+
+    `_taken` maps a number divided by _BITS to an integer with a bit for each number in use: 3 KB for 10,000
+    numbers, for which a set takes 0.8 MB.
     """
 
     def __init__(self, first: int = 0) -> None:
         """Start with all numbers from `first` on free."""
         self._first = first
-        self._taken: set[int] = set()
+        self._taken = defaultdict[int, int](int)
         self._reserved: set[int] = set()
         self._lock = Lock()
 
     def take(self, number: int) -> None:
         """Mark a number as in use."""
-        self._taken.add(number)
+        with self._lock:
+            self._taken[number // _BITS] |= 1 << number % _BITS
 
     def free(self, number: int) -> None:
         """Mark a number as free."""
         with self._lock:
-            self._taken.discard(number)
+            self._taken[number // _BITS] &= ~(1 << number % _BITS)
             self._first = min(self._first, number)
 
     def reserve(self, number: int) -> None:
@@ -49,11 +54,11 @@ class NumberPool:
 
     def is_free(self, number: int) -> bool:
         """Return whether a number is not in use; it may be reserved."""
-        return number not in self._taken
+        return not self._taken.get(number // _BITS, 0) >> number % _BITS & 1
 
     def lowest(self) -> int:
         """Return the lowest free number that is not reserved, without taking it."""
-        while self._first in self._taken or self._first in self._reserved:
+        while not self.is_free(self._first) or self._first in self._reserved:
             self._first += 1
         return self._first
 
