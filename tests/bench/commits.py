@@ -67,9 +67,10 @@ def _write(sessions: list[Session]) -> float:
 
 
 def _writer(session: Session, name: str, count: int) -> None:
-    known = read_tree(session)
+    known, kept = read_tree(session), KeptRules()
     for _ in range(count):
-        edit(session, known, partial(grown, name=name), terms())
+        # As the Client does: from the second commit on only the rules that the change concerns.
+        edit(session, known, partial(grown, name=name), replace(terms(), check=commit_rules(kept=kept)))
         known = refresh(session, known)
 
 
