@@ -135,18 +135,26 @@ class StartingPoint:
         return None if same else FullPass.POLICY
 
     def record(self, delta: Delta, observed: Observed) -> None:
-        """Replace the objects of a part, and their backings, by those that were observed of it."""
+        """Replace the objects of a part, and their backings, by those that were observed of it.
+
+        What reads the backings and reports them recognises by a new mapping that something has changed.
+        """
+        before = self._exported(delta, self.observed)
         for key in delta.keys:
             self.objects.pop(key, None)
         self.objects.update(observed.objects)
-        backings = self.observed.backings
-        if {name: backings[name] for name in delta.luns if name in backings} == observed.backings:
-            return
-        # A new mapping: what reads the backings and reports them recognises by that, that they changed.
-        changed = dict(backings)
-        for name in delta.luns:
-            changed.pop(name, None)
-        self.observed = replace(self.observed, backings=changed | dict(observed.backings))
+        if self._exported(delta, observed) != before:
+            backings = dict(self.observed.backings)
+            for name in delta.luns:
+                backings.pop(name, None)
+            self.observed = replace(self.observed, backings={**backings, **observed.backings})
+
+    def _exported(self, delta: Delta, observed: Observed) -> dict[str, tuple[object, object]]:
+        """Return the present storage object of each Lun of a part, with the observed facts of its backing."""
+        return {
+            name: (self.objects.get(("storage_object", name)), observed.backings.get(name))
+            for name in delta.luns
+        }
 
     def advance(self, delta: Delta) -> None:
         """Move on to the map of a part whose objects were observed as desired."""

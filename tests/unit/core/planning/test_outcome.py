@@ -55,3 +55,5 @@ def test_an_object_that_fails_for_another_reason_is_not_kept() -> None:
     left = plan(lio_objects.by_key(TPG), before)
     failures = {lio_objects.key_of(ACLS[0]): HELD, lio_objects.key_of(ACLS[1]): Failure(Reason.IN_USE, "")}
     assert kept_objects(failures, left, before) == {lio_objects.key_of(ACLS[0])}
+    del failures[lio_objects.key_of(ACLS[0])]
+    assert not kept_objects(failures, left, before)
