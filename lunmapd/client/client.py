@@ -329,14 +329,17 @@ class Client:
 
         return self._tidied(undo_commit(self._session, read_staged(self._session), self._options(note)))
 
-    def log(self, path: str | None = None) -> Iterator[Revision]:
+    def log(self, path: str | None = None, *, before: int | None = None) -> Iterator[Revision]:
         """Yield the revisions, newest first.
 
-        With `path` (such as `luns/db1`) only those that changed that object.
+        With `path` (such as `luns/db1`) only those that changed that object, with `before` only those that
+        are older than this revision.
         """
         if path is not None:
             split_path(path)
-        for revision in walk_revisions(self._session, read_newest(self._session)):
+        newest = read_newest(self._session)
+        first = newest if before is None else min(newest, before - 1)
+        for revision in walk_revisions(self._session, first):
             if path is None or any(change.path == path for change in revision.changes):
                 yield revision
 

@@ -113,6 +113,11 @@ def test_the_log_is_newest_first_and_by_object(client: Client) -> None:
     client.edit(lambda lunmap: with_lun(lunmap, "l1", lun(1, 2 * GIB)), NOTE)
     assert [revision.revision for revision in client.log()] == [3, 2, 1]
     assert [revision.revision for revision in client.log("luns/l1")] == [3, 1]
+    assert [[each.revision for each in client.log(before=end)] for end in (3, 1, 9)] == [
+        [2, 1],
+        [],
+        [3, 2, 1],
+    ]
     with pytest.raises(DocumentError, match="not the path of an object"):
         next(client.log("luns"))
 
