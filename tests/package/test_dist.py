@@ -4,6 +4,7 @@ import subprocess
 import sys
 import venv
 from pathlib import Path
+from zipfile import ZipFile
 
 import lunmapd
 
@@ -16,6 +17,7 @@ def test_the_wheel_made_from_the_source_archive_works_in_a_clean_environment(tmp
     _python("build", "--quiet", "--no-isolation", "--outdir", built, TREE)
     (wheel,) = built.glob("*.whl")
     assert (built / f"lunmapd-{lunmapd.__version__}.tar.gz").exists()
+    assert "lunmapd/service/ctl/page/templates/page.html" in ZipFile(wheel).namelist()
     # pip finds nothing but the locked packages, and takes of these what the wheel asks for.
     hashed = ("--require-hashes", "--no-build-isolation", "--use-pep517", "--requirement")
     _python("pip", "wheel", "--quiet", *hashed, TREE / "requirements/runtime.txt", "--wheel-dir", locked)

@@ -30,7 +30,7 @@ _FILES = """
 /usr/share/doc/lunmapd/docs/pictures/overview.svg
 /usr/share/doc/lunmapd/examples/lunmapd.yaml /usr/share/doc/lunmapd/examples/lunmap.yaml
 /usr/share/doc/lunmapd/examples/credentials.conf /usr/share/doc/lunmapd/examples/storage.conf
-/usr/share/doc/lunmapd/examples/debug.conf
+/usr/share/doc/lunmapd/examples/debug.conf /usr/share/doc/lunmapd/examples/lunmap-page.service
 /usr/share/doc/lunmapd/examples/prometheus/lunmapd.rules.yml /usr/share/doc/lunmapd/examples/grafana/lunmapd.json
 /etc/lunmapd
 """

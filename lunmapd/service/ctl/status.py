@@ -11,7 +11,7 @@ from lunmapd.core.base.errors import Exit
 from lunmapd.core.map.find_object import find_object
 from lunmapd.core.map.short_names import FULL_NAMES, ShortNames
 from lunmapd.service.ctl.cli import Connection
-from lunmapd.service.ctl.text.layout import names_for, table_options
+from lunmapd.service.ctl.text.layout import names_for, output_options
 from lunmapd.service.ctl.text.narrow import only_bad, only_object
 from lunmapd.service.ctl.text.node_lines import node_status_table
 from lunmapd.service.ctl.text.path_lines import paths_table
@@ -68,7 +68,7 @@ class View(NamedTuple):
     "--luns", is_flag=True, help="Also show the paths of each Lun, and the initiators that are logged in."
 )
 @click.option("--bad", is_flag=True, help="Only nodes that have a problem, and Luns that lack a path.")
-@table_options
+@output_options("html")
 @click.option(
     "-w",
     "--watch",
@@ -93,13 +93,39 @@ def status(
     With a name only what concerns this node, Lun or host; of a host the part after the last colon is enough.
     Write nodes/NAME, luns/NAME or initiators/NAME if it could be several.
 
+    With -o html it is a page for browsers, with all Luns, refused logins and the last revisions.
+
     Exit code 6 if there is any problem. LAG compares the clocks of this machine and of the committing one.
     """
     view = View(luns, bad, name, output, layout)
+    if output == "html":
+        _check_html(view, watch)
     with connection.client() as client:
-        latest = _once(client, view) if watch is None else _watch(client, view, watch)
+        if output == "html":
+            latest: FleetStatus | None = _print_html(client)
+        else:
+            latest = _once(client, view) if watch is None else _watch(client, view, watch)
     if latest is None or not all_well(latest):
         sys.exit(Exit.DEGRADED)
+
+
+def _check_html(view: View, watch: float | None) -> None:
+    """Check that a page can be printed: of the whole cluster, once. Raises PageLibrariesError."""
+    from lunmapd.service.ctl.page.libraries import check_libraries  # noqa: PLC0415 - no other output needs it
+
+    if view.name is not None or view.bad or watch is not None:
+        raise click.UsageError("-o html is a page of the whole cluster: leave NAME, --bad and --watch out")
+    check_libraries("jinja2")
+
+
+def _print_html(client: Client) -> FleetStatus:
+    from lunmapd.service.ctl.page.overview import overview  # noqa: PLC0415 - no other output needs these
+    from lunmapd.service.ctl.page.reading import Latest, read_cluster  # noqa: PLC0415
+    from lunmapd.service.ctl.page.render import about, render_file  # noqa: PLC0415
+
+    reading = read_cluster(client)
+    echo(*render_file(overview(reading, most=None), about(Latest(reading))).splitlines())
+    return reading.status
 
 
 def _once(client: Client, view: View) -> FleetStatus:

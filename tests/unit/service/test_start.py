@@ -54,7 +54,9 @@ _OPERATIONS = (
     "lunmapd.store.commit.commit",
     "lunmapd.store.upkeep",
     "cryptography",
+    "jinja2",
     "tabulate",
+    "waitress",
     "yaml",
 )
 
@@ -70,6 +72,11 @@ def _started(module: str) -> set[str]:
 def test_a_verb_imports_its_operations_when_it_does_them(module: str) -> None:
     """A verb connects without the rules, the forecast, commits, upkeep, settings and the reader of YAML."""
     assert heavy(_started(module), _OPERATIONS) == []
+
+
+def test_the_help_of_the_page_needs_none_of_its_libraries() -> None:
+    """They may be missing, and manual pages are made of the help."""
+    assert heavy(imported("serve", "--help"), ("jinja2", "kazoo", "waitress")) == []
 
 
 def test_a_verb_that_reads_imports_neither_commits_nor_the_status_of_nodes() -> None:

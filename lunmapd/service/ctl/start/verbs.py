@@ -14,6 +14,7 @@ _GROUPS: Mapping[str, tuple[tuple[str, str, str, str], ...]] = {
         ("log", "history", "log", "List the revisions, newest first."),
         ("plan", "edit", "plan", "Show what nodes would do, and to whom."),
         ("probe", "probe", "probe", "Compare what a host sees with the map."),
+        ("serve", "page.serve", "serve_pages", "Serve a read-only page for browsers."),
         ("show", "history", "show", "Show one revision with its changes."),
         ("status", "status", "status", "Show nodes, revisions, paths and problems."),
         ("validate", "offline.validate", "validate", "Check map files without ZooKeeper."),

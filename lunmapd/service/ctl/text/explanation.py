@@ -1,5 +1,6 @@
 """The explanation of one object, or of a host and a Lun, from what is known of the nodes."""
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 
 from lunmapd.client import Fleet, Lunmap
@@ -8,6 +9,7 @@ from lunmapd.core.explain.host import HostExplanation, PairExplanation, explain_
 from lunmapd.core.explain.lun import LunExplanation, explain_lun
 from lunmapd.core.explain.node import NodeExplanation, explain_node
 from lunmapd.core.explain.world import World
+from lunmapd.core.fleet.lun_paths import LunPaths
 from lunmapd.core.map.find_object import find_object
 from lunmapd.core.map.short_names import NoSuchNameError, ShortNames, resolve_name
 from lunmapd.service.ctl.text.explain_lines import (
@@ -23,14 +25,15 @@ from lunmapd.store.tree.snapshot import effective_map
 Explanation = HostExplanation | PairExplanation | LunExplanation | NodeExplanation
 
 
-def world_of(fleet: Fleet) -> World:
-    """Return the effective map and the nodes, as an explanation needs them."""
+def world_of(fleet: Fleet, luns: Iterable[LunPaths] | None = None) -> World:
+    """Return the effective map and the nodes, as an explanation needs them; `luns` if they are known."""
     now, snapshot = datetime.now(UTC), fleet.snapshot
+    found = fleet.lun_paths(now) if luns is None else luns
     return World(
         effective_map(snapshot),
         snapshot.revision,
         fleet.views(now),
-        {paths.lun: paths for paths in fleet.lun_paths(now)},
+        {paths.lun: paths for paths in found},
         {node: reports.luns for node, reports in fleet.backings.items()},
     )
 

@@ -14,24 +14,33 @@ full_names_option = click.option(
 )
 
 
-def table_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Add `-o` and `--full-names`; the command receives `output` (table or json) and the `layout`."""
+def output_options(*more: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Return what adds `-o` and `--full-names` to a command, with `more` forms of output.
 
-    @click.option(
-        "-o",
-        "--output",
-        type=click.Choice(["table", "wide", "json"]),
-        default="table",
-        show_default=True,
-        help="For people, fitted to the terminal or whole; or for programs.",
-    )
-    @full_names_option
-    @functools.wraps(command)
-    def wrapped(*args: object, output: str, full_names: bool, **rest: object) -> None:
-        layout = layout_of(output, full_names=full_names)
-        command(*args, output="json" if output == "json" else "table", layout=layout, **rest)
+    The command receives `output` (table, json or one of `more`) and the `layout`.
+    """
 
-    return wrapped
+    def decorated(command: Callable[..., None]) -> Callable[..., None]:
+        @click.option(
+            "-o",
+            "--output",
+            type=click.Choice(["table", "wide", "json", *more]),
+            default="table",
+            show_default=True,
+            help="For people, fitted to the terminal or whole; or for programs.",
+        )
+        @full_names_option
+        @functools.wraps(command)
+        def wrapped(*args: object, output: str, full_names: bool, **rest: object) -> None:
+            layout = layout_of(output, full_names=full_names)
+            command(*args, output="table" if output == "wide" else output, layout=layout, **rest)
+
+        return wrapped
+
+    return decorated
+
+
+table_options = output_options()
 
 
 def layout_of(output: str, *, full_names: bool) -> Layout:

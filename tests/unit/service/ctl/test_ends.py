@@ -84,6 +84,7 @@ ARGS: dict[str, list[str]] = {
     "secret rotate": [],
     "secret set": ["iqn.2026-01.org.example:h", "--user", "h"],
     "secret set-discovery": ["n1", "--user", "h"],
+    "serve": ["--listen", "127.0.0.1:0"],
     "show": ["1"],
     "status": [],
     "target create": ["iqn.2026-01.org.example:san"],
@@ -108,6 +109,9 @@ EARLIER = {"check": 2, "convert": 3, "help": 0, "restore": 3, "schema": 0, "secr
 """What a verb ends with that asks no server, or has read no usable file; 2 is CRITICAL."""
 
 SILENT = {"help", "schema", "secret new-key", "validate"}
+
+ENDLESS = {"serve"}
+"""Without a server it serves a page that states so (test_serve.py)."""
 
 LINE = re.compile(r"lunmapctl: .+|LUNMAP (OK|WARNING|CRITICAL|UNKNOWN) - .+")
 
@@ -177,7 +181,7 @@ def words_of(verb: str, hosts: str, deadline: float) -> list[str]:
     return ["-c", "settings.yaml", group, *options, *([word] if word else []), *ARGS[verb]]
 
 
-@pytest.mark.parametrize("verb", ARGS)
+@pytest.mark.parametrize("verb", sorted(ARGS.keys() - ENDLESS))
 def test_a_server_that_is_away_is_an_error_in_a_line(verb: str, streams: Streams) -> None:
     """Exit code 5, or what the verb ends with before it asks a server; 2 (CRITICAL) of the plugin."""
     code = call_lunmapctl(words_of(verb, NOWHERE, 0.2), streams, SECONDS)
@@ -187,7 +191,7 @@ def test_a_server_that_is_away_is_an_error_in_a_line(verb: str, streams: Streams
     assert all(map(LINE.fullmatch, lines)), lines
 
 
-@pytest.mark.parametrize("verb", sorted(ARGS.keys() - EARLIER.keys() | {"check"}))
+@pytest.mark.parametrize("verb", sorted(ARGS.keys() - EARLIER.keys() - ENDLESS | {"check"}))
 def test_an_interrupt_is_a_line(verb: str, streams: Streams) -> None:
     """Ctrl-C while a silent server is waited for: exit code 130, and what is known of the commit."""
     with socket.create_server(("127.0.0.1", 0)) as silent:

@@ -1,0 +1,1 @@
+"""The page for browsers: what it shows, its HTML, and the server that only reads."""

@@ -1,0 +1,102 @@
+"""What the pages show: the cluster as it was read last. It is read when somebody asks, and not more often."""
+
+import threading
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from itertools import islice
+from typing import NamedTuple
+
+from lunmapd.client import Client, Fleet, Revision
+from lunmapd.core.base.errors import LunmapdError
+from lunmapd.core.explain.world import World
+from lunmapd.service.ctl.text.explanation import world_of
+from lunmapd.service.ctl.text.summary import FleetStatus, summary
+
+RECENT = 5
+"""The number of revisions on the first page."""
+_FRESH = 2.0
+_PATIENCE = 4.0
+
+
+class ClusterReading(NamedTuple):
+    """The cluster at a time; `revisions` are the last ones, the newest first."""
+
+    fleet: Fleet
+    status: FleetStatus
+    world: World
+    revisions: tuple[Revision, ...]
+    at: datetime
+    chroot: str
+
+
+class Latest(NamedTuple):
+    """The last reading, None before the first. `error` states why there is no newer one, "" if it is new."""
+
+    reading: ClusterReading | None = None
+    error: str = ""
+
+
+def read_cluster(client: Client, known: ClusterReading | None = None) -> ClusterReading:
+    """Read a cluster; of it only what is new since `known` is read. Raises the errors of the client."""
+    fleet = client.fleet(None if known is None else known.fleet)
+    revisions = _recent(client, fleet.snapshot.revision, known)
+    return reading_of(fleet, revisions, datetime.now(UTC), client.chroot)
+
+
+def reading_of(fleet: Fleet, revisions: tuple[Revision, ...], at: datetime, chroot: str) -> ClusterReading:
+    """Return what pages show of a fleet and its last revisions, which were read at a time with a zone."""
+    status = summary(fleet, luns=True)
+    return ClusterReading(fleet, status, world_of(fleet, status.luns), revisions, at, chroot)
+
+
+def _recent(client: Client, newest: int, known: ClusterReading | None) -> tuple[Revision, ...]:
+    if known is not None and known.revisions and known.revisions[0].revision == newest:
+        return known.revisions
+    return tuple(islice(client.log(), RECENT))
+
+
+ReadCluster = Callable[[ClusterReading | None], ClusterReading]
+
+
+class Readings:
+    """Gives the last reading to several threads, and reads again if it is old: one thread at a time.
+
+    A call to ZooKeeper may wait until a server answers, so a thread of its own makes it. Whoever asks
+    waits at most `patience` seconds for it, then gets the reading before.
+    """
+
+    def __init__(self, read: ReadCluster, fresh: float = _FRESH, patience: float = _PATIENCE) -> None:
+        """`read` is called with the last reading; one that is younger than `fresh` seconds is not renewed."""
+        self._read, self._fresh, self._patience = read, fresh, patience
+        self._lock = threading.Lock()
+        self._done = threading.Event()
+        self._is_reading = False
+        self._ended = float("-inf")
+        self._latest = Latest()
+
+    def latest(self) -> Latest:
+        """Return the cluster as it is now, or as it was with the reason why it can't be read."""
+        with self._lock:
+            if not self._is_reading and time.monotonic() - self._ended >= self._fresh:
+                self._is_reading = True
+                self._done = threading.Event()
+                threading.Thread(target=self._renew, args=(self._done,), daemon=True).start()
+            done = self._done
+        is_done = done.wait(self._patience)
+        latest = self._latest
+        if is_done or latest.error:
+            return latest
+        return latest._replace(error=f"there is no answer after {self._patience:g} seconds yet")
+
+    def _renew(self, done: threading.Event) -> None:
+        before = self._latest.reading
+        try:
+            latest = Latest(self._read(before))
+        except LunmapdError as error:
+            latest = Latest(before, "; ".join(error.lines))
+        except Exception as error:  # noqa: BLE001 - the page shows it, and the next reader tries again
+            latest = Latest(before, f"{type(error).__name__}: {error}: a bug of lunmapd; please report it")
+        with self._lock:
+            self._latest, self._ended, self._is_reading = latest, time.monotonic(), False
+        done.set()
