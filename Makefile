@@ -24,6 +24,8 @@ endef
 # a Debian root and a network of its own.
 FAST_PACKAGES := gcc libiscsi7 libsystemd-dev pkg-config python3-dev python3-venv
 LAB_PACKAGES  := mmdebstrap iproute2
+# The browser of tests/package/test_browser.py, and the font of its pictures.
+BROWSER_PACKAGES := chromium-headless-shell fonts-dejavu-core
 # A whole emulator and what drives it: installed only when asked, by INSTALL=1.
 BOX_PACKAGES     := mmdebstrap e2fsprogs qemu-utils vagrant
 VAGRANT_PACKAGES := $(BOX_PACKAGES) vagrant-libvirt libvirt-daemon libvirt-daemon-system libvirt-clients \
@@ -31,7 +33,7 @@ VAGRANT_PACKAGES := $(BOX_PACKAGES) vagrant-libvirt libvirt-daemon libvirt-daemo
 # Graphviz measures text with this font.
 PICTURE_PACKAGES := graphviz fonts-dejavu-core
 
-.PHONY: help demo test test-fast test-newest test-debian test-kernels test-migrations test-zookeepers soak quiet chaos-floating fuzz bench lint lab deb dist lock pictures box vagrant-test clean packages lab-packages picture-packages box-packages vagrant-packages
+.PHONY: help demo test test-fast test-newest test-debian test-kernels test-migrations test-zookeepers soak quiet chaos-floating fuzz bench lint lab deb dist lock pictures page-pictures box vagrant-test clean packages lab-packages picture-packages browser-packages box-packages vagrant-packages
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,7 +41,7 @@ help: ## Show this list
 demo: $(VENV)/ready lab-packages ## Three storage nodes, an initiator, ZooKeeper: see it work (KEEP=1 leaves it running)
 	@PYTHONPATH=tests $(BIN)/python -m demo $(if $(KEEP),--keep)
 
-test: $(VENV)/ready lab-packages ## Every test: unit, property, contract, integration, chaos, package, system
+test: $(VENV)/ready lab-packages browser-packages ## Every test: unit, property, contract, integration, chaos, package, system
 	@PYTHONPATH=tests $(BIN)/python -m layers
 
 test-fast: $(VENV)/ready ## Only the tests that need neither root nor the lab
@@ -104,6 +106,9 @@ lock: | packages ## Renew the locks in requirements/ (KEEP=1: only what pyprojec
 pictures: picture-packages ## The documents' pictures, drawn from docs/pictures/*.dot
 	@$(PYTHON) packaging/pictures.py
 
+page-pictures: $(VENV)/ready browser-packages ## The pictures of `lunmapctl serve`, taken by a browser
+	@LUNMAPD_PICTURES=docs/pictures PYTHONPATH=tests $(BIN)/pytest -q tests/package/test_browser.py -k pictures
+
 box: $(VENV)/ready box-packages ## A Debian 13 box for Vagrant and libvirt, into build/vagrant/ (INSTALL=1 installs what it needs)
 	@PYTHONPATH=tests $(BIN)/python -m vagrant build/vagrant
 
@@ -121,6 +126,9 @@ lab-packages: packages
 
 picture-packages:
 	@packaging/install-host-packages $(PICTURE_PACKAGES)
+
+browser-packages: packages
+	@packaging/install-host-packages $(BROWSER_PACKAGES)
 
 box-packages:
 	@$(if $(INSTALL),,CHECK=1) packaging/install-host-packages $(BOX_PACKAGES)
