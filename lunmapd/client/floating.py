@@ -1,4 +1,4 @@
-"""The floating portal groups of a cluster: their owners, how well each node can own them, and moving them."""
+"""The floating portal groups and takeover groups of a cluster: their owners, their nodes, and moving them."""
 
 import time
 from collections.abc import Iterator
@@ -7,7 +7,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from lunmapd.core.base.errors import Exit, LunmapdError
-from lunmapd.core.base.lunmap import FloatingGroup, GroupId, Lunmap, floating_groups
+from lunmapd.core.base.lunmap import FloatingGroup, GroupId, Lunmap, leased_groups
 from lunmapd.core.fleet.status import GroupPhase
 from lunmapd.core.floating.documents import CandidateViews, Wish
 from lunmapd.core.map.rules.common import no_such
@@ -19,7 +19,7 @@ _POLL = 0.1  # seconds
 
 
 class NoSuchGroupError(LunmapdError):
-    """The map has no floating portal group of this name in this target, or no such node in its list."""
+    """The map has no such floating portal or takeover group in this target, or no such node in its list."""
 
     exit_code = Exit.INVALID
 
@@ -37,8 +37,9 @@ class NotMovedError(LunmapdError):
 
 
 class FloatingGroupStatus(Struct, frozen=True):
-    """A floating portal group: `owner` is the node that the lease names, "" for none.
+    """A floating portal group, or a takeover group: `owner` is the node that the lease names, "" for none.
 
+    A takeover group has no portals; its name is that of its nodes, such as `n1,n2`.
     `wish` is the node that an admin moved it to, as long as that has effect. `nodes` are the nodes of its
     list, in this order.
     """
@@ -68,8 +69,8 @@ class GroupCandidate(Struct, frozen=True):
 
 def list_groups(session: Session, lunmap: Lunmap) -> tuple[FloatingGroupStatus, ...]:
     """Read all groups of a map, in the order of their targets and names."""
-    named = {GroupId(iqn, name): group for iqn, name, group in floating_groups(lunmap)}
-    return tuple(_line(name, group, _read(session, name, group)) for name, group in sorted(named.items()))
+    found = sorted(leased_groups(lunmap).items())
+    return tuple(_line(name, group, _read(session, name, group)) for name, group in found)
 
 
 def move_group(session: Session, lunmap: Lunmap, name: GroupId, wish: Wish) -> tuple[FloatingGroup, str]:
@@ -104,12 +105,12 @@ def wait_moved(session: Session, name: GroupId, group: FloatingGroup, node: str,
 
 
 def _group(lunmap: Lunmap, name: GroupId) -> FloatingGroup:
-    target = lunmap.targets.get(name.target)
-    if target is None:
+    if name.target not in lunmap.targets:
         raise NoSuchGroupError(no_such("target", name.target, lunmap.targets.keys()))
-    if name.name not in target.floating:
-        raise NoSuchGroupError(no_such("floating group", name.name, target.floating.keys()))
-    return target.floating[name.name]
+    groups = {each.name: group for each, group in leased_groups(lunmap).items() if each.target == name.target}
+    if name.name not in groups:
+        raise NoSuchGroupError(no_such("floating group", name.name, groups.keys()))
+    return groups[name.name]
 
 
 def _read(session: Session, name: GroupId, group: FloatingGroup) -> GroupState:

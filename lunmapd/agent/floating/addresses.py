@@ -1,10 +1,14 @@
-"""The addresses of floating portal groups, as the loop of the groups uses them (service/lease)."""
+"""The addresses of floating portal groups, as the loop of the groups uses them (service/lease).
+
+A takeover group has no addresses: in their place its lease gives the optimized state to its Luns.
+"""
 
 from typing import Protocol
 
 from msgspec import Struct
 
 from lunmapd.core.base.errors import ConditionError
+from lunmapd.core.base.lunmap import AluaState
 from lunmapd.core.base.reasons import Reason
 from lunmapd.core.node.failure import Failure
 
@@ -28,21 +32,25 @@ class LeaseProcessError(LeaseError, reason=Reason.LEASE_PROCESS):
 class GroupAddresses(Struct, frozen=True):
     """The addresses of a group, as Python's ipaddress spells them.
 
-    `interface` is the name of the interface that gets them, "" for the one whose network has them.
+    `interface` is the name of the interface that gets them, "" for the one whose network has them. Those of
+    a takeover group are the names of its Luns; `closed` is the state of each without the lease.
     """
 
     addresses: tuple[str, ...]
     interface: str = ""
+    closed: tuple[tuple[str, AluaState], ...] = ()
 
 
 class Presence(Struct, frozen=True):
     """Those addresses of a group that an interface of this node has now.
 
-    `problem` keeps this node from serving them: no interface is in their network, or it has no link.
+    `problem` keeps this node from serving them: no interface is in their network, or it has no link. `absent`
+    are the Luns that LIO does not have on this node: nothing can be done for them.
     """
 
     present: frozenset[str] = frozenset()
     problem: Failure | None = None
+    absent: frozenset[str] = frozenset()
 
 
 class Duplicate(Struct, frozen=True):

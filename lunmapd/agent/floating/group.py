@@ -202,7 +202,7 @@ class LeasedGroup:
             owner_live=self._is_live(memory.record.owner),
             proof=memory.proof,
             present=bool(presence.present),
-            complete=presence.present >= wanted,
+            complete=presence.present | presence.absent >= wanted,
             granted=memory.granted if is_placed else None,
             announced=memory.announced and is_placed,
             enabled=enabled,

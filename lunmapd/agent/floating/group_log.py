@@ -3,7 +3,7 @@
 import logging
 
 from lunmapd.agent.floating.view import GroupView
-from lunmapd.core.base.lunmap import GroupId
+from lunmapd.core.base.lunmap import GroupId, describe_group
 from lunmapd.core.base.messages import Message, journal_fields
 from lunmapd.core.fleet.status import GroupPhase
 from lunmapd.core.floating.facts import Facts
@@ -46,7 +46,7 @@ class GroupLog:
 
     @property
     def _name(self) -> str:
-        return f"floating group {self._group.name} of {self._group.target}"
+        return describe_group(self._group)
 
     def _write(self, kind: Message, text: str, *, level: int = logging.INFO, **more: object) -> None:
         fields = journal_fields(kind, target=self._group.target, group=self._group.name, **more)

@@ -1,17 +1,32 @@
-"""What a node has to do with a floating portal group, by the map."""
+"""What a node has to do with a floating portal group or a takeover group, by the map."""
+
+from collections.abc import Iterator
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from lunmapd.agent.floating.addresses import GroupAddresses
-from lunmapd.core.base.lunmap import FloatingGroup, GroupId, Lunmap, TpgId, floating_groups
+from lunmapd.core.base.lunmap import (
+    AluaState,
+    FloatingGroup,
+    GroupId,
+    Lunmap,
+    TpgId,
+    leased_groups,
+    takeover_luns,
+)
 from lunmapd.core.node.portals import host_of
 
 
 class GroupPlan(Struct, frozen=True):
-    """A group of the map that names this node."""
+    """A group of the map that names this node.
+
+    `luns` are the Luns of a takeover group with their states on nodes that don't own it.
+    """
 
     id: GroupId
     group: FloatingGroup
+    luns: tuple[tuple[str, AluaState], ...] = ()
 
     @property
     def tpg(self) -> TpgId:
@@ -20,15 +35,30 @@ class GroupPlan(Struct, frozen=True):
 
     @property
     def addresses(self) -> GroupAddresses:
-        """The addresses of the group, each once."""
+        """The addresses of the group, each once; for a takeover group, its Luns."""
+        if self.luns:
+            return GroupAddresses(tuple(name for name, _ in self.luns), closed=self.luns)
         hosts = dict.fromkeys(host_of(portal) for portal in self.group.portals)
         return GroupAddresses(tuple(hosts), self.group.interface)
+
+    def ended(self) -> "GroupPlan":
+        """Return the plan of a group that the map no longer has: its Luns are as the map says without it."""
+        return replace(self, luns=())
 
 
 def plans_for(lunmap: Lunmap, node: str) -> dict[GroupId, GroupPlan]:
     """Return the groups of a map that a node may own."""
+    if node not in lunmap.nodes:
+        return {}
     return {
-        GroupId(iqn, name): GroupPlan(GroupId(iqn, name), group)
-        for iqn, name, group in floating_groups(lunmap)
-        if node in group.nodes and node in lunmap.nodes
+        name: GroupPlan(name, group, tuple(_closing(lunmap, luns.get(name, ()))))
+        for luns in (takeover_luns(lunmap),)
+        for name, group in leased_groups(lunmap).items()
+        if node in group.nodes
     }
+
+
+def _closing(lunmap: Lunmap, names: tuple[str, ...]) -> Iterator[tuple[str, AluaState]]:
+    """Yield the Luns with the state that the nodes have which do not own them."""
+    for name in names:
+        yield name, lunmap.luns[name].others

@@ -1,4 +1,4 @@
-"""The floating portal groups of a node, each followed by a thread of its own.
+"""The floating portal groups and takeover groups of a node, each followed by a thread of its own.
 
 A pass may take minutes, and disabling a TPG waits for its commands; neither may delay the renewal of a lease.
 """
@@ -83,7 +83,7 @@ class GroupThreads:
         }
         for name, each in self._running.items():
             each.group.listed = name in wanted
-            each.group.plan = wanted.get(name, each.group.plan)
+            each.group.plan = wanted.get(name) or each.group.plan.ended()
             each.wake.set()
         for name, plan in wanted.items():
             if name not in self._running or not self._running[name].thread.is_alive():

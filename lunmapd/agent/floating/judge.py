@@ -1,4 +1,4 @@
-"""How well this node can own each of its floating groups, by its own last status."""
+"""How well this node can own each of its floating portal and takeover groups, by its own last status."""
 
 from collections.abc import Mapping
 
@@ -6,16 +6,15 @@ from lunmapd.agent.floating.group import Judgement
 from lunmapd.core.base.lunmap import (
     GroupId,
     Lunmap,
-    Map,
     closed_nodes,
-    floating_groups,
+    leased_groups,
     reporting_nodes,
     state_on,
 )
 from lunmapd.core.fleet.lag import RecentHistory
 from lunmapd.core.fleet.path_state import DRAINED, USABLE, NodeView, PathState, path_state_of
 from lunmapd.core.fleet.status import HistoryPoint, NodeStatus
-from lunmapd.core.floating.fitness import fitness_of
+from lunmapd.core.floating.fitness import fitness_of, luns_of_group, scopes_of_group
 
 NOTHING_KNOWN: Mapping[GroupId, Judgement] = {}
 
@@ -29,7 +28,7 @@ def judge_groups(
     error that all nodes meet, such as a removal that they hold, would end the service.
     """
     state = _path_state(lunmap, node, status)
-    groups = (GroupId(iqn, name) for iqn, name, group in floating_groups(lunmap) if node in group.nodes)
+    groups = (name for name, group in leased_groups(lunmap).items() if node in group.nodes)
     return {group: _judge(lunmap, group, node, state, before.get(group)) for group in groups}
 
 
@@ -60,8 +59,7 @@ def _reason(lunmap: Lunmap, group: GroupId, node: str, state: PathState) -> str:
     """Return what keeps the node from serving a group, as a sentence."""
     if state.all:
         return f"the node is {state.all}" if state.all == DRAINED else f"the node does not serve: {state.all}"
-    own = {f"targets/{group.target}", f"tpg {group.target} {group.name}"}
-    own |= {f"luns/{name}" for name, lun in lunmap.luns.items() if _leads(lun.maps, group.target)}
+    own = scopes_of_group(group) | {f"luns/{name}" for name in luns_of_group(lunmap, group)}
     found = ((scope, _excluded(lunmap, scope, node) or state.state({scope})) for scope in sorted(own))
     bad = {scope: word for scope, word in found if word not in USABLE}
     if not bad:
@@ -79,7 +77,3 @@ def _excluded(lunmap: Lunmap, scope: str, node: str) -> str:
     if node not in reporting_nodes(lunmap, lun):
         return "its `nodes` do not name this node"
     return f"it is {state_on(lun, node)} here by the map" if node in closed_nodes(lunmap, lun) else ""
-
-
-def _leads(maps: tuple[Map, ...], iqn: str) -> bool:
-    return any(entry.target == iqn for entry in maps)

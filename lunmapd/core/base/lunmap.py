@@ -105,7 +105,8 @@ class Lun(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, g
     `vendor` and `product` are those of INQUIRY, "" for LIO's own. `attributes` maps names of LIO's storage
     attributes to values (see attributes.py). `nodes` are the nodes that report the Lun; empty for all nodes
     of its targets. `preferred` is the node whose paths initiators should use, `others` the state of all other
-    paths.
+    paths. A list of nodes, the first one preferred, makes the Lun one of a takeover group: the node that owns
+    the group is the one whose paths initiators should use.
     """
 
     backing: Backing
@@ -115,7 +116,7 @@ class Lun(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, g
     product: str = ""
     attributes: Mapping[str, int] = {}
     nodes: tuple[str, ...] = ()
-    preferred: str = ""
+    preferred: str | tuple[str, ...] = ""
     others: AluaState = AluaState.NON_OPTIMIZED
     shared: Shared | None = None
     maps: tuple[Map, ...] = ()
@@ -300,6 +301,59 @@ def floating_groups(lunmap: Lunmap) -> Iterator[tuple[str, str, FloatingGroup]]:
             yield iqn, name, group
 
 
+TAKEOVER_SEPARATOR = ","
+"""Joins the nodes of a takeover group to its name. No name of a node or a floating portal group has it."""
+
+
+def preferred_nodes(lun: Lun) -> tuple[str, ...]:
+    """Return the nodes whose paths initiators may be led to, in order; none if all paths are equal."""
+    if isinstance(lun.preferred, str):
+        return (lun.preferred,) if lun.preferred else ()
+    return lun.preferred
+
+
+def takeover_group(lun: Lun) -> GroupId | None:
+    """Return the takeover group of a Lun, None if no node takes it over.
+
+    The Luns of one target with the same list of preferred nodes are one group: they have one owner, and move
+    together. The group's name is that of its nodes, such as `n1,n2`.
+    """
+    if isinstance(lun.preferred, str) or not lun.maps:
+        return None
+    return GroupId(lun.maps[0].target, TAKEOVER_SEPARATOR.join(lun.preferred))
+
+
+def takeover_nodes(group: GroupId) -> tuple[str, ...]:
+    """Return the nodes of a takeover group, in order; none for a floating portal group."""
+    nodes = tuple(group.name.split(TAKEOVER_SEPARATOR))
+    return nodes if len(nodes) > 1 else ()
+
+
+def describe_group(group: GroupId) -> str:
+    """Return the words for a group with its target."""
+    kind = "takeover group" if takeover_nodes(group) else "floating group"
+    return f"{kind} {group.name} of {group.target}"
+
+
+def takeover_luns(lunmap: Lunmap) -> dict[GroupId, tuple[str, ...]]:
+    """Return the names of the Luns of each takeover group."""
+    found: dict[GroupId, list[str]] = {}
+    for name, lun in lunmap.luns.items():
+        if (group := takeover_group(lun)) is not None:
+            found.setdefault(group, []).append(name)
+    return {group: tuple(names) for group, names in found.items()}
+
+
+def leased_groups(lunmap: Lunmap) -> dict[GroupId, FloatingGroup]:
+    """Return each group that one node at a time owns: the floating portal groups, then the takeover groups.
+
+    A takeover group has no TPG of its own (`tpg_tag` 0) and no portals.
+    """
+    floating = {GroupId(iqn, name): group for iqn, name, group in floating_groups(lunmap)}
+    taken_over = {group: FloatingGroup(0, (), takeover_nodes(group)) for group in takeover_luns(lunmap)}
+    return {**floating, **taken_over}
+
+
 def groups_on(target: Target, node: str) -> dict[str, FloatingGroup]:
     """Return the floating portal groups of a target that a node may own, by name."""
     return {name: group for name, group in target.floating.items() if node in group.nodes}
@@ -324,26 +378,34 @@ def reporting_nodes(lunmap: Lunmap, lun: Lun) -> tuple[str, ...]:
     return tuple(sorted(serving.intersection(lun.nodes) if lun.nodes else serving))
 
 
-def state_on(lun: Lun, node: str) -> AluaState:
-    """Return the ALUA state of a Lun on a node, if other nodes report the Lun too."""
-    return AluaState.OPTIMIZED if lun.preferred in {"", node} else lun.others
+def state_on(lun: Lun, node: str, owner: str | None = None) -> AluaState:
+    """Return the ALUA state of a Lun on a node, if other nodes report the Lun too.
+
+    `owner` is that of the Lun's takeover group, "" for none. Without it, it is the state of each node of the
+    group as its owner.
+    """
+    nodes = preferred_nodes(lun)
+    if nodes and owner is not None and takeover_group(lun) is not None:
+        nodes = (owner,)
+    return AluaState.OPTIMIZED if not nodes or node in nodes else lun.others
 
 
-def offered_state(lunmap: Lunmap, lun: Lun, node: str) -> tuple[AluaState, bool]:
+def offered_state(lunmap: Lunmap, lun: Lun, node: str, owner: str | None = None) -> tuple[AluaState, bool]:
     """Return the ALUA state that a node reports for a Lun of several nodes, and whether as the preferred one.
 
     It is that of `state_on`, but hosts are led away from a drained node: that node reports an open path as
     non-optimized, and the other nodes report theirs as optimized if the preferred node is the drained one. A
-    path that the map closes stays closed.
+    path that the map closes stays closed. A Lun of a takeover group has the state of `state_on`: its owner
+    is not drained. It has no preferred node, since the preferred bit would have to move with the owner.
     """
-    state = state_on(lun, node)
-    if state in CLOSED:
+    state = state_on(lun, node, owner)
+    if state in CLOSED or takeover_group(lun) is not None:
         return state, False
     if is_drained(lunmap, node):
         return AluaState.NON_OPTIMIZED, False
-    if is_drained(lunmap, lun.preferred):
+    if any(is_drained(lunmap, preferred) for preferred in preferred_nodes(lun)):
         return AluaState.OPTIMIZED, False
-    return state, lun.preferred == node
+    return state, node in preferred_nodes(lun)
 
 
 def is_drained(lunmap: Lunmap, node: str) -> bool:
@@ -357,10 +419,13 @@ def has_read_only_map(lun: Lun) -> bool:
     return any(entry.access is Access.READ_ONLY for entry in lun.maps)
 
 
-def closed_nodes(lunmap: Lunmap, lun: Lun) -> frozenset[str]:
-    """Return the reporting nodes through which the Lun accepts no I/O, since the map says so."""
+def closed_nodes(lunmap: Lunmap, lun: Lun, owner: str | None = None) -> frozenset[str]:
+    """Return the reporting nodes through which the Lun accepts no I/O, since the map says so.
+
+    `owner` is that of the Lun's takeover group, "" for none; without it each node of the group may be it.
+    """
     nodes = reporting_nodes(lunmap, lun)
-    return frozenset(node for node in nodes if len(nodes) > 1 and state_on(lun, node) in CLOSED)
+    return frozenset(node for node in nodes if len(nodes) > 1 and state_on(lun, node, owner) in CLOSED)
 
 
 def source_on(lun: Lun, name: str, node: Node) -> str:

@@ -75,14 +75,17 @@ def _set(plain: dict[str, Any], path: list[str], text: str, section: Section) ->
     elif not text:
         plain.pop(last, None)
     else:
-        plain[last] = text.split(",") if _is_list(path) else text
+        plain[last] = text.split(",") if _is_list(path, text) else text
 
 
-def _is_list(path: list[str]) -> bool:
+def _is_list(path: list[str], text: str) -> bool:
     """Return whether a field is a list: of an object, or of a portal group of a target.
 
-    Names of labels, and of nodes with a path of their own, may be those of lists.
+    Names of labels, and of nodes with a path of their own, may be those of lists. The preferred node of a Lun
+    may be a list of several.
     """
+    if path == ["preferred"]:
+        return "," in text
     return path[-1] in _LISTS and (len(path) == 1 or path[0] in {"nodes", "floating"})
 
 

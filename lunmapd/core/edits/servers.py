@@ -5,7 +5,15 @@ from collections.abc import Iterable
 from msgspec.structs import replace
 
 from lunmapd.core.base.backings import RamDisk
-from lunmapd.core.base.lunmap import Lun, Lunmap, Node, NodeState, PortalGroup, Target
+from lunmapd.core.base.lunmap import (
+    Lun,
+    Lunmap,
+    Node,
+    NodeState,
+    PortalGroup,
+    Target,
+    preferred_nodes,
+)
 from lunmapd.core.base.text import first_of
 from lunmapd.core.edits.errors import StillUsedError
 from lunmapd.core.edits.find import find_node, find_target
@@ -104,5 +112,11 @@ def _without_node(lun: Lun, name: str) -> Lun:
         lun,
         backing=backing,
         nodes=tuple(node for node in lun.nodes if node != name),
-        preferred="" if lun.preferred == name else lun.preferred,
+        preferred=_preferred_without(lun, name),
     )
+
+
+def _preferred_without(lun: Lun, name: str) -> str | tuple[str, ...]:
+    """Return the preferred nodes of a Lun without one; a list of one node would be no list."""
+    rest = tuple(node for node in preferred_nodes(lun) if node != name)
+    return rest if len(rest) > 1 else "".join(rest)

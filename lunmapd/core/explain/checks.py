@@ -10,10 +10,13 @@ from lunmapd.core.base.lunmap import (
     CLOSED,
     AluaState,
     GroupId,
+    Lun,
     Map,
     NodeState,
     reporting_nodes,
     state_on,
+    takeover_group,
+    takeover_nodes,
 )
 from lunmapd.core.base.text import human_size
 from lunmapd.core.explain.world import Route, World
@@ -97,7 +100,7 @@ def _nodes_of(world: World, group: GroupId) -> tuple[str, ...]:
 
 
 def unfit_reason(world: World, node: str, group: GroupId) -> str:
-    """Return why a node of a floating group could not own it, "" if it could."""
+    """Return why a node of a group could not own it, "" if it could."""
     itself, found = world.lunmap.nodes.get(node), world.group_status(node, group)
     if itself is not None and itself.state is NodeState.DRAINED:
         return f"{node} is drained"
@@ -205,12 +208,30 @@ def _suffix(route: Route) -> str:
 def alua_check(world: World, lun: str, route: Route) -> Iterator[Check]:
     """Yield the ALUA state of a Lun on a path, if several nodes report it."""
     item = world.lunmap.luns[lun]
-    if len(reporting_nodes(world.lunmap, item)) > 1:
-        state = state_on(item, route.node)
-        closed = state in CLOSED
-        shown = AluaState.OPTIMIZED if route.floating and not closed else state
-        remedy = f"lunmapctl lun set {lun} others=non-optimized" if closed else ""
-        yield Check(Topic.ALUA, Verdict.NO if closed else Verdict.OK, shown.value, route.node, remedy)
+    if len(reporting_nodes(world.lunmap, item)) < 2:  # noqa: PLR2004 - several
+        return
+    takeover = takeover_group(item)
+    if takeover is not None:
+        yield _takeover_check(world, item, takeover, route.node)
+        return
+    state = state_on(item, route.node)
+    closed = state in CLOSED
+    shown = AluaState.OPTIMIZED if route.floating and not closed else state
+    remedy = f"lunmapctl lun set {lun} others=non-optimized" if closed else ""
+    yield Check(Topic.ALUA, Verdict.NO if closed else Verdict.OK, shown.value, route.node, remedy)
+
+
+def _takeover_check(world: World, lun: Lun, group: GroupId, node: str) -> Check:
+    """Return the ALUA state of a Lun that one node takes over from the other."""
+    owner = world.owner(group)
+    state = state_on(lun, node, owner)
+    verdict = Verdict.NO if state in CLOSED else Verdict.OK
+    if owner == node:
+        return Check(Topic.ALUA, verdict, state.value, node)
+    obstacle = unfit_reason(world, node, group) if node in takeover_nodes(group) else ""
+    why = f" ({obstacle})" if obstacle else ""
+    text = f"{state}: {owner or 'no node'} owns takeover group {group.name}{why}"
+    return Check(Topic.ALUA, verdict, text, node, "" if owner else "lunmapctl float list")
 
 
 def login_check(world: World, login: Login, route: Route, status: NodeStatus) -> Check:

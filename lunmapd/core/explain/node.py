@@ -7,8 +7,9 @@ from msgspec import Struct
 
 from lunmapd.core.base.lunmap import (
     GroupId,
-    floating_groups,
+    describe_group,
     groups_on,
+    leased_groups,
     nodes_of,
     portals_of,
     reporting_nodes,
@@ -82,13 +83,14 @@ def _portals(world: World, iqn: str, node: str) -> Iterator[str]:
 
 
 def _groups(world: World, node: str) -> Iterator[Check]:
-    """Yield the floating groups that a node may own, if its status describes the present."""
-    for iqn, name, group in floating_groups(world.lunmap):
+    """Yield the groups that a node may own, if its status describes the present."""
+    for name, group in leased_groups(world.lunmap).items():
         if node not in group.nodes or world.current_status(node) is None:
             continue
-        owner = world.owner(GroupId(iqn, name))
-        reason = unfit_reason(world, node, GroupId(iqn, name))
-        shown = f"floating group {name} of {iqn}: owner {owner or 'none'}{f' ({reason})' if reason else ''}"
+        owner = world.owner(name)
+        reason = unfit_reason(world, node, name)
+        why = f" ({reason})" if reason else ""
+        shown = f"{describe_group(name)}: owner {owner or 'none'}{why}"
         yield Check(Topic.OWNER, Verdict.NO if reason else Verdict.OK, shown, node)
 
 

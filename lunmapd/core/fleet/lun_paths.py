@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from lunmapd.core.base.lunmap import (
     CLOSED,
+    AluaState,
     GroupId,
     Lun,
     Lunmap,
@@ -27,6 +28,8 @@ from lunmapd.core.base.lunmap import (
     nodes_of,
     reporting_nodes,
     state_on,
+    takeover_group,
+    takeover_nodes,
 )
 from lunmapd.core.base.reasons import Reason
 from lunmapd.core.fleet.lag import RecentHistory
@@ -52,7 +55,8 @@ class NodePath(Struct, frozen=True, gc=False, omit_defaults=True):
 
     `change_held`: the path is usable as it was, because the node holds a change of it. A path through a
     floating group has the group's name in `floating`, and its `target`; its node is the owner, "" if there is
-    none, and `standby` are the other nodes that could own it now.
+    none, and `standby` are the other nodes that could own it now. So it is with the path through the owner of
+    a takeover group, but that has its own node's TPG and no `floating`.
     """
 
     node: str
@@ -199,10 +203,16 @@ def owned_tpgs(lunmap: Lunmap, status: NodeStatus) -> frozenset[TpgId]:
 
 
 def _of_lun(lunmap: Lunmap, name: str, lun: Lun, through: _Through, hosts: "_Hosts") -> LunPaths:
-    concerned, closed = scopes_of(lunmap, name, lun), closed_nodes(lunmap, lun)
+    takeover = takeover_group(lun)
+    owner = None if takeover is None else through.owners.get(takeover, "")
+    concerned, closed = scopes_of(lunmap, name, lun), closed_nodes(lunmap, lun, owner)
     nodes, groups = _routes_to(lunmap, lun)
+    own = (
+        _path(node, state_on(lun, node, owner), through.states[node], concerned, is_closed=node in closed)
+        for node in nodes
+    )
     paths = (
-        *(_path(node, lun, through.states[node], concerned, is_closed=node in closed) for node in nodes),
+        *(replace(path, standby=_successors(takeover, path.node, owner, through)) for path in own),
         *(_floating_path(lunmap, name, group, through) for group in groups),
     )
     return LunPaths(
@@ -212,6 +222,19 @@ def _of_lun(lunmap: Lunmap, name: str, lun: Lun, through: _Through, hosts: "_Hos
         paths,
         hosts.of(lun, paths),
     )
+
+
+def _successors(takeover: GroupId | None, node: str, owner: str | None, through: _Through) -> tuple[str, ...]:
+    """Return the nodes that could take a Lun over from a node, none if that is not its owner."""
+    if takeover is None or node != owner:
+        return ()
+    return _standby(takeover, takeover_nodes(takeover), owner, through)
+
+
+def _standby(group: GroupId, nodes: Iterable[str], owner: str | None, through: _Through) -> tuple[str, ...]:
+    """Return those of the nodes of a group that could own it now, without its owner."""
+    fit = through.fit.get(group, frozenset()) & through.states.keys() - {owner}
+    return tuple(node for node in nodes if node in fit and through.states[node].all != DRAINED)
 
 
 def _routes_to(lunmap: Lunmap, lun: Lun) -> tuple[tuple[str, ...], tuple[GroupId, ...]]:
@@ -233,22 +256,19 @@ def _floating_path(lunmap: Lunmap, name: str, group: GroupId, through: _Through)
     if owner not in through.states:
         state = DRAINED if drained.issuperset(nodes) else NO_OWNER
         return NodePath("", state, target=group.target, floating=group.name)
-    fit = through.fit.get(group, frozenset())
-    standby = tuple(node for node in nodes if node in fit and node not in drained and node != owner)
     concerned = scopes_of(lunmap, name, lun, group)
     is_closed = owner in closed_nodes(lunmap, lun)
-    path = _path(owner, lun, through.states[owner], concerned, is_closed=is_closed)
+    path = _path(owner, state_on(lun, owner), through.states[owner], concerned, is_closed=is_closed)
+    standby = _standby(group, nodes, owner, through)
     return replace(path, target=group.target, floating=group.name, standby=standby)
 
 
 def _path(
-    node: str, lun: Lun, through: PathState, concerned: AbstractSet[str], *, is_closed: bool
+    node: str, alua: AluaState, through: PathState, concerned: AbstractSet[str], *, is_closed: bool
 ) -> NodePath:
     """Return a path; one that would be usable has its ALUA state if hosts can do no I/O in that."""
     state, is_held = through.state(concerned), through.is_change_held(concerned)
-    return NodePath(
-        node, state_on(lun, node).value if is_closed and state in USABLE and not is_held else state, is_held
-    )
+    return NodePath(node, alua.value if is_closed and state in USABLE and not is_held else state, is_held)
 
 
 class _Hosts:

@@ -43,7 +43,7 @@ def _ends_with(path: NodePath, node: str) -> bool:
 
     A floating group with a standby node moves to that.
     """
-    return path.node == node and path.state in _PERHAPS and not path.standby
+    return path.node == node and path.state in _PERHAPS and not (path.floating and path.standby)
 
 
 def _by_initiator(lunmap: Lunmap, lun: LunPaths) -> dict[str, list[Host]]:
@@ -62,6 +62,7 @@ def _only_way(lunmap: Lunmap, lun: LunPaths, hosts: Sequence[Host], node: str) -
     ending = [path for path in lun.paths if _ends_with(path, node) and path.state in states]
     here = [host for host in hosts if any(_leads_to(lunmap, path, host.target) for path in ending)]
     usable = {path.node for path in lun.paths if path.state in USABLE} - {node}
+    usable |= {each for path in ending for each in path.standby}  # they take the Lun over
     if not logged_in and any(_moves(path, host.target) for path in lun.paths for host in hosts):
         return None
     used = [host for host in here if node in {*host.at, *host.unknown}] if logged_in else here

@@ -25,6 +25,7 @@ from lunmapd.core.base.lunmap import (
     Target,
     initiators_of,
     nodes_of,
+    preferred_nodes,
     reporting_nodes,
     source_on,
 )
@@ -185,7 +186,7 @@ def _uses(document: Document | None) -> Iterator[ObjectName]:
                 yield "targets", entry.target
                 yield ("groups", entry.group) if entry.group else ("initiators", entry.initiator)
             overrides = getattr(document.backing, "overrides", ())
-            yield from (("nodes", node) for node in (*document.nodes, *overrides, document.preferred))
+            yield from (("nodes", node) for node in (*document.nodes, *overrides, *preferred_nodes(document)))
         case Target():
             yield from (("nodes", node) for node in nodes_of(document))
         case Group():

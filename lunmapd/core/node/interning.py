@@ -39,7 +39,7 @@ class ObjectPool(Generic[_T]):
         for item in items:
             key = lio_objects.key_of(item)
             old = self._before.get(key)
-            if old is not None and old == item and _access(old) is _access(item):
+            if old is not None and old == item and _freedom(old) == _freedom(item):
                 self._objects[key] = cast("_T", old)  # equal objects are of one kind
             else:
                 interned = self._intern(item)
@@ -50,9 +50,12 @@ class ObjectPool(Generic[_T]):
         return {key: item for key, item in self._objects.items() if item is not None}
 
 
-def _access(item: lio_objects.Object) -> lio_objects.OpenMode | None:
-    """Return how a device is opened, or is to be opened: these may differ in equal objects."""
-    return item.access.mode if isinstance(item, lio_objects.StorageObject) else None
+def _freedom(item: lio_objects.Object) -> tuple[lio_objects.OpenMode, str, bool] | None:
+    """Return what may differ in equal objects: how a device is opened, and the state of a leased group."""
+    if not isinstance(item, lio_objects.StorageObject):
+        return None
+    alua = item.alua
+    return item.access.mode, "" if alua is None else alua.state, alua is not None and alua.leased
 
 
 class ValuePool:

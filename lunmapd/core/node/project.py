@@ -29,8 +29,10 @@ from lunmapd.core.base.lunmap import (
     nodes_of,
     offered_state,
     portals_of,
+    preferred_nodes,
     reporting_nodes,
     source_on,
+    takeover_group,
 )
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.interning import ObjectPool
@@ -80,7 +82,8 @@ def project_map(
 
     `features` are those of its kernel, such as PORT_ID. Objects that equal one in `previous` are that
     instance (see interning.py). Maps to targets that this node does not serve, that don't exist or that are
-    `foreign` are ignored. Every floating group is enabled, as if the node were the owner: leases.py.
+    `foreign` are ignored. Every floating group is enabled, as if the node were the owner: leases.py. Luns
+    of takeover groups are `leased` (Alua).
     """
     itself = lunmap.nodes.get(node)
     if itself is None:
@@ -262,8 +265,11 @@ def _alua(lunmap: Lunmap, lun: Lun, node: str) -> lio_objects.Alua | None:
     """Return the group of a Lun that several nodes show; None if its device or handler does ALUA."""
     if not plugin_of(lun.backing).emulated:
         return None
+    tag = lunmap.nodes[node].tpg_tag
+    if takeover_group(lun) is not None and node in preferred_nodes(lun):
+        return lio_objects.Alua(tag, lun.others.value, leased=True)
     state, preferred = offered_state(lunmap, lun, node)
-    return lio_objects.Alua(lunmap.nodes[node].tpg_tag, state.value, preferred)
+    return lio_objects.Alua(tag, state.value, preferred)
 
 
 def _storage_object(

@@ -229,7 +229,7 @@ def _refuses(step: Step) -> bool:
 
 def _takes_io(item: lio_objects.Object | None) -> bool:
     alua = getattr(item, "alua", None)
-    return alua is None or alua.state in OPEN
+    return alua is None or alua.leased or alua.state in OPEN
 
 
 def objects_after(

@@ -22,6 +22,8 @@ from lunmapd.core.base.lunmap import (
     offered_state,
     portals_of,
     reporting_nodes,
+    takeover_group,
+    takeover_nodes,
 )
 from lunmapd.core.base.names import is_every_address, naa
 
@@ -92,9 +94,10 @@ def promised_portals(
 
     A portal on all addresses of its node is left out: the map does not have its addresses. So are
     those of a node that serves floating groups alone: nothing listens there. The portals of the groups come
-    last; `owners` are the groups' owners, without which the first active node counts.
+    last; `owners` are the owners of floating groups and of takeover groups, without which the first active
+    node counts.
     """
-    seen = _luns_of(lunmap, initiator)
+    seen = _luns_of(lunmap, initiator, owners)
     for name, node in sorted(lunmap.nodes.items()):
         targets = {target: luns[name] for target, luns in seen.items() if name in luns}
         listed = {target: frozenset(_listed(lunmap, target)) for target in targets}
@@ -126,9 +129,8 @@ def _floating_portals(
     lunmap: Lunmap, seen: Mapping[str, Mapping[str, PromisedTarget]], owners: Mapping[GroupId, str]
 ) -> Iterator[PromisedPortal]:
     for iqn, group_name, group in floating_groups(lunmap):
-        nodes = [name for name in group.nodes if name in lunmap.nodes]
-        active = [name for name in nodes if lunmap.nodes[name].state is NodeState.ACTIVE]
-        owner = owners.get(GroupId(iqn, group_name)) or next(iter((*active, *nodes)), "")
+        active = [name for name in group.nodes if _is_active(lunmap, name)]
+        owner = _owner(lunmap, GroupId(iqn, group_name), group.nodes, owners)
         if owner not in lunmap.nodes:
             continue
         promised = seen.get(iqn, {}).get(owner)
@@ -143,6 +145,17 @@ def _floating_portals(
                     target: frozenset(_listed(lunmap, target)) for target, at in seen.items() if owner in at
                 },
             )
+
+
+def _owner(lunmap: Lunmap, group: GroupId, nodes: Iterable[str], owners: Mapping[GroupId, str]) -> str:
+    """Return the owner of a group; without one the first active node, or the first one."""
+    known = [name for name in nodes if name in lunmap.nodes]
+    active = (name for name in known if _is_active(lunmap, name))
+    return owners.get(group) or next(iter((*active, *known)), "")
+
+
+def _is_active(lunmap: Lunmap, node: str) -> bool:
+    return node in lunmap.nodes and lunmap.nodes[node].state is NodeState.ACTIVE
 
 
 def _through_group(target: PromisedTarget) -> PromisedTarget:
@@ -197,18 +210,22 @@ def _port(portal: str) -> str:
     return portal.rpartition(":")[2]
 
 
-def _luns_of(lunmap: Lunmap, initiator: str) -> dict[str, dict[str, PromisedTarget]]:
+def _luns_of(
+    lunmap: Lunmap, initiator: str, owners: Mapping[GroupId, str]
+) -> dict[str, dict[str, PromisedTarget]]:
     """Return what the initiator sees: target, then node, to LUNs. Targets without LUNs of it are left out."""
     seen: dict[str, dict[str, dict[int, PromisedLun]]] = {}
     for name, lun in lunmap.luns.items():
         entries = [entry for entry in lun.maps if initiator in initiators_of(lunmap, entry)]
         reporting = reporting_nodes(lunmap, lun) if entries else ()
+        takeover = takeover_group(lun)
+        owner = None if takeover is None else _owner(lunmap, takeover, takeover_nodes(takeover), owners)
         for entry in entries:
             if entry.target not in lunmap.targets:
                 continue
             for node in lunmap.nodes.keys() & nodes_of(lunmap.targets[entry.target]) & set(reporting):
                 tag = 0 if len(reporting) == 1 else lunmap.nodes[node].tpg_tag
-                promised = _promised(lunmap, (name, entry), node, tag)
+                promised = _promised(lunmap, (name, entry), (node, owner), tag)
                 seen.setdefault(entry.target, {}).setdefault(node, {})[entry.lun] = promised
     return {
         target: {node: _target(lunmap, target, luns) for node, luns in nodes.items()}
@@ -223,9 +240,14 @@ def _target(lunmap: Lunmap, target: str, luns: Mapping[int, PromisedLun]) -> Pro
     return PromisedTarget(luns, authentication=document.authentication, obstacle=obstacle)
 
 
-def _promised(lunmap: Lunmap, mapped: tuple[str, Map], node: str, group: int) -> PromisedLun:
-    """Return a LUN on a node; its target port group is LIO's own (0) if the node alone reports it."""
-    name, entry = mapped
+def _promised(
+    lunmap: Lunmap, mapped: tuple[str, Map], through: tuple[str, str | None], group: int
+) -> PromisedLun:
+    """Return a LUN on a node; its target port group is LIO's own (0) if the node alone reports it.
+
+    `through` is the node, and the owner of the Lun's takeover group.
+    """
+    (name, entry), (node, owner) = mapped, through
     lun = lunmap.luns[name]
     plugin = plugin_of(lun.backing)
     read_only = entry.access.value == "ro"
@@ -233,7 +255,7 @@ def _promised(lunmap: Lunmap, mapped: tuple[str, Map], node: str, group: int) ->
         # The device or program answers INQUIRY, and does ALUA.
         size = lun.size if plugin.sized else None
         return PromisedLun(lun=name, number=entry.lun, size=size, read_only=read_only)
-    state, preferred = offered_state(lunmap, lun, node) if group else (AluaState.OPTIMIZED, False)
+    state, preferred = offered_state(lunmap, lun, node, owner) if group else (AluaState.OPTIMIZED, False)
     default_block = _DEFAULT_BLOCK_SIZE if plugin.sized else None
     return PromisedLun(
         lun=name,

@@ -49,9 +49,14 @@ LUN_GROUP, LUN_OFFLINE = "alua_tg_pt_gp", "alua_tg_pt_offline"
 _ID = re.compile(r"TG Port Group ID: (\d+)")
 
 
+def group_directory(path: str) -> str:
+    """Return the directory of lunmapd's group of the storage object at `path`."""
+    return f"{path}/alua/{MARK}"
+
+
 def read_group(observation: Observation, path: str) -> lio_objects.Alua | None:
     """Read lunmapd's group of the storage object at `path`; None if there is none, or it is incomplete."""
-    directory = f"{path}/alua/{MARK}"
+    directory = group_directory(path)
     number = observation.read(f"{directory}/tg_pt_gp_id")
     state = observation.read(f"{directory}/alua_access_state")
     if not number or not state:
@@ -59,6 +64,19 @@ def read_group(observation: Observation, path: str) -> lio_objects.Alua | None:
     intact = all(observation.read(f"{directory}/{file}") == shown for file, (_, shown) in _COMMON.items())
     name = _STATES[state].value if state in _STATES else state
     return lio_objects.Alua(int(number), name, observation.read(f"{directory}/preferred") == "1", intact)
+
+
+def read_state(path: str) -> str:
+    """Return the state of lunmapd's group of the storage object at `path`, "" without one. Raises OSError."""
+    state = files.read_file(f"{group_directory(path)}/alua_access_state") or ""
+    return _STATES[state].value if state in _STATES else state
+
+
+def write_state(path: str, state: AluaState) -> None:
+    """Write the state of lunmapd's group of the storage object at `path`. Raises OSError."""
+    # The kernel refuses a state whose support bit somebody has cleared.
+    files.write_file(f"{group_directory(path)}/{_SUPPORT[state]}", "1")
+    files.write_file(f"{group_directory(path)}/alua_access_state", str(_NUMBERS[state]))
 
 
 def parse_default_group(texts: Mapping[str, str]) -> lio_objects.DefaultGroup:
@@ -81,7 +99,7 @@ def write_group(path: str, now: lio_objects.Alua | None, before: lio_objects.Alu
 
     LUNs of a removed group fall back to the kernel's own group. Raises OSError.
     """
-    directory = f"{path}/alua/{MARK}"
+    directory = group_directory(path)
     known = before if now is not None and before is not None and before.id == now.id else None
     if known is None and files.is_directory(directory):
         os.rmdir(directory)  # noqa: PTH106
@@ -95,11 +113,9 @@ def write_group(path: str, now: lio_objects.Alua | None, before: lio_objects.Alu
             files.write_file(f"{directory}/{file}", written)
     if known is None or known.preferred != now.preferred:
         files.write_file(f"{directory}/preferred", str(int(now.preferred)))
-    if known is None or known.state != now.state:
-        # The kernel refuses a state whose support bit somebody has cleared.
-        state = AluaState(now.state)
-        files.write_file(f"{directory}/{_SUPPORT[state]}", "1")
-        files.write_file(f"{directory}/alua_access_state", str(_NUMBERS[state]))
+    is_owner = now.leased and known is not None and known.state == AluaState.OPTIMIZED
+    if known is None or (known.state != now.state and not is_owner):
+        write_state(path, AluaState(now.state))
 
 
 def write_default_group(path: str, before: lio_objects.DefaultGroup) -> None:

@@ -1,46 +1,66 @@
-"""The process that enables and disables TPGs of floating groups: `python -m lunmapd.lio.worker.switch`.
+"""The process that carries out what leases decide, beside the passes: `python -m lunmapd.lio.worker.switch`.
 
 Each line of stdin is a SwitchRequest; each line of stdout is a SwitchAnswer, in the order of the answers.
-Each request has a thread of its own, since disabling a TPG waits for its commands
+It enables and disables the TPGs of floating groups, and sets the ALUA states of takeover groups
+(lun_states.py). Each request has a thread of its own, since disabling a TPG waits for its commands
 (iscsit_tpg_disable_portal_group in drivers/target/iscsi/iscsi_target_tpg.c). The worker may be busy with a
 pass for minutes.
 """
 
+from collections.abc import Callable, Mapping
 from enum import StrEnum
 
 from msgspec import Struct, json
 
+from lunmapd.core.base.lunmap import AluaState
 from lunmapd.lio.base import files
 from lunmapd.lio.base.index import tpg_path
+from lunmapd.lio.worker.lun_states import LunLeases, read_states
 from lunmapd.lio.worker.threads import serve_in_threads
 
 CONFIGFS = "/sys/kernel/config/target"
 
 
 class SwitchAction(StrEnum):
-    """What is done with a TPG; all of them read its state afterwards."""
+    """What is done with a TPG or with the Luns of a group; all of them read the states afterwards."""
 
     READ = "read"
     ENABLE = "enable"
     DISABLE = "disable"
+    READ_LUNS = "read Luns"
+    OPEN_LUNS = "open Luns"
+    CLOSE_LUNS = "close Luns"
 
 
 class SwitchRequest(Struct, frozen=True):
-    """A request about a TPG; `port_id` is its relative target port id, for enabling."""
+    """A request about a TPG, or about the Luns of a takeover group.
+
+    `port_id` is the relative target port id, for enabling. `luns` are the Luns of the group `group`, with
+    their states while they are closed. They are opened `until` a time, by a call that begins not later than
+    `not_after` (CLOCK_BOOTTIME, in seconds).
+    """
 
     number: int
     action: SwitchAction
-    iqn: str
-    tag: int
+    iqn: str = ""
+    tag: int = 0
     port_id: int = 0
+    group: str = ""
+    luns: Mapping[str, AluaState] = {}
+    not_after: float = 0.0
+    until: float = 0.0
 
 
 class SwitchAnswer(Struct, frozen=True):
-    """The answer to the request `number`: whether the TPG is enabled, and the error, "" without one."""
+    """The answer to the request `number`: whether the TPG is enabled, and the error, "" without one.
+
+    `states` are those of the Luns that LIO has.
+    """
 
     number: int
     enabled: bool
     error: str = ""
+    states: Mapping[str, str] = {}
 
 
 encode_switch_line = json.Encoder().encode
@@ -69,9 +89,30 @@ def _enable(path: str, port_id: int) -> None:
     files.write_file(f"{path}/enable", "1")
 
 
-def _answer(request: SwitchRequest) -> bytes:
-    return encode_switch_line(switch(request))
+def switch_luns(request: SwitchRequest, leases: LunLeases) -> SwitchAnswer:
+    """Carry out a request about Luns. One that LIO does not have is left out."""
+    try:
+        lease = leases.of(request.group)
+        if request.action is SwitchAction.OPEN_LUNS:
+            lease.open(request.luns, request.not_after, request.until)
+        elif request.action is SwitchAction.CLOSE_LUNS:
+            lease.close(request.luns)
+        states = read_states(leases.directories, request.luns)
+        return SwitchAnswer(request.number, enabled=False, states=states)
+    except OSError as error:
+        return SwitchAnswer(request.number, enabled=False, error=str(error))
+
+
+def answer_any(root: str = CONFIGFS) -> Callable[[SwitchRequest], bytes]:
+    """Return what carries out each request, with the leases of this process."""
+    leases = LunLeases(root)
+
+    def answer(request: SwitchRequest) -> bytes:
+        done = switch_luns(request, leases) if request.group else switch(request, root)
+        return encode_switch_line(done)
+
+    return answer
 
 
 if __name__ == "__main__":
-    serve_in_threads(decode_switch_request, _answer)
+    serve_in_threads(decode_switch_request, answer_any())

@@ -1,14 +1,15 @@
-"""The daemon's side of the process that enables and disables TPGs of floating groups."""
+"""The daemon's side of the process that carries out what leases decide (switch.py)."""
 
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import count
 from queue import Empty, SimpleQueue
 from threading import Lock, Thread
 
 from msgspec import Struct
 
+from lunmapd.core.base.lunmap import AluaState
 from lunmapd.files import write_all
 from lunmapd.lio.worker.switch import (
     SwitchAction,
@@ -58,6 +59,36 @@ class SwitchProcess:
         """Return whether the TPG is enabled afterwards. Raises SwitchRefusedError and SwitchLateError."""
         request = SwitchRequest(next(self._numbers), action, iqn, tag, port_id)
         limit = self._deadlines.disable if action is SwitchAction.DISABLE else self._deadlines.start
+        return self._answer(request, limit).enabled
+
+    def ask_luns(self, group: str, luns: Mapping[str, AluaState]) -> Mapping[str, str]:
+        """Return the states of those Luns that LIO has. Raises SwitchRefusedError and SwitchLateError."""
+        return self._about_luns(SwitchAction.READ_LUNS, group, luns)
+
+    def open_luns(
+        self, group: str, luns: Mapping[str, AluaState], not_after: float, until: float
+    ) -> Mapping[str, str]:
+        """Make the Luns of a group optimized until a time, but not after `not_after`; see ask_luns."""
+        return self._about_luns(SwitchAction.OPEN_LUNS, group, luns, not_after, until)
+
+    def close_luns(self, group: str, luns: Mapping[str, AluaState]) -> Mapping[str, str]:
+        """Give the Luns of a group these states; see ask_luns."""
+        return self._about_luns(SwitchAction.CLOSE_LUNS, group, luns)
+
+    def _about_luns(
+        self,
+        action: SwitchAction,
+        group: str,
+        luns: Mapping[str, AluaState],
+        not_after: float = 0.0,
+        until: float = 0.0,
+    ) -> Mapping[str, str]:
+        request = SwitchRequest(
+            next(self._numbers), action, group=group, luns=luns, not_after=not_after, until=until
+        )
+        return self._answer(request, self._deadlines.start).states
+
+    def _answer(self, request: SwitchRequest, limit: float) -> SwitchAnswer:
         answers, waiting = self._send(request)
         try:
             answer = answers.get(timeout=limit)
@@ -69,7 +100,7 @@ class SwitchProcess:
             raise SwitchRefusedError("the process that enables TPGs has ended")
         if answer.error:
             raise SwitchRefusedError(answer.error)
-        return answer.enabled
+        return answer
 
     def close(self) -> None:
         """End the process; a request that hangs in the kernel ends with it, once the kernel lets it go."""

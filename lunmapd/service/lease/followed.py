@@ -1,4 +1,4 @@
-"""The floating groups of the daemon: what their threads act on, and when they are released."""
+"""The floating portal groups and takeover groups of the daemon: what they act on, and when they end."""
 
 import subprocess
 from collections.abc import Callable, Iterator
@@ -10,11 +10,12 @@ from lunmapd.agent.floating.groups import GroupThreads
 from lunmapd.agent.floating.stored_group import StoredGroup
 from lunmapd.agent.floating.tpgs import TpgError, TpgStuckError
 from lunmapd.agent.loop.unexpected import UnexpectedLog
-from lunmapd.core.base.lunmap import GroupId, TpgId
+from lunmapd.core.base.lunmap import GroupId, TpgId, takeover_nodes
 from lunmapd.lio.worker.switch import SwitchAction
 from lunmapd.lio.worker.switch_process import SwitchLateError, SwitchProcess, SwitchRefusedError
 from lunmapd.service.lease.client import LeaseProcess
 from lunmapd.service.lease.kill_timer import boot_time
+from lunmapd.service.lease.luns import LunStates, NoTpg
 from lunmapd.store.session.session import Session
 
 LOCK_FILE = "lease.lock"
@@ -66,11 +67,15 @@ def followed_groups(
     `directory` is that of the state. `changed` is called when an owner changed. At the end the groups
     are released if the service is stopped; they stay with a restart.
     """
-    tpgs, addresses = SwitchedTpgs(SwitchProcess()), LeaseProcess(directory / LOCK_FILE)
+    switch = SwitchProcess()
+    tpgs, addresses = SwitchedTpgs(switch), LeaseProcess(directory / LOCK_FILE)
     quiet = session.quiet(_REQUEST)
 
     def make(group: GroupId, wake: Callable[[], None]) -> Edges:
-        return Edges(StoredGroup(quiet, group, me.node, wake), addresses, tpgs, boot_time)
+        store = StoredGroup(quiet, group, me.node, wake)
+        if takeover_nodes(group):
+            return Edges(store, LunStates(switch, " ".join(group)), NoTpg(), boot_time)
+        return Edges(store, addresses, tpgs, boot_time)
 
     groups = GroupThreads(me, make, changed, UnexpectedLog().record)
     try:

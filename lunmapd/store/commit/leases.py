@@ -1,4 +1,4 @@
-"""The znodes of floating portal groups that a map needs."""
+"""The znodes of floating portal groups and takeover groups that a map needs."""
 
 import logging
 from collections.abc import Iterator, Mapping
@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from msgspec.structs import replace
 
 from lunmapd.core.base.access import FLOATING, AclEntries, acl_at
-from lunmapd.core.base.lunmap import GroupId, Lunmap, floating_groups
+from lunmapd.core.base.lunmap import GroupId, Lunmap, leased_groups
 from lunmapd.store.commit.commit_errors import CommitInterruptedError
 from lunmapd.store.session import paths
 from lunmapd.store.session.errors import StoreError
@@ -25,7 +25,7 @@ def keep_leases(session: Session, lunmap: Lunmap, made: int | None) -> None:
     logged, and an interrupt raises CommitInterruptedError. A later commit completes the work. Nothing is
     deleted: a lease that was deleted could be taken by another node while its owner still has the address.
     """
-    lists = {GroupId(iqn, name): group.nodes for iqn, name, group in floating_groups(lunmap)}
+    lists = {name: group.nodes for name, group in leased_groups(lunmap).items()}
     if not lists:
         return
     try:

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from lunmapd.core.base.access import FLOATING
 from lunmapd.core.base.documents import DocumentError, decode
-from lunmapd.core.base.lunmap import GroupId, Target
+from lunmapd.core.base.lunmap import GroupId, Target, takeover_nodes
 from lunmapd.core.floating.documents import CandidateView, CandidateViews, Report, Wish
 from lunmapd.core.floating.lease import LeaseRecord, LeaseTimes, owner_record
 from lunmapd.store.session import paths
@@ -190,11 +190,13 @@ def read_lists(session: Session) -> dict[str, frozenset[str]]:
     """Read the nodes that may write each group's lease, by the name of the group's znode.
 
     They are those of the map, and an owner that is no longer among them: it has still to release the group.
+    The name of a takeover group has its nodes.
     """
     names = sorted(list_children(session, FLOATING) or ())
     groups = [GroupId(*name.split(" ", 1)) for name in names if " " in name]
-    targets = {iqn: _target(session, iqn) for iqn in {group.target for group in groups}}
-    nodes = {group: _nodes(targets[group.target], group.name) for group in groups}
+    floating = {group.target for group in groups if not takeover_nodes(group)}
+    targets = {iqn: _target(session, iqn) for iqn in floating}
+    nodes = {group: takeover_nodes(group) or _nodes(targets[group.target], group.name) for group in groups}
     return with_owners(session, nodes)
 
 

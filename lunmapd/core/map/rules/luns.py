@@ -11,11 +11,14 @@ from lunmapd.core.base.lunmap import (
     Lunmap,
     closed_nodes,
     has_read_only_map,
+    preferred_nodes,
     reporting_nodes,
     serving_nodes,
     source_on,
 )
 from lunmapd.core.map.rules.common import check_repeated, check_text, no_such
+
+_FEWEST = 2  # nodes of a list of preferred nodes
 
 
 def check_luns(lunmap: Lunmap) -> Iterator[Problem]:
@@ -79,11 +82,12 @@ def _warn_of_states(lunmap: Lunmap, name: str, lun: Lun) -> Iterator[Problem]:
         yield Problem(place, "has no effect without 'preferred'")
     elif lun.preferred and lun.others is AluaState.OPTIMIZED:
         yield Problem(place, "with Linux' default settings 'preferred' has no effect beside it: both get I/O")
-    elif closed_nodes(lunmap, lun):
+    elif isinstance(lun.preferred, str) and closed_nodes(lunmap, lun):
         yield Problem(
             place,
             f"if node {lun.preferred} fails, the Lun has no path: no host can use a path in "
-            f"{lun.others.value} until a change of the map opens it; non-optimized paths need no change",
+            f"{lun.others.value} until a change of the map opens it; non-optimized paths need no change, and "
+            "a list of nodes in 'preferred' lets another node take the Lun over",
         )
 
 
@@ -99,6 +103,37 @@ def _backing(lunmap: Lunmap, place: Place, backing: Backing) -> Iterator[Problem
         yield from check_text((*place, "overrides", node), checker, path)
         if node not in lunmap.nodes:
             yield Problem((*place, "overrides", node), no_such("node", node, lunmap.nodes))
+
+
+def _preferred(lunmap: Lunmap, place: Place, lun: Lun, reporting: tuple[str, ...]) -> Iterator[Problem]:
+    for node in preferred_nodes(lun):
+        if node not in (reporting if lun.maps else lun.nodes or lunmap.nodes):
+            yield Problem(place, f"node {node!r} does not report the Lun")
+    if not isinstance(lun.preferred, str):
+        yield from _takeover(lunmap, place, lun, lun.preferred)
+    if lun.preferred and not plugin_of(lun.backing).emulated:
+        yield Problem(place, "ALUA states come from the device or the tcmu program: omit this field")
+
+
+def _takeover(lunmap: Lunmap, place: Place, lun: Lun, nodes: tuple[str, ...]) -> Iterator[Problem]:
+    """Check a Lun whose preferred nodes take it over from one another."""
+    yield from check_repeated(place, "node", nodes)
+    if len(nodes) < _FEWEST:
+        yield Problem(place, "a list names at least two nodes: write one node without a list")
+    targets = sorted({entry.target for entry in lun.maps})
+    if len(targets) > 1:
+        yield Problem(
+            place,
+            f"a Lun with a list has maps through one target alone, not through {', '.join(targets)}: "
+            "name one node",
+        )
+    floating = [iqn for iqn in targets if iqn in lunmap.targets and lunmap.targets[iqn].floating]
+    if floating:
+        yield Problem(
+            place, f"{floating[0]} has floating portal groups, whose owner serves the Lun: name one node"
+        )
+    if lun.others is AluaState.OPTIMIZED:
+        yield Problem(place, "a list has no effect beside 'others: optimized'")
 
 
 def _rewritten_paths(lunmap: Lunmap) -> Iterator[Problem]:
@@ -185,12 +220,7 @@ def _nodes(lunmap: Lunmap, place: Place, lun: Lun) -> Iterator[Problem]:
         elif lun.maps and node not in serving:
             yield Problem((*place, "nodes", index), f"node {node!r} serves no target of the Lun's maps")
     reporting = reporting_nodes(lunmap, lun)
-    if lun.preferred and lun.preferred not in (reporting if lun.maps else lun.nodes or lunmap.nodes):
-        yield Problem((*place, "preferred"), f"node {lun.preferred!r} does not report the Lun")
-    if lun.preferred and not plugin_of(lun.backing).emulated:
-        yield Problem(
-            (*place, "preferred"), "ALUA states come from the device or the tcmu program: omit this field"
-        )
+    yield from _preferred(lunmap, (*place, "preferred"), lun, reporting)
     if isinstance(lun.backing, RamDisk) and len(reporting) > 1:
         yield Problem(
             (*place, "backing"),

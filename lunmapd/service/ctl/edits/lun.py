@@ -61,7 +61,12 @@ def lun_verbs() -> None:
 @click.option("--type", "kind", type=click.Choice(list(_KINDS)), default="block", show_default=True)
 @click.option("--size", callback=_read_size, help="Such as 64GiB; of a device the least that it must have.")
 @click.option("--on", default="", metavar="NODE,...", help="The nodes.  [default: all of its targets]")
-@click.option("--preferred", default="", metavar="NODE", help="The node whose paths hosts should use.")
+@click.option(
+    "--preferred",
+    default="",
+    metavar="NODE[,NODE]...",
+    help="The node whose paths hosts should use; of several, the first that can.",
+)
 @target_option
 @click.option(
     "--to",
@@ -96,7 +101,8 @@ def _create(
     def edit(lunmap: Lunmap, free: FreeNumbers) -> Lunmap:
         nodes = tuple(find_node(lunmap, each) for each in on.split(",")) if on else ()
         choice = shared_choice(shared)
-        new = Lun(backing, size=size, nodes=nodes, preferred=preferred, shared=choice)
+        led = tuple(preferred.split(",")) if "," in preferred else preferred
+        new = Lun(backing, size=size, nodes=nodes, preferred=led, shared=choice)
         lunmap = add_lun(lunmap, name, new)
         for word, number, access in grants:
             asked = AskedMap(find_grantee(lunmap, word), find_target(lunmap, target), number, access)
