@@ -164,3 +164,39 @@ class FakeTpgs:
 
     def close(self) -> None:
         """Do nothing."""
+
+
+class FakeLuns:
+    """The states of the Luns of a takeover group in one kernel; a lease that is not extended ends by itself.
+
+    `closings` counts how often they were closed.
+    """
+
+    def __init__(self, clock: Callable[[], float], states: dict[str, str]) -> None:
+        self.clock, self.states = clock, states
+        self.closings = 0
+
+    def presence(self, group: GroupAddresses) -> Presence:
+        """Return which Luns are optimized, and which the kernel does not have."""
+        present = (name for name in group.addresses if self.states.get(name) == "optimized")
+        return Presence(frozenset(present), absent=frozenset(group.addresses) - self.states.keys())
+
+    def detect_duplicates(self, group: GroupAddresses) -> Duplicate | None:
+        """Return None."""
+
+    def grant(self, group: GroupAddresses, lifetime: int, not_after: float) -> None:  # noqa: ARG002 - as it is called
+        """Open the Luns."""
+        if self.clock() > not_after:
+            raise GrantLateError("too late")
+        self.states |= {name: "optimized" for name in group.addresses if name in self.states}
+
+    def announce(self, group: GroupAddresses) -> None:
+        """Do nothing."""
+
+    def drop(self, group: GroupAddresses) -> None:
+        """Close the Luns."""
+        self.closings += 1
+        self.states |= {name: state.value for name, state in group.closed if name in self.states}
+
+    def close(self) -> None:
+        """Do nothing."""

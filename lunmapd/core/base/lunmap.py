@@ -318,7 +318,7 @@ def takeover_group(lun: Lun) -> GroupId | None:
     The Luns of one target with the same list of preferred nodes are one group: they have one owner, and move
     together. The group's name is that of its nodes, such as `n1,n2`.
     """
-    if isinstance(lun.preferred, str) or not lun.maps:
+    if isinstance(lun.preferred, str) or len(lun.preferred) < 2 or not lun.maps:  # noqa: PLR2004 - a list
         return None
     return GroupId(lun.maps[0].target, TAKEOVER_SEPARATOR.join(lun.preferred))
 

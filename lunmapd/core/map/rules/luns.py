@@ -210,7 +210,7 @@ def _attributes(place: Place, lun: Lun) -> Iterator[Problem]:
 
 
 def _nodes(lunmap: Lunmap, place: Place, lun: Lun) -> Iterator[Problem]:
-    if not (lun.nodes or lun.preferred or isinstance(lun.backing, RamDisk)):
+    if not (lun.nodes or lun.preferred != "" or isinstance(lun.backing, RamDisk)):
         return
     yield from check_repeated((*place, "nodes"), "node", lun.nodes)
     serving = serving_nodes(lunmap, lun)
