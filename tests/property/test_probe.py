@@ -42,8 +42,8 @@ def test_promised_luns_are_those_that_a_node_maps(lunmap: Lunmap, initiator: str
         assert isinstance(storage, lio_objects.StorageObject)
         if lun.state is not None:
             own = storage.alua if _group_at(objects, target, portal, lun.lun) else None
-            expected = (0, "optimized", False) if own is None else (own.id, own.state, own.preferred)
-            assert (lun.group, lun.state.value, lun.preferred) == expected
+            expected = own or lio_objects.Alua(0, "optimized")
+            assert lio_objects.Alua(lun.group, lun.state.value, lun.preferred) == expected
 
 
 def _group_at(objects: lio_objects.DesiredObjects, target: str, portal: str, lun: str) -> int:

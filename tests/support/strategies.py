@@ -158,6 +158,16 @@ def _maps(draw: st.DrawFn, lunmap: Lunmap, taken: set[tuple[str, str, int]]) -> 
     return tuple(maps)
 
 
+def _preferred(lunmap: Lunmap, lun: Lun, nodes: tuple[str, ...]) -> st.SearchStrategy[str | tuple[str, ...]]:
+    """Give a preferred node of a Lun or none, or a list where the rules allow one."""
+    one: st.SearchStrategy[str | tuple[str, ...]] = _one_of("", *nodes)
+    targets = {entry.target for entry in lun.maps}
+    floats = any(lunmap.targets[iqn].floating for iqn in targets)
+    if len(nodes) == 1 or len(targets) != 1 or floats or lun.others is AluaState.OPTIMIZED:
+        return one
+    return one | st.permutations(nodes).map(tuple)
+
+
 @st.composite
 def _luns(draw: st.DrawFn, index: int, name: str, lunmap: Lunmap, taken: set[tuple[str, str, int]]) -> Lun:
     path = f"/dev/vg/{name}-{draw(_one_of(0, 1))}"
@@ -183,7 +193,7 @@ def _luns(draw: st.DrawFn, index: int, name: str, lunmap: Lunmap, taken: set[tup
         lun,
         nodes=some,
         attributes={} if isinstance(lun.backing, User) else draw(_ATTRIBUTES),
-        preferred="" if isinstance(lun.backing, User) else draw(_one_of("", *nodes)),
+        preferred="" if isinstance(lun.backing, User) else draw(_preferred(lunmap, lun, nodes)),
         shared=Shared(draw(_SCOPES), draw(_SCOPES)) if len(nodes) > 1 else None,
     )
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from lunmapd.agent.floating.view import GroupView
+from lunmapd.core.base.lunmap import describe_group, takeover_nodes
 from lunmapd.core.base.reasons import Reason
 from lunmapd.core.fleet.status import (
     FLOATING_SERVED,
@@ -23,9 +24,8 @@ def floating_conditions(views: Sequence[GroupView], *, known: bool) -> Iterator[
         return
     for view in views:
         if (problem := _problem(view)) is not None:
-            yield false_condition(
-                FLOATING_SERVED, problem.reason, f"floating group {_name(view)}: {problem.message}"
-            )
+            text = f"{describe_group(view.id)}: {problem.message}"
+            yield false_condition(FLOATING_SERVED, problem.reason, text)
             return
     owned = [_name(view) for view in views if view.phase is GroupPhase.OWNER]
     if owned:
@@ -38,7 +38,8 @@ def _problem(view: GroupView) -> Failure | None:
     if view.problem is not None:
         return view.problem
     if view.phase is GroupPhase.LOST:
-        return Failure(Reason.LEASE_LOST, "the lease has ended, and with it the addresses")
+        gone = "optimized paths" if takeover_nodes(view.id) else "addresses"
+        return Failure(Reason.LEASE_LOST, f"the lease has ended, and with it the {gone}")
     if view.since and not (view.owner or view.chosen):
         return Failure(Reason.NO_FIT_NODE, _lack(view))
     return None

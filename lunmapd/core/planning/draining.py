@@ -101,10 +101,13 @@ def _is_disabled(step: Step, desired: lio_objects.DesiredObjects) -> bool:
 
 
 def _is_left_by_state(name: str, desired: lio_objects.DesiredObjects) -> bool:
-    """Return whether hosts learn from ALUA to use other paths to a Lun: it has a group, and is open."""
+    """Return whether hosts learn from ALUA to use other paths to a Lun.
+
+    It has a group, and is open, or another node takes it over.
+    """
     item = desired.get(("storage_object", name))
     alua = item.alua if isinstance(item, lio_objects.StorageObject) else None
-    return alua is not None and alua.state == AluaState.NON_OPTIMIZED
+    return alua is not None and (alua.leased or alua.state == AluaState.NON_OPTIMIZED)
 
 
 def reports_states(steps: Plan) -> bool:

@@ -1,10 +1,11 @@
-"""`lunmapctl float`: the floating portal groups, and moving one to another node."""
+"""`lunmapctl float`: the floating portal groups and takeover groups, and moving one to another node."""
 
 from collections.abc import Sequence
 
 import click
 
 from lunmapd.client.floating import FloatingGroupStatus, GroupCandidate
+from lunmapd.core.base.lunmap import GroupId, describe_group
 from lunmapd.service.cli import output_option
 from lunmapd.service.ctl.cli import Connection
 from lunmapd.service.ctl.files.sections import full_name
@@ -14,20 +15,20 @@ from lunmapd.service.table import Column, Table, terminal_layout
 
 @click.group("float")
 def floating() -> None:
-    """Show floating portal groups, or move one to another node."""
+    """Show floating portal groups and takeover groups, or move one to another node."""
 
 
 @floating.command("list")
 @output_option
 @click.pass_obj
 def list_floating(connection: Connection, output: str) -> None:
-    """List floating portal groups, and who can own them."""
+    """List floating portal groups and takeover groups, and who can own them."""
     with connection.client() as client:
         found = client.floating_groups()
     if output == "json":
         return echo_json(found)
     if not found:
-        return echo("the map has no floating portal groups")
+        return echo("the map has no floating portal groups and no takeover groups")
     return echo_paragraphs(_table(found))
 
 
@@ -65,17 +66,17 @@ def _node(node: GroupCandidate) -> str:
 @output_option
 @click.pass_obj
 def move(connection: Connection, target: str, group: str, node: str, seconds: float, output: str) -> None:
-    """Move a floating portal group of TARGET to another node.
+    """Move a floating portal group or a takeover group of TARGET to another node.
 
     TARGET is a name, an alias or the part after the last colon. The node is NODE, by default the next fit
-    node of the group's list. Hosts log in again there. The new owner keeps the group, whatever `failback`
-    says, until another node has to take it or the group is moved again. The verb is refused (exit code 4)
-    while NODE is not fit to own the group. Exit code 6 if NODE does not serve it in time; it does so once it
-    can.
+    node of the group's list. Hosts log in again there; those of a takeover group, such as `n1,n2`, use their
+    other path. The new owner keeps the group, whatever `failback` says, until another node has to take it or
+    the group is moved again. The verb is refused (exit code 4) while NODE is not fit to own the group. Exit
+    code 6 if NODE does not serve it in time; it does so once it can.
     """
     with connection.client() as client:
         target = full_name(client.read().lunmap, "targets", target) or target
         moved_to = client.move_floating_group(target, group, node, seconds)
     if output == "json":
         return echo_json({"target": target, "name": group, "owner": moved_to})
-    return echo(f"{moved_to} owns floating group {group} of {target}")
+    return echo(f"{moved_to} owns {describe_group(GroupId(target, group))}")

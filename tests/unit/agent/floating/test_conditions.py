@@ -1,6 +1,7 @@
 """The condition of a node's floating groups."""
 
 import pytest
+from msgspec.structs import replace
 
 from lunmapd.agent.floating.conditions import floating_conditions
 from lunmapd.agent.floating.view import GroupView
@@ -10,6 +11,7 @@ from lunmapd.core.fleet.status import GroupPhase
 from lunmapd.core.floating.documents import Report
 from lunmapd.core.node.failure import Failure
 
+TAKEOVER = GroupId("t", "n1,n2")
 GOLD, TIN = GroupId("t", "gold"), GroupId("t", "tin")
 SINCE = "2026-01-31T12:00:00Z"
 OWNED = GroupView(GOLD, GroupPhase.OWNER, "n1", "n1", SINCE)
@@ -32,6 +34,7 @@ IN_USE = GroupView(GOLD, GroupPhase.IN_USE, problem=Failure(Reason.ADDRESS_IN_US
         ((UNMADE,), False, Reason.NO_FIT_NODE, "floating group gold of t: the node finds no lease of it in ZooKeeper: apply the map again"),
         ((LOST,), False, Reason.LEASE_LOST, "floating group gold of t: the lease has ended, and with it the addresses"),
         ((IN_USE,), False, Reason.ADDRESS_IN_USE, "floating group gold of t: 10.0.0.50 is in use"),
+        ((replace(LOST, id=TAKEOVER),), False, Reason.LEASE_LOST, "takeover group n1,n2 of t: the lease has ended, and with it the optimized paths"),
     ],
 )  # fmt: skip
 def test_the_first_problem_decides(

@@ -87,8 +87,8 @@ def test_what_equals_a_leased_state() -> None:
         lio_objects.Alua(1, "unavailable", leased=True),
         None,
     ]
-    assert all(each == LEASED and LEASED == each and hash(each) == hash(LEASED) for each in equal)
-    assert all(each != LEASED and LEASED != each for each in other)
+    assert all(each == LEASED and each == LEASED and hash(each) == hash(LEASED) for each in equal)
+    assert all(each != LEASED and each != LEASED for each in other)
     assert lio_objects.Alua(1, "standby") != lio_objects.Alua(1, "optimized")
 
 

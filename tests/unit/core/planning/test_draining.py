@@ -60,6 +60,13 @@ def test_a_lun_that_hosts_can_not_leave_by_alua_keeps_no_tpg(lun: Lun) -> None:
     assert used(lunmap, drained(lunmap, "n1"), SESSION) == {}
 
 
+@pytest.mark.parametrize("others", [AluaState.STANDBY, AluaState.NON_OPTIMIZED])
+def test_a_lun_that_another_node_takes_over_keeps_a_tpg(others: AluaState) -> None:
+    """Hosts learn from ALUA that its owner has changed, whatever the state of the other paths."""
+    lunmap = replace(MAP, luns={"a": replace(LUN, preferred=("n1", "n2"), others=others)})
+    assert used(lunmap, drained(lunmap, "n1"), SESSION) == USED
+
+
 def test_a_tpg_that_goes_is_not_kept() -> None:
     """Nothing waits for hosts of a target that leaves the node."""
     after = replace(MAP, targets={T: Target({"n2": PortalGroup(7)})})

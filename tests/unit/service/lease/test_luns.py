@@ -55,7 +55,7 @@ def test_a_group_that_the_map_no_longer_has_has_nothing(luns: LunStates) -> None
 
 def test_a_refusal_is_an_error_of_the_lease(luns: LunStates) -> None:
     """It names the group."""
-    with pytest.raises(LeaseProcessError, match="takeover group t n1,n2: .*too late"):
+    with pytest.raises(LeaseProcessError, match=r"takeover group t n1,n2: .*too late"):
         luns.grant(LUNS, 5, boot_time() - 1)
     luns.close()
 
