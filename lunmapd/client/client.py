@@ -616,13 +616,13 @@ class Client:
         return wait_removed(self._session, node, revision, seconds, confirmed=confirmed)
 
     def floating_groups(self) -> tuple[FloatingGroupStatus, ...]:
-        """Read the floating portal groups, in the order of their targets and names."""
+        """Read the floating portal and takeover groups, in the order of their targets and names."""
         from lunmapd.client.floating import list_groups
 
         return list_groups(self._session, effective_map(self.read()))
 
     def move_floating_group(self, target: str, name: str, node: str = "", seconds: float = 60.0) -> str:
-        """Let `node` own a floating portal group, and wait at most `seconds` until it does; return the node.
+        """Let `node` own a floating portal or takeover group, and wait at most `seconds` until it does; return the node.
 
         By default it is the next fit node of the group's list. The node keeps the group until another one
         has to take it. Raises NoSuchGroupError, NotFitError and NotMovedError.
@@ -763,16 +763,25 @@ class Client:
 def _changed_groups(before: Lunmap, after: Lunmap) -> list[Problem]:
     """Return a problem for each floating portal group that a commit changes: all nodes must know one list.
 
-    The ACL of its lease follows the newest map, and is not undone with it.
+    The ACL of its lease follows the newest map, and is not undone with it. So it is with a Lun that changes
+    its takeover group: by two maps it would be optimized on two nodes.
     """
-    from lunmapd.core.base.lunmap import floating_groups
+    from lunmapd.core.base.lunmap import floating_groups, takeover_group
 
     was, now = (
         {(iqn, name): group for iqn, name, group in floating_groups(lunmap)} for lunmap in (before, after)
     )
     text = "it can't be changed by a revision that is tried: commit it without --first and --confirm-within"
     changed = sorted(key for key in was.keys() | now.keys() if was.get(key) != now.get(key))
-    return [Problem(("targets", iqn, "floating", name), text) for iqn, name in changed]
+    moved = sorted(
+        name
+        for name in before.luns.keys() & after.luns.keys()
+        if takeover_group(before.luns[name]) != takeover_group(after.luns[name])
+    )
+    return [
+        *(Problem(("targets", iqn, "floating", name), text) for iqn, name in changed),
+        *(Problem(("luns", name, "preferred"), text) for name in moved),
+    ]
 
 
 def _check_known(lunmap: Lunmap, nodes: tuple[str, ...]) -> None:

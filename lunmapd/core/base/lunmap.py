@@ -35,7 +35,7 @@ class AluaState(StrEnum):
 CLOSED = frozenset({AluaState.STANDBY, AluaState.UNAVAILABLE})
 """The states in which a path accepts no reads and writes.
 
-Only a change of the map ends them: initiators can't activate a path of lunmapd.
+Only a change of the map or of the owner ends them: initiators can't activate a path of lunmapd.
 """
 
 OPEN = frozenset(AluaState) - CLOSED

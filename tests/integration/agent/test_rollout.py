@@ -311,6 +311,19 @@ def test_a_floating_group_is_not_tried(session: Session) -> None:
     assert admin.apply(more, Note(confirm_within=MINUTE)) is not None
 
 
+def test_a_list_of_preferred_nodes_is_not_tried(session: Session) -> None:
+    """By two maps a Lun could be optimized on two nodes; other changes of such a Lun are tried."""
+    admin = Client(session)
+    admin.apply(fleet_map(1))
+    lunmap = fleet_map(1)
+    listed = replace(lunmap, luns={"l1": replace(lunmap.luns["l1"], preferred=NODES[:2])})
+    with pytest.raises(InvalidInputError, match=r"l1.*preferred: it can't be changed by a revision that is"):
+        admin.apply(listed, Note(first=("n1",)))
+    assert admin.apply(listed) is not None
+    closed = replace(listed, luns={"l1": replace(listed.luns["l1"], others=AluaState.STANDBY)})
+    assert admin.apply(closed, Note(confirm_within=MINUTE)) is not None
+
+
 def test_a_first_node_makes_a_mass_removal_that_was_agreed_to(
     session: Session, fleet: Fleet, ctl: Ctl, tmp_path: Path
 ) -> None:

@@ -22,6 +22,8 @@ from support.commits import put
 from support.plain_client import PlainClient
 from support.sessions import Connect, expire
 from support.small_map import MAP, T
+from support.takeover_map import GROUP as TAKEOVER_GROUP
+from support.takeover_map import TAKEOVER
 
 pytestmark = pytest.mark.integration
 
@@ -64,6 +66,16 @@ def test_a_commit_makes_the_znodes_of_a_group(session: Session) -> None:
     assert read_lists(session) == {f"{T} gold": {"n1", "n2", "n3"}}
     put(session, MAP)
     assert lease(session).record == MINE
+
+
+def test_a_commit_makes_the_znodes_of_a_takeover_group(session: Session) -> None:
+    """Its nodes may write the lease, and they follow from its name, with or without a Lun of the group."""
+    assert watch(session)[0].read(NODES).lease is None
+    put(session, TAKEOVER)
+    assert read_lists(session) == {f"{T} n1,n2": {"n1", "n2"}}
+    assert write_lease(session, TAKEOVER_GROUP, MINE, 0) == 1
+    put(session, MAP)
+    assert read_lists(session) == {f"{T} n1,n2": {"n1", "n2"}}
 
 
 def test_only_one_of_two_writes_of_a_version_succeeds(session: Session, connect: Connect) -> None:
