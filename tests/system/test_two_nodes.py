@@ -140,6 +140,29 @@ def test_a_path_on_standby_is_left_to_the_other(cluster: Cluster, io: VerifiedIO
     wait_until("both paths are back", partial(shows, cluster, AT_REST))
 
 
+def test_another_node_takes_a_volume_over(cluster: Cluster, io: VerifiedIO) -> None:
+    """One node of the list at a time is optimized: after a move by an admin and after a power cut, too."""
+    listed = filled(cluster, MAP.replace("preferred: n1", "preferred: [n1, n2]"))
+    cluster.ctl.apply(listed)
+    wait_until("n1 owns it", partial(shows, cluster, {"n1": "optimized", "n2": "non-optimized"}))
+    cluster.ctl.apply(listed.replace("preferred: [n1, n2]", "preferred: [n1, n2]\n    others: standby"))
+    wait_until("n2 is closed", partial(shows, cluster, {"n1": "optimized"}))
+    goes_on(io)
+    cluster.ctl("float", "move", SAN, "n1,n2", "n2")
+    wait_until("n2 owns it", partial(shows, cluster, {"n2": "optimized"}))
+    goes_on(io)
+    _, victim = cluster.nodes
+    victim.machine.kill()
+    wait_until("n1 takes it over", partial(shows, cluster, {"n1": "optimized"}))
+    goes_on(io)
+    victim.machine.start()
+    victim.configure(cluster.ensemble.hosts)
+    victim.start()
+    wait_until("both nodes are well", cluster.all_well)
+    assert shows(cluster, {"n1": "optimized"})
+    goes_on(io)
+
+
 def test_a_drained_node_is_left_before_its_sessions_end(cluster: Cluster, io: VerifiedIO) -> None:
     """The preferred node is drained and back: I/O never waits for a session, and is spread as before."""
     recovery = 5.0

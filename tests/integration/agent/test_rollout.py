@@ -31,6 +31,7 @@ from lunmapd.client import (
 )
 from lunmapd.core.base.backings import Block
 from lunmapd.core.base.lunmap import (
+    AluaState,
     FloatingGroup,
     Initiator,
     Lun,
