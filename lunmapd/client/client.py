@@ -622,10 +622,11 @@ class Client:
         return list_groups(self._session, effective_map(self.read()))
 
     def move_floating_group(self, target: str, name: str, node: str = "", seconds: float = 60.0) -> str:
-        """Let `node` own a floating portal or takeover group, and wait at most `seconds` until it does; return the node.
+        """Let `node` own a floating portal or takeover group, and return the node.
 
-        By default it is the next fit node of the group's list. The node keeps the group until another one
-        has to take it. Raises NoSuchGroupError, NotFitError and NotMovedError.
+        This waits at most `seconds` until it does. By default it is the next fit node of the group's list.
+        The node keeps the group until another one has to take it. Raises NoSuchGroupError, NotFitError and
+        NotMovedError.
         """
         from lunmapd.client.author import default_author
         from lunmapd.client.floating import move_group, wait_moved

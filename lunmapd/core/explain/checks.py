@@ -111,8 +111,14 @@ def unfit_reason(world: World, node: str, group: GroupId) -> str:
 
 def serving_check(world: World, lun: str, route: Route, rest: Iterable[Check]) -> Check:
     """Return whether a node serves a Lun, as far as the `rest` of the checks does not say why not."""
-    is_explained = any(check.verdict is Verdict.NO for check in rest)
+    is_explained = any(check.verdict is Verdict.NO or is_left_to_owner(check) for check in rest)
     return node_check(world, route.node, OK if is_explained else world.state(lun, route))
+
+
+def is_left_to_owner(check: Check) -> bool:
+    """Return whether a check is that of a closed path to a Lun that another node owns, as it should be."""
+    is_closed = check.text.partition(":")[0] in CLOSED
+    return check.topic is Topic.ALUA and check.verdict is Verdict.OK and is_closed
 
 
 def node_check(world: World, node: str, state: str = "") -> Check:
@@ -225,12 +231,12 @@ def _takeover_check(world: World, lun: Lun, group: GroupId, node: str) -> Check:
     """Return the ALUA state of a Lun that one node takes over from the other."""
     owner = world.owner(group)
     state = state_on(lun, node, owner)
-    verdict = Verdict.NO if state in CLOSED else Verdict.OK
     if owner == node:
-        return Check(Topic.ALUA, verdict, state.value, node)
+        return Check(Topic.ALUA, Verdict.OK, state.value, node)
     obstacle = unfit_reason(world, node, group) if node in takeover_nodes(group) else ""
     why = f" ({obstacle})" if obstacle else ""
     text = f"{state}: {owner or 'no node'} owns takeover group {group.name}{why}"
+    verdict = Verdict.OK if owner and not obstacle else Verdict.NO
     return Check(Topic.ALUA, verdict, text, node, "" if owner else "lunmapctl float list")
 
 

@@ -11,6 +11,7 @@ from lunmapd.core.explain.checks import (
     Topic,
     Verdict,
     describe_refusal,
+    is_left_to_owner,
     path_checks,
     remedy_of_refusal,
 )
@@ -22,6 +23,8 @@ from lunmapd.core.node.observed import Login
 
 class SeenPath(Struct, frozen=True):
     """A path of a host to a Lun; `word` is `ok`, or that of the first check that failed.
+
+    Of a closed path to a Lun that another node owns it is the ALUA state.
 
     `floating` is the name of the floating group through which it leads, "" for the node's own TPG.
     """
@@ -159,12 +162,12 @@ def _paths(world: World, lun: str, entry: Map, initiator: str) -> dict[Route, tu
 
 
 def _worst(checks: tuple[Check, ...]) -> Check:
-    """Return the first check that failed, else the first that gave no answer, else any."""
+    """Return the first check that failed, else the first that gave no answer, else that of a closed path."""
     for verdict in (Verdict.NO, Verdict.UNKNOWN):
         for check in checks:
             if check.verdict is verdict:
                 return check
-    return checks[0]
+    return next(filter(is_left_to_owner, checks), checks[0])
 
 
 def _seen(world: World, name: str, entry: Map, paths: dict[Route, tuple[Check, ...]]) -> SeenLun:
@@ -181,7 +184,8 @@ def _seen(world: World, name: str, entry: Map, paths: dict[Route, tuple[Check, .
 
 
 def _seen_path(route: Route, worst: Check) -> SeenPath:
-    word = "ok" if worst.verdict is Verdict.OK else worst.text.partition(":")[0].partition(",")[0]
+    is_ok = worst.verdict is Verdict.OK and not is_left_to_owner(worst)
+    word = "ok" if is_ok else worst.text.partition(":")[0].partition(",")[0]
     if worst.topic is Topic.LOGIN and worst.verdict is Verdict.NO:
         word = "not logged in"
     if worst.topic is Topic.OWNER and worst.verdict is Verdict.NO:

@@ -81,7 +81,8 @@ class Host(Struct, frozen=True):
     """An initiator that sees a Lun through a target.
 
     `at` are the nodes where it is logged in, `missing` the nodes with a usable path where it is not,
-    `unknown` the nodes with a usable path whose status does not list the logins. A host with one path uses a
+    `unknown` the nodes with a usable path whose status does not list the logins. A node that could take the
+    Lun over counts as one with a usable path. A host with one path uses a
     floating group alone, other hosts the nodes' own TPGs: neither misses the other's paths.
     """
 
@@ -319,12 +320,16 @@ def _leads_to(path: NodePath, iqn: str, target: Target) -> bool:
 
 
 def _without(paths: Sequence[NodePath], at: AbstractSet[str]) -> list[str]:
-    """Return the nodes with a usable path to a target where a host that is logged in at `at` is not."""
+    """Return the nodes where a host that is logged in at `at` should be, too.
+
+    They have a usable path to the target, or could take the Lun over.
+    """
     owners = [path.node for path in paths if path.floating and path.state in USABLE]
     if not at.isdisjoint(owners):
         return []
     own = [path for path in paths if not path.floating]
-    nodes = [path.node for path in own if path.state in USABLE] if own else owners
+    ways = [node for path in own for node in (path.node, *path.standby) if path.state in USABLE]
+    nodes = ways if own else owners
     return [node for node in dict.fromkeys(nodes) if node not in at]
 
 

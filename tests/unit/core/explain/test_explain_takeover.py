@@ -5,6 +5,7 @@ from msgspec.structs import replace
 
 from lunmapd.core.base.lunmap import AluaState, GroupId
 from lunmapd.core.explain.checks import Check, Topic, Verdict
+from lunmapd.core.explain.host import explain_host
 from lunmapd.core.explain.lun import explain_lun
 from lunmapd.core.explain.node import explain_node
 from lunmapd.core.fleet.path_state import NodeView
@@ -30,7 +31,7 @@ def test_the_owner_of_a_lun_is_named_where_another_path_is_closed() -> None:
     assert alua(n1=OWNED, n2=view(floating=(UNFIT,)), n3=view()) == [
         Check(Topic.ALUA, Verdict.OK, "optimized", "n1"),
         Check(Topic.ALUA, Verdict.NO, f"{text} (n2 is not fit: luns/a: DeviceMissing)", "n2"),
-        Check(Topic.ALUA, Verdict.NO, text, "n3"),
+        Check(Topic.ALUA, Verdict.OK, text, "n3"),
     ]
     (first, *_) = alua(n1=WAITING, n2=WAITING, n3=view())
     assert first == Check(
@@ -40,6 +41,27 @@ def test_the_owner_of_a_lun_is_named_where_another_path_is_closed() -> None:
         "n1",
         "lunmapctl float list",
     )
+
+
+def test_a_closed_path_beside_an_owner_is_no_problem() -> None:
+    """The host sees it as `standby`, and is well; without an owner it is not."""
+    found = explain_host(world({"n1": OWNED, "n2": WAITING}, TAKEOVER), H)
+    assert found.problems == ()
+    (lun,) = found.luns
+    assert [(path.node, path.word, path.verdict) for path in lun.paths] == [
+        ("n1", "ok", Verdict.OK),
+        ("n2", "standby", Verdict.OK),
+    ]
+    assert explain_lun(world({"n1": OWNED, "n2": WAITING}, TAKEOVER), "a").is_well
+    nobody = explain_host(world({"n1": WAITING, "n2": WAITING}, TAKEOVER), H)
+    assert {check.topic for check in nobody.problems} == {Topic.ALUA}
+
+
+def test_an_open_path_beside_the_owner_is_ok() -> None:
+    """With `others: non-optimized` hosts may use it."""
+    lunmap = replace(TAKEOVER, luns={"a": replace(TAKEN, others=AluaState.NON_OPTIMIZED)})
+    (lun,) = explain_host(world({"n1": OWNED, "n2": WAITING}, lunmap), H).luns
+    assert [path.word for path in lun.paths] == ["ok", "ok"]
 
 
 def test_a_node_is_shown_with_its_takeover_groups() -> None:

@@ -77,6 +77,13 @@ def test_a_node_is_not_the_only_way_if_a_host_is_logged_in_where_the_lun_moves()
     assert sole_path_luns(TAKEOVER, "n1") == 0
 
 
+def test_a_host_should_be_logged_in_where_the_lun_moves() -> None:
+    """A host that is not would lose the Lun with its owner, so it is noted as for an open path."""
+    for n2, missing in ((WAITING, ()), (view(floating=(STANDBY,)), ("n2",)), (view(floating=(UNFIT,)), ())):
+        (host,) = paths(TAKEOVER, n1=OWNED, n2=n2).initiators
+        assert host.missing == missing
+
+
 def judge(lunmap: Lunmap, *failing: str, node: str = "n1") -> Judgement:
     """Return the judgement of the group at a node where these objects fail."""
     entries = tuple(Failing(item, Reason.STUCK, "it hangs") for item in failing)
