@@ -12,9 +12,10 @@ from collections.abc import Set as AbstractSet
 from msgspec import Struct
 from msgspec.structs import replace
 
-from lunmapd.core.base.lunmap import Lunmap
+from lunmapd.core.base.lunmap import Lunmap, takeover_group, takeover_luns, takeover_nodes
 from lunmapd.core.base.password import Secret
 from lunmapd.core.base.reasons import Reason
+from lunmapd.core.base.text import first_of
 from lunmapd.core.fleet.lun_paths import hides_logins, owned_tpgs
 from lunmapd.core.fleet.status import DecisionLimits, NodeStatus
 from lunmapd.core.forecast.standing import NodeOutlook
@@ -36,6 +37,7 @@ from lunmapd.core.planning.other_data import AddressRules, allowed_reuse
 from lunmapd.core.planning.plan import Action, Disruption, Step, disruption
 from lunmapd.core.secrets.sealing import UnknownKeyError, sealed_with
 
+_MAX_NAMED = 5
 _USUAL = DecisionLimits(Disruption.DATA_UNREACHABLE.word, RemovalLimits().share, RemovalLimits().minimum)
 _NEVER_REPORTED = NodeStatus("", "", "", former_since=0, limits=_USUAL, features=(PORT_ID,))
 """Stands for the status of a node that has none: nobody is logged in there."""
@@ -96,7 +98,7 @@ class NodeForecast(Struct, frozen=True):
     would remove if the removal were confirmed; until then it executes only the steps that are not held.
     `failing` are the objects that it could not make. `logins_at` is the time of the status that the logins
     are from, "" if there is none; without `logins_listed` every initiator with access counts as logged in.
-    `notes` say what is assumed.
+    `notes` say what is assumed, and what leases change beside the steps.
     """
 
     node: str
@@ -163,7 +165,7 @@ def forecast_node(
         failing=tuple(_failing(comparison.desire, assumed.failing)),
         logins_at="" if status is None else status.time,
         logins_listed=not hides_logins(assumed.status),
-        notes=assumed.notes,
+        notes=(*assumed.notes, *_takeover_notes(name, change)),
     )
 
 
@@ -187,6 +189,18 @@ def _with_total(comparison: Comparison, change: MapChange, given: PassInput) -> 
     features = comparison.observed.features
     every = compute_desired(change.whole, {}, given.node, Observed(features=features), given.vault)
     return replace(comparison, total=every.objects)
+
+
+def _takeover_notes(node: str, change: MapChange) -> Iterator[str]:
+    """Yield what becomes of the paths of Luns that the change gives to a takeover group: no step shows it."""
+    before = {name: takeover_group(lun) for name, lun in change.before.luns.items()}
+    for group, names in takeover_luns(change.after).items():
+        joining = [name for name in names if name in before and before[name] != group]
+        if joining and node in takeover_nodes(group):
+            yield (
+                f"{first_of(joining, _MAX_NAMED)}: in the state of 'others' through this node unless it owns "
+                f"takeover group {group.name}; a new group has an owner after ten seconds"
+            )
 
 
 def _notes(status: NodeStatus) -> Iterator[str]:

@@ -1,0 +1,46 @@
+"""What a commit does to Luns that nodes take over from one another: their leases do what no step shows."""
+
+from msgspec.structs import replace
+
+from lunmapd.core.base.lunmap import AluaState, NodeState
+from lunmapd.core.node.observed import Login
+from support.forecasts import forecast, view
+from support.small_map import LUN, MAP
+from support.takeover_map import OWNER, STANDBY, TAKEN, TAKEOVER, THREE, H, T
+
+HERE = Login(T, H)
+VIEWS = {"n1": view(HERE, floating=(OWNER,)), "n2": view(HERE, floating=(STANDBY,))}
+NOTE = (
+    "a: in the state of 'others' through this node unless it owns takeover group n1,n2; a new group has an owner "
+    "after ten seconds"
+)
+
+
+def test_a_lun_that_joins_a_group_is_noted() -> None:
+    """Its paths may be closed by the lease, and the nodes make no step for it."""
+    found = forecast(MAP, TAKEOVER, VIEWS).nodes
+    assert [(node.steps, node.notes) for node in found] == [((), (NOTE,)), ((), (NOTE,))]
+    views = {**VIEWS, "n3": view()}
+    shared = replace(THREE, luns={"a": LUN})
+    assert [node.notes for node in forecast(shared, THREE, views).nodes] == [(NOTE,), (NOTE,), ()]
+
+
+def test_a_change_within_a_group_is_not_noted() -> None:
+    """The owner stays, and a new Lun has no hosts yet; a state that leases never give is a step."""
+    unavailable = replace(TAKEOVER, luns={"a": replace(TAKEN, others=AluaState.UNAVAILABLE)})
+    one, two = forecast(TAKEOVER, unavailable, VIEWS).nodes
+    assert (one.notes, two.notes) == ((), ())
+    assert [step.object for step in two.steps] == ["storage_object a"]
+    new = forecast(replace(MAP, luns={}), TAKEOVER, VIEWS).nodes
+    assert all(not node.notes for node in new)
+
+
+def test_a_host_that_is_logged_in_at_the_other_node_keeps_a_drained_lun() -> None:
+    """The other node takes the Lun over, so a drain of the owner ends sessions alone."""
+    drained = replace(
+        TAKEOVER, nodes={**TAKEOVER.nodes, "n1": replace(TAKEOVER.nodes["n1"], state=NodeState.DRAINED)}
+    )
+    one = forecast(TAKEOVER, drained, VIEWS).nodes[0]
+    assert [host.disruption for host in one.hosts] == ["session-drop"]
+    alone = forecast(TAKEOVER, drained, {**VIEWS, "n2": view(floating=(STANDBY,))}).nodes[0]
+    assert [host.disruption for host in alone.hosts] == ["data-unreachable"]
