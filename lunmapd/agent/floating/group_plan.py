@@ -1,7 +1,5 @@
 """What a node has to do with a floating portal group or a takeover group, by the map."""
 
-from collections.abc import Iterator
-
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -50,15 +48,9 @@ def plans_for(lunmap: Lunmap, node: str) -> dict[GroupId, GroupPlan]:
     """Return the groups of a map that a node may own."""
     if node not in lunmap.nodes:
         return {}
+    luns = takeover_luns(lunmap)
     return {
-        name: GroupPlan(name, group, tuple(_closing(lunmap, luns.get(name, ()))))
-        for luns in (takeover_luns(lunmap),)
+        name: GroupPlan(name, group, tuple((lun, lunmap.luns[lun].others) for lun in luns.get(name, ())))
         for name, group in leased_groups(lunmap).items()
         if node in group.nodes
     }
-
-
-def _closing(lunmap: Lunmap, names: tuple[str, ...]) -> Iterator[tuple[str, AluaState]]:
-    """Yield the Luns with the state that the nodes have which do not own them."""
-    for name in names:
-        yield name, lunmap.luns[name].others

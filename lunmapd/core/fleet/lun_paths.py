@@ -14,7 +14,6 @@ from msgspec.structs import replace
 
 from lunmapd.core.base.lunmap import (
     CLOSED,
-    AluaState,
     GroupId,
     Lun,
     Lunmap,
@@ -27,7 +26,6 @@ from lunmapd.core.base.lunmap import (
     initiators_of,
     nodes_of,
     reporting_nodes,
-    state_on,
     takeover_group,
     takeover_nodes,
 )
@@ -208,12 +206,13 @@ def _of_lun(lunmap: Lunmap, name: str, lun: Lun, through: _Through, hosts: "_Hos
     owner = None if takeover is None else through.owners.get(takeover, "")
     concerned, closed = scopes_of(lunmap, name, lun), closed_nodes(lunmap, lun, owner)
     nodes, groups = _routes_to(lunmap, lun)
-    own = (
-        _path(node, state_on(lun, node, owner), through.states[node], concerned, is_closed=node in closed)
-        for node in nodes
+    own: Iterable[NodePath] = (
+        _path(node, lun, through.states[node], concerned, is_closed=node in closed) for node in nodes
     )
+    if takeover is not None:
+        own = (_with_successors(path, takeover, owner, through) for path in own)
     paths = (
-        *(replace(path, standby=_successors(takeover, path.node, owner, through)) for path in own),
+        *own,
         *(_floating_path(lunmap, name, group, through) for group in groups),
     )
     return LunPaths(
@@ -225,11 +224,11 @@ def _of_lun(lunmap: Lunmap, name: str, lun: Lun, through: _Through, hosts: "_Hos
     )
 
 
-def _successors(takeover: GroupId | None, node: str, owner: str | None, through: _Through) -> tuple[str, ...]:
-    """Return the nodes that could take a Lun over from a node, none if that is not its owner."""
-    if takeover is None or node != owner:
-        return ()
-    return _standby(takeover, takeover_nodes(takeover), owner, through)
+def _with_successors(path: NodePath, group: GroupId, owner: str | None, through: _Through) -> NodePath:
+    """Return a path, if it is that of the owner with the nodes that could take the Lun over."""
+    if path.node != owner:
+        return path
+    return replace(path, standby=_standby(group, takeover_nodes(group), owner, through))
 
 
 def _standby(group: GroupId, nodes: Iterable[str], owner: str | None, through: _Through) -> tuple[str, ...]:
@@ -259,17 +258,19 @@ def _floating_path(lunmap: Lunmap, name: str, group: GroupId, through: _Through)
         return NodePath("", state, target=group.target, floating=group.name)
     concerned = scopes_of(lunmap, name, lun, group)
     is_closed = owner in closed_nodes(lunmap, lun)
-    path = _path(owner, state_on(lun, owner), through.states[owner], concerned, is_closed=is_closed)
+    path = _path(owner, lun, through.states[owner], concerned, is_closed=is_closed)
     standby = _standby(group, nodes, owner, through)
     return replace(path, target=group.target, floating=group.name, standby=standby)
 
 
 def _path(
-    node: str, alua: AluaState, through: PathState, concerned: AbstractSet[str], *, is_closed: bool
+    node: str, lun: Lun, through: PathState, concerned: AbstractSet[str], *, is_closed: bool
 ) -> NodePath:
     """Return a path; one that would be usable has its ALUA state if hosts can do no I/O in that."""
     state, is_held = through.state(concerned), through.is_change_held(concerned)
-    return NodePath(node, alua.value if is_closed and state in USABLE and not is_held else state, is_held)
+    return NodePath(
+        node, lun.others.value if is_closed and state in USABLE and not is_held else state, is_held
+    )
 
 
 class _Hosts:

@@ -18,8 +18,14 @@ class LunStates:
         self._process, self._group = process, group
 
     def presence(self, group: GroupAddresses) -> Presence:
-        """Return which Luns are optimized, and which LIO does not have. Raises LeaseProcessError."""
+        """Return which Luns are optimized, and which LIO does not have. Raises LeaseProcessError.
+
+        A group that the map no longer has has none, and the end of its last grant must close none either.
+        """
         closed = dict(group.closed)
+        if not closed:
+            self.drop(group)
+            return Presence()
         states = self._ask(lambda: self._process.ask_luns(self._group, closed))
         present = (name for name, state in states.items() if state == AluaState.OPTIMIZED)
         return Presence(frozenset(present), absent=frozenset(closed.keys() - states.keys()))

@@ -49,8 +49,12 @@ def test_a_grant_opens_the_luns_and_a_drop_closes_them(luns: LunStates) -> None:
 
 
 def test_a_group_that_the_map_no_longer_has_has_nothing(luns: LunStates) -> None:
-    """Its Luns are as the map says, so nothing is read or written of them."""
+    """Its Luns are as the map says: the end of the last grant closes none of them."""
+    end = boot_time() + 0.3
+    luns.grant(LUNS, 0, end)
     assert luns.presence(GroupAddresses(())) == Presence()
+    while boot_time() < end + 0.1:
+        assert luns.presence(LUNS).present == {"a"}
 
 
 def test_a_refusal_is_an_error_of_the_lease(luns: LunStates) -> None:
