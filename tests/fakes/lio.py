@@ -238,6 +238,7 @@ class FakeLio:
         if failure is None and not self._is_gone(step):
             self.objects = objects_after(self.objects, [step])
             self._open(step)
+            self._take_state(step)
             self._release(step)
             if step.action is Action.DELETE and isinstance(step.item, lio_objects.Target):
                 self._counters.pop(step.item.iqn, None)
@@ -256,6 +257,17 @@ class FakeLio:
             reads = item.plugin == "iblock" and item.path in self.read_only
             access = lio_objects.READ_ONLY if reads else lio_objects.WRITABLE
             self.objects[lio_objects.key_of(item)] = replace(item, access=access)
+
+    def _take_state(self, step: Step) -> None:
+        """Give a leased target port group the state that it has, or the one it begins with."""
+        key = lio_objects.key_of(step.item)
+        item, before = self.objects.get(key), step.before
+        if not isinstance(item, lio_objects.StorageObject) or item.alua is None or not item.alua.leased:
+            return
+        was = before.alua if isinstance(before, lio_objects.StorageObject) else None
+        kept = was is not None and (was.id, was.state) == (item.alua.id, "optimized")
+        state = "optimized" if kept else item.alua.state
+        self.objects[key] = replace(item, alua=replace(item.alua, state=state, leased=False))
 
     def _release(self, step: Step) -> None:
         """Let the LUNs of a target port group that is gone fall back to the kernel's own."""

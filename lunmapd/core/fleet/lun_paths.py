@@ -27,6 +27,7 @@ from lunmapd.core.base.lunmap import (
     nodes_of,
     reporting_nodes,
     takeover_group,
+    takeover_luns,
     takeover_nodes,
 )
 from lunmapd.core.base.reasons import Reason
@@ -198,6 +199,14 @@ def owned_tpgs(lunmap: Lunmap, status: NodeStatus) -> frozenset[TpgId]:
     owned = {(group.target, group.name) for group in status.floating if group.phase == GroupPhase.OWNER}
     return frozenset(
         TpgId(iqn, group.tpg_tag) for iqn, name, group in floating_groups(lunmap) if (iqn, name) in owned
+    )
+
+
+def owned_luns(lunmap: Lunmap, status: NodeStatus) -> frozenset[str]:
+    """Return the Luns of the takeover groups that a node owns, by its status."""
+    owned = {(group.target, group.name) for group in status.floating if group.phase == GroupPhase.OWNER}
+    return frozenset(
+        name for group, names in takeover_luns(lunmap).items() if group in owned for name in names
     )
 
 

@@ -16,7 +16,7 @@ from lunmapd.core.base.lunmap import Lunmap, takeover_group, takeover_luns, take
 from lunmapd.core.base.password import Secret
 from lunmapd.core.base.reasons import Reason
 from lunmapd.core.base.text import first_of
-from lunmapd.core.fleet.lun_paths import hides_logins, owned_tpgs
+from lunmapd.core.fleet.lun_paths import hides_logins, owned_luns, owned_tpgs
 from lunmapd.core.fleet.status import DecisionLimits, NodeStatus
 from lunmapd.core.forecast.standing import NodeOutlook
 from lunmapd.core.history.changes import Allowance
@@ -24,7 +24,7 @@ from lunmapd.core.map.addresses import LunAddress
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.desire import Desired, compute_desired
 from lunmapd.core.node.failure import Failure
-from lunmapd.core.node.leases import as_leased
+from lunmapd.core.node.leases import as_leased, as_opened
 from lunmapd.core.node.observed import LOGGED_IN, IscsiSession, Login, Observed
 from lunmapd.core.node.project import PORT_ID
 from lunmapd.core.planning.decide import Comparison, Decision, PassInput, compare, decide, impacts
@@ -174,7 +174,7 @@ def _assume(name: str, change: MapChange, status: NodeStatus | None) -> _Assumed
     features = frozenset((PORT_ID,) if known.limits is None else known.features)
     bare = compute_desired(change.before, {}, name, Observed(features=features), _secrets(known))
     owned = {("enabled", *tpg) for tpg in owned_tpgs(change.before, known)}
-    objects = as_leased(bare.objects, owned)
+    objects = as_opened(as_leased(bare.objects, owned), owned_luns(change.before, known))
     itself = change.before.nodes.get(name)
     sessions = () if itself is None else tuple(_sessions(known, itself.tpg_tag, objects))
     observed = Observed(objects, features=features, sessions=sessions)

@@ -1,7 +1,10 @@
-"""The enablement of floating groups, which their leases alone change, beside the passes (agent/floating)."""
+"""What leases alone change, beside the passes (agent/floating): enablement, and ALUA states."""
 
 from collections.abc import Set as AbstractSet
 
+from msgspec.structs import replace
+
+from lunmapd.core.base.lunmap import AluaState
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.project import is_always_listed
 
@@ -22,6 +25,23 @@ def as_leased(
         if isinstance(item, lio_objects.Enabled) and key not in observed and _opens_by_lease(item, desired)
     }
     return {key: item for key, item in desired.items() if key not in disabled} if disabled else desired
+
+
+def as_opened(desired: lio_objects.DesiredObjects, luns: AbstractSet[str]) -> lio_objects.DesiredObjects:
+    """Return the desired objects as LIO has them where these Luns, and no others, are taken over."""
+    leased = {
+        key: _opened(item, item.alua, is_owned=item.name in luns)
+        for key, item in desired.items()
+        if isinstance(item, lio_objects.StorageObject) and item.alua is not None and item.alua.leased
+    }
+    return {**desired, **leased} if leased else desired
+
+
+def _opened(
+    item: lio_objects.StorageObject, alua: lio_objects.Alua, *, is_owned: bool
+) -> lio_objects.StorageObject:
+    state = AluaState.OPTIMIZED.value if is_owned else alua.state
+    return replace(item, alua=replace(alua, state=state, leased=False))
 
 
 def _opens_by_lease(item: lio_objects.Enabled, desired: lio_objects.DesiredObjects) -> bool:

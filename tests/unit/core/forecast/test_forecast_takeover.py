@@ -3,6 +3,7 @@
 from msgspec.structs import replace
 
 from lunmapd.core.base.lunmap import AluaState, NodeState
+from lunmapd.core.forecast.node import HostForecast
 from lunmapd.core.node.observed import Login
 from support.forecasts import forecast, view
 from support.small_map import LUN, MAP
@@ -44,3 +45,16 @@ def test_a_host_that_is_logged_in_at_the_other_node_keeps_a_drained_lun() -> Non
     assert [host.disruption for host in one.hosts] == ["session-drop"]
     alone = forecast(TAKEOVER, drained, {**VIEWS, "n2": view(floating=(STANDBY,))}).nodes[0]
     assert [host.disruption for host in alone.hosts] == ["data-unreachable"]
+
+
+def test_the_end_of_a_list_is_a_step_where_its_owner_changes() -> None:
+    """The nodes are assumed to have the states of their leases: one opens a path, one closes it."""
+    one = replace(TAKEOVER, luns={"a": replace(TAKEN, preferred="n1")})
+    two = replace(TAKEOVER, luns={"a": replace(TAKEN, preferred="n2")})
+    assert [node.hosts for node in forecast(TAKEOVER, one, VIEWS).nodes] == [
+        (HostForecast(H, "unit-attention", ("a",)),),
+        (),
+    ]
+    closing, opening = forecast(TAKEOVER, two, VIEWS).nodes
+    assert [step.reason for step in closing.steps] == ["alua optimized, as group 1 -> standby, as group 1"]
+    assert len(opening.steps) == 1
