@@ -50,7 +50,8 @@ def test_a_grant_opens_the_luns_and_a_drop_closes_them(luns: LunStates) -> None:
 
 def test_a_group_that_the_map_no_longer_has_has_nothing(luns: LunStates) -> None:
     """Its Luns are as the map says: the end of the last grant closes none of them."""
-    end = boot_time() + 0.3
+    luns.presence(LUNS)  # starts the process
+    end = boot_time() + 1
     luns.grant(LUNS, 0, end)
     assert luns.presence(GroupAddresses(())) == Presence()
     while boot_time() < end + 0.1:
