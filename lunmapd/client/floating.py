@@ -7,7 +7,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from lunmapd.core.base.errors import Exit, LunmapdError
-from lunmapd.core.base.lunmap import FloatingGroup, GroupId, Lunmap, leased_groups
+from lunmapd.core.base.lunmap import FloatingGroup, GroupId, Lunmap, describe_group, leased_groups
 from lunmapd.core.fleet.status import GroupPhase
 from lunmapd.core.floating.documents import CandidateViews, Wish
 from lunmapd.core.map.rules.common import no_such
@@ -86,7 +86,7 @@ def move_group(session: Session, lunmap: Lunmap, name: GroupId, wish: Wish) -> t
         raise NoSuchGroupError(no_such("node", chosen, group.nodes))
     _check_fit(name, chosen, state.candidates)
     if not write_wish(session, name, replace(wish, node=chosen)):
-        raise NotFitError(f"floating group {name.name} has no znodes yet: commit the map again")
+        raise NotFitError(f"{describe_group(name)} has no znodes yet: commit the map again")
     return group, chosen
 
 
@@ -98,7 +98,7 @@ def wait_moved(session: Session, name: GroupId, group: FloatingGroup, node: str,
         if time.monotonic() > until:
             owner = _owner(state)
             raise NotMovedError(
-                f"{node} does not serve floating group {name.name} after {seconds:g} seconds; the owner is "
+                f"{node} does not serve {describe_group(name)} after {seconds:g} seconds; the owner is "
                 f"{owner or 'nobody'}: see 'lunmapctl float list' and the journal of both nodes"
             )
         time.sleep(_POLL)
@@ -139,9 +139,9 @@ def _next_fit(group: FloatingGroup, owner: str, candidates: CandidateViews) -> s
 def _check_fit(name: GroupId, node: str, candidates: CandidateViews) -> None:
     found = candidates[node]
     if not found.live:
-        raise NotFitError(f"{node} can't own floating group {name.name}: its daemon does not run")
+        raise NotFitError(f"{node} can't own {describe_group(name)}: its daemon does not run")
     if not found.report.fit:
-        raise NotFitError(f"{node} can't own floating group {name.name}: {found.report.reason}")
+        raise NotFitError(f"{node} can't own {describe_group(name)}: {found.report.reason}")
 
 
 def _line(name: GroupId, group: FloatingGroup, state: GroupState) -> FloatingGroupStatus:
