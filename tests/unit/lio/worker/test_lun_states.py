@@ -17,8 +17,9 @@ OPEN = {"a": "optimized", "b": "optimized"}
 SHUT = {"a": "standby", "b": "unavailable"}
 ON_DIRECTORY = """
 import sys
-from lunmapd.lio.worker.switch import serve_switch, switch_any
-serve_switch(sys.stdin.buffer, 1, switch_any(sys.argv[1]))
+from lunmapd.lio.worker.switch import answer_any, decode_switch_request
+from lunmapd.lio.worker.threads import serve_in_threads
+serve_in_threads(decode_switch_request, answer_any(sys.argv[1]))
 """
 
 
