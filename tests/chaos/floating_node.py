@@ -14,9 +14,9 @@ from lunmapd.agent.floating.group import Edges, Identity, Judgement
 from lunmapd.agent.floating.groups import GroupThreads
 from lunmapd.agent.floating.stored_group import StoredGroup
 from lunmapd.agent.state.machine_id import read_machine_id
+from lunmapd.clock import boot_time
 from lunmapd.core.base.lunmap import GroupId, TpgId, floating_groups
 from lunmapd.service.lease.client import LeaseProcess
-from lunmapd.service.lease.kill_timer import boot_time
 from lunmapd.store.session.session import Session
 from lunmapd.store.tree.read import read_tree
 

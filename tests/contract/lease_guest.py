@@ -17,8 +17,8 @@ from functools import partial
 from pathlib import Path
 
 from lunmapd.agent.floating.addresses import GroupAddresses, LeaseError
+from lunmapd.clock import boot_time
 from lunmapd.service.lease.client import LEASE_COMMAND, LeaseDeadlines, LeaseProcess
-from lunmapd.service.lease.kill_timer import boot_time
 from support.address_recorder import Recorder
 
 MANY = GroupAddresses(
@@ -42,7 +42,7 @@ import sys, time
 from pathlib import Path
 from contract.lease_guest import PAIR
 from lunmapd.service.lease.client import LeaseProcess
-from lunmapd.service.lease.kill_timer import boot_time
+from lunmapd.clock import boot_time
 process = LeaseProcess(Path(sys.argv[1]))
 process.presence(PAIR)
 process.grant(PAIR, 6, boot_time() + 2)

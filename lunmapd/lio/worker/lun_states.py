@@ -5,10 +5,10 @@ establishes a unit attention for the initiators (core_alua_do_transition_tg_pt i
 drivers/target/target_core_alua.c), and lets commands that it accepted before come to their end.
 """
 
-import time
 from collections.abc import Callable, Iterable, Mapping
 from threading import Lock, Timer
 
+from lunmapd.clock import boot_time
 from lunmapd.core.base.lunmap import AluaState
 from lunmapd.lio.base import files
 from lunmapd.lio.observe.alua import group_directory, read_state, write_state
@@ -61,11 +61,6 @@ def write_states(directories: LunDirectories, wanted: Mapping[str, AluaState]) -
             failed = error
     if failed is not None:
         raise failed
-
-
-def boot_time() -> float:
-    """Return CLOCK_BOOTTIME in seconds."""
-    return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 class LunLease:

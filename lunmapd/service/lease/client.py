@@ -22,11 +22,11 @@ from lunmapd.agent.floating.addresses import (
     NoInterfaceError,
     Presence,
 )
+from lunmapd.clock import boot_time
 from lunmapd.core.base.reasons import Reason
 from lunmapd.core.node.failure import Failure
 from lunmapd.files import write_all
 from lunmapd.service.lease import wire
-from lunmapd.service.lease.kill_timer import boot_time
 
 # -P: no module is imported from the working directory.
 LEASE_COMMAND = (sys.executable, "-P", "-m", "lunmapd.service.lease.process")

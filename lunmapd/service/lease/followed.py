@@ -10,11 +10,11 @@ from lunmapd.agent.floating.groups import GroupThreads
 from lunmapd.agent.floating.stored_group import StoredGroup
 from lunmapd.agent.floating.tpgs import TpgError, TpgStuckError
 from lunmapd.agent.loop.unexpected import UnexpectedLog
+from lunmapd.clock import boot_time
 from lunmapd.core.base.lunmap import GroupId, TpgId, takeover_nodes
 from lunmapd.lio.worker.switch import SwitchAction
 from lunmapd.lio.worker.switch_process import SwitchLateError, SwitchProcess, SwitchRefusedError
 from lunmapd.service.lease.client import LeaseProcess
-from lunmapd.service.lease.kill_timer import boot_time
 from lunmapd.service.lease.luns import LunStates, NoTpg
 from lunmapd.store.session.session import Session
 

@@ -43,11 +43,6 @@ class _Itimerspec(ctypes.Structure):
     ]
 
 
-def boot_time() -> float:
-    """Return CLOCK_BOOTTIME in seconds: it goes on while the machine is suspended."""
-    return time.clock_gettime(time.CLOCK_BOOTTIME)
-
-
 @contextmanager
 def killed_at(end: float) -> Iterator[None]:
     """Let the kernel kill this process at `end`, a time of CLOCK_BOOTTIME, unless the context has ended.

@@ -6,11 +6,12 @@ from threading import Lock, Thread, Timer
 from typing import Protocol
 
 from lunmapd.agent.floating.addresses import GroupAddresses
+from lunmapd.clock import boot_time
 from lunmapd.core.base.reasons import Reason
 from lunmapd.core.node.failure import Failure
 from lunmapd.service.lease import packets, wire
 from lunmapd.service.lease.interfaces import KernelAddress, Network, NetworkLink, link_problem, place
-from lunmapd.service.lease.kill_timer import boot_time, killed_at
+from lunmapd.service.lease.kill_timer import killed_at
 
 _Work = Callable[[], wire.NumberedAnswer | None]
 

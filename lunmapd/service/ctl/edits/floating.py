@@ -66,13 +66,14 @@ def _node(node: GroupCandidate) -> str:
 @output_option
 @click.pass_obj
 def move(connection: Connection, target: str, group: str, node: str, seconds: float, output: str) -> None:
-    """Move a floating portal group or a takeover group of TARGET to another node.
+    """Move a group of TARGET to another node.
 
-    TARGET is a name, an alias or the part after the last colon. The node is NODE, by default the next fit
-    node of the group's list. Hosts log in again there; those of a takeover group, such as `n1,n2`, use their
-    other path. The new owner keeps the group, whatever `failback` says, until another node has to take it or
-    the group is moved again. The verb is refused (exit code 4) while NODE is not fit to own the group. Exit
-    code 6 if NODE does not serve it in time; it does so once it can.
+    It is a floating portal group or a takeover group. TARGET is a name, an alias or the part after the last
+    colon. The node is NODE, by default the next fit node of the group's list. Hosts log in again there; those
+    of a takeover group, such as `n1,n2`, use their other path. The new owner keeps the group, whatever
+    `failback` says, until another node has to take it or the group is moved again. The verb is refused (exit
+    code 4) while NODE is not fit to own the group. Exit code 6 if NODE does not serve it in time; it does so
+    once it can.
     """
     with connection.client() as client:
         target = full_name(client.read().lunmap, "targets", target) or target

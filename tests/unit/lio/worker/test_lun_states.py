@@ -7,9 +7,10 @@ from threading import Event
 
 import pytest
 
+from lunmapd.clock import boot_time
 from lunmapd.core.base.lunmap import AluaState
 from lunmapd.lio.worker import lun_states
-from lunmapd.lio.worker.lun_states import LunDirectories, LunLease, boot_time, read_states
+from lunmapd.lio.worker.lun_states import LunDirectories, LunLease, read_states
 from lunmapd.lio.worker.switch_process import SwitchProcess, SwitchRefusedError
 
 CLOSED = {"a": AluaState.STANDBY, "b": AluaState.UNAVAILABLE}

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from lunmapd.agent.floating.addresses import GrantLateError, GroupAddresses, LeaseProcessError
+from lunmapd.clock import boot_time
 from lunmapd.service.lease.client import LeaseDeadlines, LeaseProcess
-from lunmapd.service.lease.kill_timer import boot_time
 
 GROUP = GroupAddresses(("10.0.0.50",))
 SCRIPT = Path(__file__).with_name("scripted_lease.py")

@@ -8,11 +8,13 @@ import sys
 
 import pytest
 
-from lunmapd.service.lease.kill_timer import boot_time, killed_at
+from lunmapd.clock import boot_time
+from lunmapd.service.lease.kill_timer import killed_at
 
 _WAITS = """
 import sys, time
-from lunmapd.service.lease.kill_timer import boot_time, killed_at
+from lunmapd.clock import boot_time
+from lunmapd.service.lease.kill_timer import killed_at
 with killed_at(boot_time() + float(sys.argv[1])):
     print(flush=True)
     time.sleep(30)

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from lunmapd.agent.floating.addresses import GroupAddresses, LeaseProcessError, Presence
+from lunmapd.clock import boot_time
 from lunmapd.core.base.lunmap import AluaState, TpgId
-from lunmapd.lio.worker.lun_states import boot_time
 from lunmapd.lio.worker.switch_process import SwitchProcess
 from lunmapd.service.lease.luns import LunStates, NoTpg
 

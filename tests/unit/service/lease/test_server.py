@@ -8,10 +8,10 @@ import pytest
 
 from fakes.network import ETH0, OWN, FakeNetwork
 from lunmapd.agent.floating.addresses import GroupAddresses
+from lunmapd.clock import boot_time
 from lunmapd.core.base.reasons import Reason
 from lunmapd.service.lease import wire
 from lunmapd.service.lease.interfaces import KernelAddress
-from lunmapd.service.lease.kill_timer import boot_time
 from lunmapd.service.lease.server import LeaseServer
 
 GROUP = GroupAddresses(("10.0.0.50", "2001:db8::50"))
