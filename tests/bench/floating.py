@@ -99,6 +99,7 @@ class _Bench:
             node.stop()
             _configure(cluster, node)
             node.start()
+        self.text = text
         cluster.ctl.apply(text)
         self.await_owner()
         cluster.initiator.discover(self.address)

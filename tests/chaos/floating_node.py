@@ -10,8 +10,9 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from lunmapd.agent.floating.group import Edges, Identity, Judgement
+from lunmapd.agent.floating.group import Edges
 from lunmapd.agent.floating.groups import GroupThreads
+from lunmapd.agent.floating.own_report import Identity, Judgement
 from lunmapd.agent.floating.stored_group import StoredGroup
 from lunmapd.agent.state.machine_id import read_machine_id
 from lunmapd.clock import boot_time

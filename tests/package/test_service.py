@@ -13,6 +13,7 @@ from lab.pytest_plugin import NewLab
 from lab.wait import wait_until
 from lunmapd.core.base.events import Event, FullPass
 from lunmapd.core.base.messages import Message
+from lunmapd.core.floating.lease import RESTART_LIFETIME
 from package.serving import Site, converged, undisturbed
 from support.cluster import HOST, METRICS, SAN, SCRATCH, SESSION_TIMEOUT, SETTINGS, Ctl, StorageNode, settings
 
@@ -254,7 +255,7 @@ def test_the_service_may_do_little_and_hides_no_mount(site: Site) -> None:
 
 
 def test_the_hardened_service_gives_a_floating_address(site: Site) -> None:
-    """It may do what the lease process needs, which runs only with a group. A stop releases the address."""
+    """It may do what the lease process needs, which runs only with a group. A restart keeps the address."""
     process = "pgrep --count --full lunmapd.service.lease.process"
     assert site.machine.run(process, check=False).stdout == "0\n"
     network, _, _ = site.machine.address.rpartition(".")
@@ -268,8 +269,15 @@ def test_the_hardened_service_gives_a_floating_address(site: Site) -> None:
 
     wait_until("the node has the address", has_address)
     assert site.machine.run(process).stdout == "1\n"
+    site.machine.run("setsid ip -o monitor address >/run/monitor 2>&1 </dev/null &")
     site.ctl_on_node("systemctl restart lunmapd")
-    wait_until("the node has the address still or again", has_address)
+
+    def changes() -> list[str]:
+        return site.machine.run(f"grep ' {address}/32 ' /run/monitor", check=False).stdout.splitlines()
+
+    wait_until("the next daemon has renewed the lease", lambda: "valid_lft 5sec" in changes()[-1])
+    assert any(f"valid_lft {RESTART_LIFETIME}sec" in line for line in changes())
+    assert not any("Deleted" in line for line in changes())
     site.ctl_on_node("systemctl stop lunmapd")
     assert not has_address()
 

@@ -66,3 +66,32 @@ def test_a_grant_must_not_be_made_late() -> None:
     """A process that is stopped before its call gives the address to two nodes, unless a timer ends it."""
     assert _overlapping((Kind.STOP,), Defences(kill_timer=False))
     assert _overlapping((Kind.STOP,), Defences()) == []
+
+
+def test_the_lease_after_a_restart_covers_the_longer_one_before_it() -> None:
+    """A new daemon that is stopped before its first grant leaves the address for the longer time."""
+
+    def overlapping(defences: Defences) -> list[int]:
+        return [seed for seed in range(20) if find_overlaps(_restarted(seed, defences).run(60))]
+
+    assert overlapping(Defences(covering=False))
+    assert overlapping(Defences()) == []
+
+
+def test_a_restart_that_is_taken_back_shortens_the_lease_after_the_lifetime() -> None:
+    """The record of the usual lease is written only once the kernel has the usual lifetime."""
+    for seed in range(20):
+        owner, at = _owner(seed), 7.5 + seed % 10 / 10
+        faults = (Fault(5, owner, Kind.RESTART, 2.5), Fault(at, owner, Kind.STOP, 40))
+        assert find_overlaps(World(faults, seed, NODES[:2]).run(60)) == []
+
+
+def _restarted(seed: int, defences: Defences) -> World:
+    """Return a cluster whose owner is restarted, reaches ZooKeeper once, and is stopped then."""
+    owner = _owner(seed)
+    faults = (
+        Fault(5, owner, Kind.RESTART, 2.5),
+        Fault(7.5, owner, Kind.KILL, 0.5),
+        Fault(8.2 + seed % 10 / 10, owner, Kind.STOP, 40),
+    )
+    return World(faults, seed, NODES[:2], defences)

@@ -27,7 +27,15 @@ from lunmapd.core.floating.facts import (
     Renew,
     Take,
 )
-from lunmapd.core.floating.lease import RATE_DIFFERENCE, LeaseRecord, LeaseTimes, Proof, owner_record
+from lunmapd.core.floating.lease import (
+    RATE_DIFFERENCE,
+    LeaseRecord,
+    LeaseTimes,
+    Proof,
+    before_restart,
+    owner_record,
+    renewed_record,
+)
 from lunmapd.core.floating.next_action import next_action
 
 STEP = 0.1
@@ -49,6 +57,7 @@ class Kind(Enum):
     HANG = "its session lives, and its daemon decides nothing"
     STUCK = "its TPG can't be disabled"
     EXPIRE = "its session ends early"
+    RESTART = "its daemon extends the lease, as before a restart"
     UNWANTED = "it is not to own the group"
 
 
@@ -66,6 +75,7 @@ class Defences(NamedTuple):
 
     kill_timer: bool = True
     lease_time: bool = True
+    covering: bool = True
 
 
 class Tree(Struct):
@@ -114,8 +124,10 @@ class SimulatedNode:
         """Start the process again: it knows nothing, and its calls have ended."""
         self.life += 1
         self.record, self.version, self.seen_at, self.owner_live = LeaseRecord(), -1, 0.0, False
+        self.contact_at = float("inf")
         self.proof: Proof | None = None
         self.granted: int | None = None
+        self.granted_for = 0
         self.announced = self.writing = self.disabling = self.granting = False
         self.check: DuplicateCheck | None = None
 
@@ -142,21 +154,24 @@ class SimulatedNode:
 
     def facts(self) -> Facts:
         """Return what the process knows."""
+        waits = self.world.defences.lease_time or self.record.owner == self.name
         return Facts(
             node=self.name,
             boot=str(self.boot),
-            times=TIMES,
+            times=before_restart(TIMES) if self.has(Kind.RESTART) else TIMES,
             grace=GRACE,
             wanted=self.world.wanted(self),
-            record=self.record,
+            record=self.record if waits else replace(self.record, lease_ms=0),
             version=self.version,
             seen_at=self.seen_at,
             owner_live=self.owner_live,
+            contact_at=self.contact_at,
             proof=self.proof,
             writing=self.writing,
             present=self.since is not None,
             complete=self.since is not None,
             granted=self.granted,
+            granted_for=self.granted_for,
             announced=self.announced,
             enabled=self.enabled,
             stuck=self.has(Kind.STUCK),
@@ -176,12 +191,15 @@ class SimulatedNode:
         if version == self.version:
             self.owner_live = bool(owner)
 
-    def act(self, action: LeaseAction) -> None:
+    def act(self, facts: Facts, action: LeaseAction) -> None:
         """Begin an action; its effect may come later."""
+        defences = self.world.defences
         match action:
-            case Take(version) | Renew(version):
-                record = owner_record(self.name, str(self.boot), TIMES)
-                self.write(record if self.world.defences.lease_time else replace(record, lease_ms=0), version)
+            case Take(version):
+                self.write(owner_record(facts.node, facts.boot, facts.times), version)
+            case Renew(version):
+                is_shortened = facts.is_shortened or not defences.covering
+                self.write(renewed_record(facts.record, facts.times, is_shortened=is_shortened), version)
             case Release(version, quiet, successor):
                 self.write(LeaseRecord(quiet=quiet, successor=successor), version)
             case Grant():
@@ -260,7 +278,7 @@ class SimulatedNode:
             self.since, self.announced = self.world.now, False
         lateness = self.world.random.choice((0.0, TIMES.lateness))
         self.until = self.world.now + (grant.lifetime + lateness) / self.rate
-        self.granted = grant.version
+        self.granted, self.granted_for = grant.version, grant.lifetime
 
     def step(self) -> None:
         """Live for one step."""
@@ -271,11 +289,15 @@ class SimulatedNode:
             self.remove_address(self.until)
         if self.is_paused():
             return
-        if not self.has(Kind.CUT):
+        if self.has(Kind.CUT):
+            self.contact_at = float("inf")
+        else:
             self.touched = self.world.now
+            self.contact_at = min(self.contact_at, self.clock())
             self.read()
         if self.version >= 0 and not self.has(Kind.HANG):
-            self.act(next_action(self.facts(), self.clock()))
+            facts = self.facts()
+            self.act(facts, next_action(facts, self.clock()))
 
     def is_paused(self) -> bool:
         """Return whether no process of the node runs."""

@@ -12,16 +12,19 @@ class Memory(Struct):
     """The last known record with its version, and the results of this process's actions.
 
     Times are of CLOCK_BOOTTIME, in seconds. `created` is the transaction that made the lease's znode, None
-    before the first read. `seen_at` is when `version` was first read. `placed` are the addresses of the last
-    grant, with the interface that the map names. See Facts for the others.
+    before the first read. `seen_at` is when `version` was first read. ZooKeeper has answered each read since
+    `contact_at`, infinity if it did not answer the last one. `placed` are the addresses of the last grant,
+    with the interface that the map names. See Facts for the others.
     """
 
     created: int | None = None
     record: LeaseRecord = UNWRITTEN
     version: int = -1
     seen_at: float = 0.0
+    contact_at: float = float("inf")
     proof: Proof | None = None
     granted: int | None = None
+    granted_for: int = 0
     placed: GroupAddresses | None = None
     announced: bool = False
     check: DuplicateCheck | None = None

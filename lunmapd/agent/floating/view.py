@@ -1,7 +1,9 @@
 """What a node shows of a floating portal group."""
 
 from msgspec import Struct
+from msgspec.structs import replace
 
+from lunmapd.clock import utc_now
 from lunmapd.core.base.lunmap import GroupId
 from lunmapd.core.base.reasons import Reason
 from lunmapd.core.fleet.status import GroupPhase, GroupStatus
@@ -9,6 +11,7 @@ from lunmapd.core.floating.documents import Report
 from lunmapd.core.floating.facts import Facts
 from lunmapd.core.floating.lease import lease_end
 from lunmapd.core.node.failure import Failure
+from lunmapd.store.tree.floating import NOBODY
 
 
 class GroupView(Struct, frozen=True):
@@ -41,6 +44,19 @@ class GroupView(Struct, frozen=True):
         target, name = self.id
         reason = self.report.reason
         return GroupStatus(target, name, self.phase, self.owner, self.since, self.report.fit, reason)
+
+
+def next_view(known: GroupView, facts: Facts, now: float) -> GroupView:
+    """Return the view that follows from the facts; `known` has the report, the wish and the problem."""
+    phase, owner = phase_of(facts, now), facts.record.owner
+    return replace(
+        known,
+        phase=phase,
+        owner="" if owner == NOBODY else owner,
+        chosen=facts.node if facts.wanted else facts.successor,
+        since=known.since if phase is known.phase else utc_now(),
+        seconds=lease_seconds_left(facts, now),
+    )
 
 
 def phase_of(facts: Facts, now: float) -> GroupPhase:

@@ -12,7 +12,8 @@ class Report(Struct, frozen=True, omit_defaults=True):
 
     `boot` is the boot id of its kernel: the report of an earlier boot counts as none. `reason` says in a
     sentence why it is not fit, `since` is when it became fit or unfit (RFC 3339). `phase` is the GroupPhase
-    of the group there.
+    of the group there. `revision` is that of the map by which it judged itself. `moving`: a change waits
+    there until the groups that it owns have moved.
     """
 
     boot: str = ""
@@ -22,6 +23,8 @@ class Report(Struct, frozen=True, omit_defaults=True):
     reason: str = ""
     since: str = ""
     phase: str = ""
+    revision: int = 0
+    moving: bool = False
 
 
 class CandidateView(Struct, frozen=True):

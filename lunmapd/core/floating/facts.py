@@ -2,7 +2,10 @@
 
 from msgspec import Struct
 
-from lunmapd.core.floating.lease import LeaseRecord, LeaseTimes, Proof
+from lunmapd.core.floating.lease import LeaseRecord, LeaseTimes, Proof, longest_end, take_time
+
+CHECK_LEAD = 1.5
+"""How long before a take the network is asked."""
 
 
 class DuplicateCheck(Struct, frozen=True):
@@ -19,13 +22,14 @@ class Facts(Struct, frozen=True):
     group, otherwise `successor` is, "" for none.
 
     The record was last read with `version`, for the first time at `seen_at`; `owner_live` says that the
-    ephemeral of its owner exists. `proof` is the last acknowledged write of this process. While `writing`,
-    a write is not answered yet.
+    ephemeral of its owner exists. ZooKeeper has answered this node since `contact_at`. `proof` is the last
+    acknowledged write of this process. While `writing`, a write is not answered yet.
 
     `present`: the kernel has an address of the group. `complete`: it has all of them. `granted` is the
-    version of the proof by which this process gave them to the kernel last. `announced`: the neighbours were
-    informed since they came. `enabled`: LIO has the TPG enabled. `stuck`: disabling it did not end within its
-    deadline. `check` is the last duplicate address detection for the addresses that the kernel lacks.
+    version of the proof by which this process gave them to the kernel last, for `granted_for` seconds.
+    `announced`: the neighbours were informed since they came. `enabled`: LIO has the TPG enabled. `stuck`:
+    disabling it did not end within its deadline. `check` is the last duplicate address detection for the
+    addresses that the kernel lacks.
     """
 
     node: str
@@ -38,11 +42,13 @@ class Facts(Struct, frozen=True):
     version: int = 0
     seen_at: float = 0.0
     owner_live: bool = False
+    contact_at: float = 0.0
     proof: Proof | None = None
     writing: bool = False
     present: bool = False
     complete: bool = False
     granted: int | None = None
+    granted_for: int = 0
     announced: bool = False
     enabled: bool = False
     stuck: bool = False
@@ -54,9 +60,33 @@ class Facts(Struct, frozen=True):
         return (self.record.owner, self.record.boot) == (self.node, self.boot)
 
     @property
-    def owned_elsewhere(self) -> bool:
-        """Whether the record names another node. A reboot ends the lease of a node by itself."""
-        return self.record.owner not in {"", self.node}
+    def is_shortened(self) -> bool:
+        """Whether the kernel has no longer lifetime than the present one: a grant replaces those before."""
+        return self.granted == self.version and self.granted_for <= self.times.lifetime
+
+    @property
+    def take_at(self) -> float:
+        """When this node may take the group. A reboot ends its own lease by itself."""
+        if self.record.owner == self.node:
+            return self.seen_at
+        contact_at = self.contact_at if self.owner_live else float("-inf")
+        return take_time(self.record, self.seen_at, self.grace, self.node, contact_at)
+
+    def idle(self, now: float) -> float:
+        """Return for how many seconds another node than the owner could have taken the group.
+
+        It is negative before that, and minus infinity at the owner. A time without contact does not count.
+        """
+        if self.record.owner == self.node:
+            return float("-inf")
+        return now - max(self.take_at, self.contact_at)
+
+    @property
+    def ask_at(self) -> float:
+        """From when on the network is asked before a take: the owner may have its addresses until then."""
+        own = {"", self.node}
+        ended = self.seen_at if self.record.owner in own else longest_end(self.record, self.seen_at)
+        return max(ended, self.take_at - CHECK_LEAD)
 
 
 class Wait(Struct, frozen=True):

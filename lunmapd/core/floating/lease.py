@@ -12,6 +12,7 @@ All times are in seconds by CLOCK_BOOTTIME of the node that measures them (clock
 import math
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 RATE_DIFFERENCE = 1 / 500
 """How much faster one clock may be than another: more than twice the 500 ppm of adjtimex(2)."""
@@ -19,9 +20,14 @@ RATE_DIFFERENCE = 1 / 500
 HEAD_START = 2.0
 """How long the node that the former owner chose is the only one that may take a released address."""
 
+CONTACT = 2.0
+"""How long ZooKeeper must have answered a node before a live owner counts as one that renews nothing.
 
-STALLED = 3
-"""After how many lease times a group is taken from a live owner that renews nothing."""
+After an outage of ZooKeeper, the owner needs this time to renew its lease.
+"""
+
+RESTART_LIFETIME = 20
+"""The lifetime of the last grant before a restart of the daemon, in seconds."""
 
 
 class LeaseTimes(Struct, frozen=True):
@@ -42,6 +48,11 @@ class LeaseTimes(Struct, frozen=True):
     def total(self) -> float:
         """The lease time: no grant of a write has effect later than this after the write was sent."""
         return self.slack + self.lifetime + self.lateness
+
+    @property
+    def milliseconds(self) -> int:
+        """The lease time in milliseconds, rounded up."""
+        return math.ceil(self.total * 1000)
 
 
 class LeaseRecord(Struct, frozen=True, omit_defaults=True):
@@ -67,8 +78,23 @@ class Proof(Struct, frozen=True):
 
 
 def owner_record(node: str, boot: str, times: LeaseTimes) -> LeaseRecord:
-    """Return the record of a take or renewal."""
-    return LeaseRecord(node, boot, lease_ms=math.ceil(times.total * 1000))
+    """Return the record of a take."""
+    return LeaseRecord(node, boot, lease_ms=times.milliseconds)
+
+
+def renewed_record(record: LeaseRecord, times: LeaseTimes, *, is_shortened: bool) -> LeaseRecord:
+    """Return the record that renews one of the same owner.
+
+    `is_shortened`: the last grant was by `record`, for the lifetime of `times` or less. Otherwise a longer
+    one, of before a restart, may still have effect, so the lease gets no shorter.
+    """
+    shortest = 0 if is_shortened else record.lease_ms
+    return LeaseRecord(record.owner, record.boot, lease_ms=max(times.milliseconds, shortest))
+
+
+def before_restart(times: LeaseTimes) -> LeaseTimes:
+    """Return the times of an owner whose daemon is about to be restarted."""
+    return replace(times, lifetime=max(times.lifetime, RESTART_LIFETIME))
 
 
 def last_grant(times: LeaseTimes, proof: Proof) -> float:
@@ -84,23 +110,21 @@ def lease_end(times: LeaseTimes, proof: Proof) -> float:
     return proof.sent + times.slack + times.lifetime
 
 
-def take_time(record: LeaseRecord, seen_at: float, grace: float, node: str) -> float:
+def take_time(
+    record: LeaseRecord, seen_at: float, grace: float, node: str, contact_at: float = float("-inf")
+) -> float:
     """Return when `node` may take the group over, if the record does not change meanwhile.
 
     `seen_at` is the first read of the record's present version. `grace` is added where the former owner may
-    have commands left that can still reach the device.
+    have commands left that can still reach the device. `contact_at` is since when ZooKeeper answers this
+    node, if the owner's session lives.
     """
     if record.owner:
-        return seen_at + _longest_lease(record) + grace
+        return max(longest_end(record, seen_at) + grace, contact_at + CONTACT)
     head_start = 0.0 if record.successor in {"", node} else HEAD_START
     return seen_at + max(head_start, 0.0 if record.quiet else grace)
 
 
-def stall_time(record: LeaseRecord, seen_at: float) -> float:
-    """Return from when on a live owner that has not renewed the record counts as one that hangs."""
-    return seen_at + STALLED * _longest_lease(record)
-
-
-def _longest_lease(record: LeaseRecord) -> float:
-    """Return the lease time of a record, by the slowest clock."""
-    return record.lease_ms / 1000 * (1 + RATE_DIFFERENCE)
+def longest_end(record: LeaseRecord, seen_at: float) -> float:
+    """Return when the last grant by a record has no effect any more, by the slowest clock."""
+    return seen_at + record.lease_ms / 1000 * (1 + RATE_DIFFERENCE)

@@ -2,7 +2,7 @@
 
 The decision is made of facts alone, so it converges wherever a process is killed. The order of a release is:
 disable the TPG, remove the addresses, write the record. The order of a take is: detect duplicates, write the
-record, give the addresses to the kernel, announce them, enable the TPG.
+record, give the addresses to the kernel, enable the TPG, announce the addresses.
 """
 
 from lunmapd.core.floating.facts import (
@@ -19,13 +19,10 @@ from lunmapd.core.floating.facts import (
     Take,
     Wait,
 )
-from lunmapd.core.floating.lease import Proof, last_grant, lease_end, stall_time, take_time
+from lunmapd.core.floating.lease import Proof, last_grant, lease_end
 
 CHECK_VALID = 2.0
 """How long the answer that an address is free is used."""
-
-CHECK_LEAD = 1.0
-"""How long before a take the network is asked."""
 
 CHECK_PAUSE = 5.0
 """The pause after the answer that an address is in use."""
@@ -59,13 +56,18 @@ def _own(facts: Facts, now: float) -> LeaseAction:
         # An address has gone. Its sessions end before it may return, or their old commands would arrive.
         return _release(facts) if facts.stuck else Disable()
     proof = facts.proof
-    if proof is None or proof.version != facts.version:
+    if proof is None or proof.version != facts.version or not _permits(facts):
         return Wait() if facts.writing else Renew(facts.version)
     if now >= lease_end(facts.times, proof) and facts.present:
         return Drop()
     if not _is_granted(facts, proof) and now < last_grant(facts.times, proof):
         return _grant(facts, proof, now)
     return _renew(facts, proof, now) or _serve(facts, proof)
+
+
+def _permits(facts: Facts) -> bool:
+    """Return whether the record states a lease that is long enough for the present lifetime of grants."""
+    return facts.record.lease_ms >= facts.times.milliseconds
 
 
 def _is_granted(facts: Facts, proof: Proof) -> bool:
@@ -98,25 +100,20 @@ def _renew(facts: Facts, proof: Proof, now: float) -> LeaseAction | None:
 
 
 def _serve(facts: Facts, proof: Proof) -> LeaseAction:
-    if not facts.announced:
-        return Announce()
     if not facts.enabled:
         return Enable()
+    if not facts.announced:
+        # A host that connects as soon as it hears this would be refused by a disabled TPG.
+        return Announce()
     return Wait(proof.sent + facts.times.renewal)
 
 
 def _take(facts: Facts, now: float) -> LeaseAction:
     """Return the next action of a node that is to take the group over."""
-    start = facts.seen_at
-    if facts.record.owner != facts.node:
-        stalled = stall_time(facts.record, facts.seen_at)
-        if facts.owned_elsewhere and facts.owner_live and now < stalled:
-            return Wait(stalled)
-        start = take_time(facts.record, facts.seen_at, facts.grace, facts.node)
-    if now < start - CHECK_LEAD:
-        return Wait(start - CHECK_LEAD)
+    if now < facts.ask_at:
+        return Wait(facts.ask_at)
     if asked := _ask(facts, now):
         return asked
-    if now < start:
-        return Wait(start)
+    if now < facts.take_at:
+        return Wait(facts.take_at)
     return Wait() if facts.writing else Take(facts.version)

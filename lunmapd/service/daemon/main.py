@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import click
 
-from lunmapd.agent.floating.group import Identity
+from lunmapd.agent.floating.own_report import Identity
 from lunmapd.agent.loop.agent import Agent
 from lunmapd.agent.loop.backing_checks import BackingChecks
 from lunmapd.agent.loop.daemon_state import DaemonFile

@@ -5,8 +5,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from lunmapd.agent.floating.group import Edges, Identity
+from lunmapd.agent.floating.group import Edges
 from lunmapd.agent.floating.groups import GroupThreads
+from lunmapd.agent.floating.own_report import Identity
 from lunmapd.agent.floating.stored_group import StoredGroup
 from lunmapd.agent.floating.tpgs import TpgError, TpgStuckError
 from lunmapd.agent.loop.unexpected import UnexpectedLog
@@ -24,6 +25,9 @@ _REQUEST = 3.0
 
 _RELEASE = 20.0
 """How long in seconds a stop waits for the release of all groups."""
+
+_PROLONG = 3.0
+"""How long in seconds a restart waits for longer leases of all groups."""
 
 
 class SwitchedTpgs:
@@ -65,7 +69,7 @@ def followed_groups(
     """Yield the floating groups of this node. Without any, no process and no thread is started.
 
     `directory` is that of the state. `changed` is called when an owner changed. At the end the groups
-    are released if the service is stopped; they stay with a restart.
+    are released if the service is stopped; with a restart they stay, by a longer lease.
     """
     switch = SwitchProcess()
     tpgs, addresses = SwitchedTpgs(switch), LeaseProcess(directory / LOCK_FILE)
@@ -81,23 +85,30 @@ def followed_groups(
     try:
         yield groups
     finally:
-        if groups.owns_any and is_stopped_for_long():
-            groups.release(_RELEASE)
+        if groups.owns_any:
+            _end(groups, job_type())
         groups.stop()
         addresses.close()
         tpgs.close()
 
 
-def is_stopped_for_long() -> bool:
-    """Return whether systemd stops the service, at a shutdown too, and does not restart it.
+def _end(groups: GroupThreads, job: str) -> None:
+    if job == "stop":
+        groups.release(_RELEASE)
+    elif job == "restart":
+        groups.outlast_restart(_PROLONG)
 
-    `systemctl list-jobs` prints `JOB UNIT TYPE STATE`; the type is `restart` while a restart stops the
-    service.
+
+def job_type() -> str:
+    """Return the type of systemd's job for the service, "" for none.
+
+    It is `stop` while systemd stops the service, at a shutdown too, and `restart` while a restart stops it.
+    `systemctl list-jobs` prints `JOB UNIT TYPE STATE`.
     """
     command = ("systemctl", "list-jobs", "--no-legend", "--plain")
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=5, check=False)
     except (OSError, subprocess.TimeoutExpired):
-        return False
+        return ""
     jobs = (line.split() for line in done.stdout.splitlines())
-    return any(job[1:3] == ["lunmapd.service", "stop"] for job in jobs)
+    return next((job[2] for job in jobs if job[1:2] == ["lunmapd.service"] and job[2:]), "")

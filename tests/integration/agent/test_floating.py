@@ -9,11 +9,14 @@ from msgspec.structs import replace
 
 from fakes.floating import FakeAddresses, FakeTpgs
 from lab.wait import wait_until
-from lunmapd.agent.floating.group import Edges, Identity, Judgement
+from lunmapd.agent.floating.group import Edges
 from lunmapd.agent.floating.groups import GroupThreads
+from lunmapd.agent.floating.own_report import Identity, Judgement
 from lunmapd.agent.floating.stored_group import StoredGroup
 from lunmapd.client import Client
 from lunmapd.core.base.lunmap import FloatingGroup, GroupId, Lunmap
+from lunmapd.core.floating.lease import RESTART_LIFETIME, LeaseTimes, before_restart
+from lunmapd.core.planning.moving import Others, ServedGroup
 from lunmapd.store.session.session import Session
 from support.commits import put
 from support.sessions import Connect
@@ -73,3 +76,26 @@ def test_a_move_takes_less_than_a_second(session: Session, nodes: list[Node]) ->
     (line,) = client.floating_groups()
     assert (line.owner, line.wish) == ("n2", "n2")
     assert [each.fit for each in line.nodes] == [True, True]
+
+
+def test_an_owner_prepares_for_a_restart(nodes: list[Node]) -> None:
+    """It extends its lease at once, and the daemon after it keeps the group with the usual one."""
+    n1, _ = nodes
+    began = time.monotonic()
+    n1.groups.outlast_restart(5.0)
+    n1.groups.stop()
+    assert time.monotonic() - began < 3.0
+    assert n1.addresses.until[ADDRESS] > time.monotonic() + RESTART_LIFETIME - 2
+    state = StoredGroup(n1.session.quiet(3.0), GroupId(T, "gold"), "n1", lambda: None).read(GROUP.nodes)
+    assert state.lease is not None
+    assert state.lease.record.lease_ms == before_restart(LeaseTimes()).milliseconds
+
+
+def test_an_owner_knows_the_revisions_of_the_others(nodes: list[Node]) -> None:
+    """Each node reports by which revision it judged itself; only the owner serves the group."""
+    n1, n2 = nodes
+    behind, ready = (ServedGroup(T, 1001, others) for others in (Others.BEHIND, Others.READY))
+    wait_until("n2 is seen", lambda: n1.groups.served(1) == (behind,))
+    n2.groups.judge({GroupId(T, "gold"): replace(FIT[GroupId(T, "gold")], revision=1)})
+    wait_until("n2 has applied the revision", lambda: n1.groups.served(1) == (ready,))
+    assert n2.groups.served(1) == ()

@@ -4,8 +4,9 @@ import pytest
 from msgspec.structs import replace
 
 from fakes.floating import FakeLuns, FakeStore, FakeTree
-from lunmapd.agent.floating.group import Edges, Identity, Judgement, LeasedGroup
+from lunmapd.agent.floating.group import Edges, LeasedGroup
 from lunmapd.agent.floating.group_plan import plans_for
+from lunmapd.agent.floating.own_report import Identity, Judgement
 from lunmapd.core.base.lunmap import AluaState, Lunmap
 from lunmapd.core.floating.documents import Wish
 from lunmapd.core.floating.lease import LeaseTimes

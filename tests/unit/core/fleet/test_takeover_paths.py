@@ -3,8 +3,8 @@
 import pytest
 from msgspec.structs import replace
 
-from lunmapd.agent.floating.group import Judgement
 from lunmapd.agent.floating.judge import judge_groups
+from lunmapd.agent.floating.own_report import Judgement
 from lunmapd.core.base.lunmap import AluaState, Lunmap
 from lunmapd.core.base.reasons import Reason
 from lunmapd.core.fleet.lag import RecentHistory

@@ -4,14 +4,18 @@ import msgspec
 import pytest
 
 from lunmapd.core.floating.lease import (
+    CONTACT,
     HEAD_START,
     RATE_DIFFERENCE,
+    RESTART_LIFETIME,
     LeaseRecord,
     LeaseTimes,
     Proof,
+    before_restart,
     last_grant,
     lease_end,
     owner_record,
+    renewed_record,
     take_time,
 )
 
@@ -47,6 +51,28 @@ def test_the_owner_ends_before_the_lease_time() -> None:
 def test_a_node_waits_for_what_the_record_states(record: LeaseRecord, seconds: float) -> None:
     """A released group is taken at once by its successor; a held one after the lease time and the grace."""
     assert take_time(record, 100.0, 3.0, "n2") == pytest.approx(100.0 + seconds)
+
+
+@pytest.mark.parametrize(
+    ("before", "is_shortened", "after"),
+    [(6500, True, 6500), (6500, False, 6500), (22500, True, 6500), (22500, False, 22500)],
+)
+def test_a_renewal_covers_the_grants_before_it(before: int, after: int, *, is_shortened: bool) -> None:
+    """A longer lease becomes shorter only after the kernel got a shorter lifetime."""
+    record = LeaseRecord("n1", "b", before)
+    assert renewed_record(record, TIMES, is_shortened=is_shortened) == LeaseRecord("n1", "b", after)
+
+
+def test_a_lease_outlasts_a_restart() -> None:
+    """The last lifetime before a restart is longer; the other times stay."""
+    assert before_restart(TIMES) == LeaseTimes(lifetime=RESTART_LIFETIME, slack=1.0, lateness=1.5)
+
+
+def test_a_live_owner_is_given_time_after_an_outage() -> None:
+    """ZooKeeper has to answer for a while before a lease that was not renewed counts as ended."""
+    record = LeaseRecord("n1", "b", 6500)
+    assert take_time(record, 100.0, 3.0, "n2", contact_at=200.0) == 200.0 + CONTACT
+    assert take_time(record, 100.0, 3.0, "n2", contact_at=50.0) == take_time(record, 100.0, 3.0, "n2")
 
 
 def test_a_record_survives_its_document() -> None:

@@ -4,6 +4,7 @@ import pytest
 from msgspec.structs import replace
 
 from lunmapd.core.floating.facts import (
+    CHECK_LEAD,
     Announce,
     DetectDuplicates,
     Disable,
@@ -18,12 +19,13 @@ from lunmapd.core.floating.facts import (
     Take,
     Wait,
 )
-from lunmapd.core.floating.lease import LeaseRecord, LeaseTimes, Proof
-from lunmapd.core.floating.next_action import CHECK_LEAD, CHECK_PAUSE, CHECK_VALID, next_action
+from lunmapd.core.floating.lease import CONTACT, LeaseRecord, LeaseTimes, Proof, before_restart
+from lunmapd.core.floating.next_action import CHECK_PAUSE, CHECK_VALID, next_action
 
 NOW = 1000.0
 TIMES = LeaseTimes(lifetime=5, slack=1.0, lateness=1.5, renewal=0.5)
 MINE = LeaseRecord("n1", "b", 7500)
+LONG = LeaseRecord("n1", "b", 22500)
 THEIRS = LeaseRecord("n2", "c", 7500)
 FREE = DuplicateCheck(free=True, at=NOW)
 USED = DuplicateCheck(free=False, at=NOW)
@@ -46,9 +48,20 @@ STANDBY_ROWS = [
     ("an address of another's lease", replace(STANDBY, present=True, enabled=True), Drop()),
     ("a TPG of another's lease", replace(READY, enabled=True), Disable()),
     ("a TPG that can't be disabled", replace(READY, enabled=True, stuck=True), Wait()),
-    ("the owner lives", READY, Wait(NOW + 3 * 7.5 * 1.002)),
+    ("the owner lives", READY, Wait(TAKEN - CHECK_LEAD)),
     ("the owner lives and hangs", replace(READY, seen_at=NOW - 60), DetectDuplicates()),
+    (
+        "the owner lives, and ZooKeeper was away",
+        replace(READY, seen_at=NOW - 60, contact_at=NOW, check=FREE),
+        Wait(NOW + CONTACT - CHECK_LEAD),
+    ),
+    (
+        "the owner lives, and ZooKeeper was away, asked",
+        replace(READY, seen_at=NOW - 60, contact_at=NOW - 1, check=FREE),
+        Wait(NOW + CONTACT - 1),
+    ),
     ("the lease may still run", replace(READY, owner_live=False), Wait(TAKEN - CHECK_LEAD)),
+    ("no question while the owner may have the address", replace(READY, grace=0.0), Wait(TAKEN - 2.0)),
     ("the lease has ended", OVERDUE, DetectDuplicates()),
     (
         "an old check",
@@ -75,6 +88,8 @@ STANDBY_ROWS = [
 OWNER_ROWS = [
     ("restarted within its lease", replace(SERVING, proof=None, granted=None), Renew(8)),
     ("restarted, renewing", replace(SERVING, proof=None, writing=True), Wait()),
+    ("a restart is near", replace(SERVING, times=before_restart(TIMES)), Renew(8)),
+    ("a restart is near, renewed", replace(SERVING, times=before_restart(TIMES), record=LONG, granted=7), Grant(8, 20, NOW + 0.9)),
     ("a write whose answer was lost", replace(SERVING, version=9), Renew(9)),
     ("taken", HELD, Grant(8, 5, NOW + 0.9)),
     ("taken without a check", replace(HELD, check=None), DetectDuplicates()),
@@ -82,8 +97,8 @@ OWNER_ROWS = [
     ("renewed, not granted yet", replace(SERVING, granted=7, check=None), Grant(8, 5, NOW + 0.9)),
     ("too late for a grant", replace(HELD, proof=Proof(8, NOW - 1.0)), Renew(8)),
     ("too late, renewing", replace(HELD, proof=Proof(8, NOW - 1.0), writing=True), Wait()),
-    ("granted", GRANTED, Announce()),
-    ("announced", replace(GRANTED, announced=True), Enable()),
+    ("granted", GRANTED, Enable()),
+    ("enabled", replace(GRANTED, enabled=True), Announce()),
     ("serving", SERVING, Wait(NOW + 0.4)),
     ("a renewal is due", replace(SERVING, proof=LATER), Renew(8)),
     ("a renewal is on its way", replace(SERVING, proof=LATER, writing=True), Wait(NOW + 5.4)),

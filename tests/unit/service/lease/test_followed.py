@@ -5,33 +5,33 @@ from pathlib import Path
 
 import pytest
 
-from lunmapd.agent.floating.group import Identity
+from lunmapd.agent.floating.own_report import Identity
 from lunmapd.agent.floating.tpgs import TpgError, TpgStuckError
 from lunmapd.core.base.lunmap import TpgId
 from lunmapd.lio.worker.switch_process import SwitchDeadlines, SwitchProcess
-from lunmapd.service.lease.followed import SwitchedTpgs, followed_groups, is_stopped_for_long
+from lunmapd.service.lease.followed import SwitchedTpgs, followed_groups, job_type
 from lunmapd.store.session.session import Session
 
 TPG = TpgId("iqn.2026-01.org.example:t", 1001)
 JOBS = "12 lunmapd.service {} running\n13 other.service stop waiting\n"
 
 
-@pytest.mark.parametrize(("job", "released"), [("stop", True), ("restart", False), ("start", False)])
-def test_a_stop_releases_the_groups_and_a_restart_does_not(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, job: str, *, released: bool
+@pytest.mark.parametrize("job", ["stop", "restart", "start"])
+def test_the_job_of_systemd_says_what_becomes_of_the_groups(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, job: str
 ) -> None:
-    """The job of systemd says which of the two it is; at a shutdown it is a stop."""
+    """A stop, also at a shutdown, releases them, and a restart does not."""
     program = tmp_path / "systemctl"
     program.write_text(f"#!/bin/sh\nprintf '{JOBS.format(job)}'\n")
     program.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
-    assert is_stopped_for_long() is released
+    assert job_type() == job
 
 
-def test_without_systemd_nothing_is_released(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """A daemon that is stopped by hand may be started again at once."""
+def test_without_systemd_there_is_no_job(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A daemon that is stopped by hand may be started again at once, or never."""
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert not is_stopped_for_long()
+    assert job_type() == ""
 
 
 def test_the_errors_of_the_process_are_those_of_the_loop() -> None:
