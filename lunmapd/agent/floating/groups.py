@@ -8,11 +8,13 @@ import time
 from collections.abc import Callable, Mapping
 from typing import NamedTuple, Protocol
 
-from lunmapd.agent.floating.group import Edges, Identity, Judgement, LeasedGroup
+from lunmapd.agent.floating.group import Edges, LeasedGroup
 from lunmapd.agent.floating.group_plan import GroupPlan, plans_for
+from lunmapd.agent.floating.own_report import Identity, Judgement
 from lunmapd.agent.floating.view import GroupView
-from lunmapd.core.base.lunmap import GroupId, Lunmap
+from lunmapd.core.base.lunmap import GroupId, Lunmap, takeover_nodes
 from lunmapd.core.floating.lease import LeaseTimes
+from lunmapd.core.planning.moving import ServedGroup
 
 _PAUSE = 1.0  # seconds after an unexpected error
 
@@ -29,6 +31,9 @@ class FloatingGroups(Protocol):
     def views(self) -> tuple[GroupView, ...]:
         """Return the present state of each group."""
 
+    def served(self, revision: int, /) -> tuple[ServedGroup, ...]:
+        """Return the portal groups that this node owns; `revision` is the one that it is about to apply."""
+
 
 class NoFloatingGroups:
     """Follows no group."""
@@ -40,6 +45,10 @@ class NoFloatingGroups:
         """Do nothing."""
 
     def views(self) -> tuple[GroupView, ...]:
+        """Return nothing."""
+        return ()
+
+    def served(self, _: int, /) -> tuple[ServedGroup, ...]:
         """Return nothing."""
         return ()
 
@@ -121,6 +130,15 @@ class GroupThreads:
         """Return the present state of each group."""
         return tuple(each.group.view for _, each in sorted(self._running.items()))
 
+    def served(self, revision: int, /) -> tuple[ServedGroup, ...]:
+        """Return the portal groups that this node owns; `revision` is the one that it is about to apply."""
+        groups = [each.group for _, each in sorted(self._running.items())]
+        return tuple(
+            ServedGroup(*group.plan.tpg, group.others(revision))
+            for group in groups
+            if group.view.owner == self._me.node and not takeover_nodes(group.plan.id)
+        )
+
     @property
     def owns_any(self) -> bool:
         """Whether this node owns a group."""
@@ -134,6 +152,19 @@ class GroupThreads:
             each.wake.set()
         while time.monotonic() < until and self.owns_any:
             self._stopping.wait(0.05)
+
+    def outlast_restart(self, seconds: float) -> None:
+        """Let the addresses stay for a restart of the daemon; wait at most `seconds` for the kernel."""
+        until = time.monotonic() + seconds
+        for each in self._running.values():
+            each.group.restarting = True
+            each.wake.set()
+        while time.monotonic() < until and not self._outlasts_restart:
+            self._stopping.wait(0.05)
+
+    @property
+    def _outlasts_restart(self) -> bool:
+        return all(each.group.outlasts_restart for each in self._running.values())
 
     def stop(self) -> None:
         """End the threads. The addresses stay for the rest of their leases."""

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from itertools import starmap
+from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
@@ -30,6 +31,7 @@ from lunmapd.agent.loop.registration import Registration
 from lunmapd.agent.loop.report import CycleResult, first_status, next_status, reason_of, with_former
 from lunmapd.agent.loop.unexpected import UnexpectedError, UnexpectedLog, UnexpectedReadError
 from lunmapd.agent.reconcile.drain import DrainWatch
+from lunmapd.agent.reconcile.moves import MoveWatch
 from lunmapd.agent.reconcile.pass_state import PassState
 from lunmapd.agent.reconcile.reconcile import LioKernel, PassPorts, reconcile
 from lunmapd.agent.reconcile.result import PassResult, RemovalHeldError
@@ -50,6 +52,9 @@ from lunmapd.core.secrets.sealing import Keyring
 from lunmapd.store.session.errors import NoAccessError, NodeNameTakenError, StoreError
 from lunmapd.store.tree.snapshot import Snapshot, effective_map
 from lunmapd.trace import trace
+
+if TYPE_CHECKING:
+    from lunmapd.core.planning.moving import ServedGroup
 
 _log = logging.getLogger(__name__)
 
@@ -100,6 +105,8 @@ class Agent:
         self._written_result: PassResult | None = None
         self._refusals = Refusals()
         self._drain = None if is_single else DrainWatch(now=now)
+        self._moves = MoveWatch(now)
+        self._served: tuple[ServedGroup, ...] = ()
         self._now = now
         self.status = first_status(registration.boot, utc_now())
 
@@ -268,8 +275,12 @@ class Agent:
             dict(self._reads.problems()),
         )
         given = pass_input(node, snapshot, self._policy, self._keys, circumstances)
+        self._served = self._moves.served(self._floating.served(snapshot.revision))
+        given = replace(given, served=self._served)
         fleet = self._registration if is_readable else None
-        edges = PassPorts(self._kernel, files.claims, fleet, files.seen, files.addresses, self._drain)
+        edges = PassPorts(
+            self._kernel, files.claims, fleet, files.seen, files.addresses, self._drain, self._moves
+        )
         if files.addresses is not None and files.addresses.record is None:
             files.addresses.follow(None, snapshot)
         valid_for = ValidityKey(at, node, self._registration.boot, self._keys.ids)
@@ -347,7 +358,8 @@ class Agent:
 
     def _judge_groups(self, cycle: CycleResult) -> None:
         """Let the floating groups know how well this node serves their targets."""
-        judged = judge_groups(cycle.lunmap, self._registration.node, self.status, self._judgements)
+        disturbed = () if cycle.result is None else cycle.result.disturbed
+        judged = judge_groups(cycle.lunmap, self._registration.node, self.status, self._judgements, disturbed)
         self._judgements = judged
         self._floating.judge(judged)
 
@@ -385,5 +397,6 @@ class Agent:
             portals=dict(self._portals.problems()),
             unread=dict(self._reads.problems()),
             drain=None if self._drain is None else self._drain.progress,
+            served=self._served,
             emptied=() if addresses is None else tuple(starmap(Emptied, addresses.emptied.items())),
         )

@@ -16,6 +16,7 @@ from lunmapd.core.node.backing_reads import ReadProblems
 from lunmapd.core.node.failure import Failure
 from lunmapd.core.node.portals import PortalProblems
 from lunmapd.core.planning.draining import DrainProgress
+from lunmapd.core.planning.moving import ServedGroup
 from lunmapd.files import read_regular, replace_file
 
 DAEMON_FILE = "daemon.json"
@@ -48,7 +49,8 @@ class DaemonState(Struct, frozen=True):
     (confirmations.py). `silent_since` is when contact with ZooKeeper was lost, None while there is contact;
     `met`: there has been contact since the daemon started. `portals` are the problems of portals,
     `unread` those of reading files and devices. `emptied` are the LUN addresses that are empty until another
-    Lun may be created there. `drain` is the progress of a drain of the node.
+    Lun may be created there. `drain` is the progress of a drain of the node. `served` are the floating groups
+    that it owns.
     """
 
     process: Process
@@ -65,6 +67,7 @@ class DaemonState(Struct, frozen=True):
     unread: ReadProblems = {}
     emptied: tuple[Emptied, ...] = ()
     drain: DrainProgress | None = None
+    served: tuple[ServedGroup, ...] = ()
 
     def due(self, point: HistoryPoint, keys: Iterable[str], now: float) -> Mapping[lio_objects.Key, Deferral]:
         """Return the objects that a pass by this map, with these keys, does not try yet."""

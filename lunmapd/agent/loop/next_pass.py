@@ -126,6 +126,7 @@ def decide_next_pass(site: Site, session: Session, kernel: LioKernel) -> NextPas
     comparison = compare(given, kernel.observe(Claims(site.directory).load()))
     rules = _address_rules(node, current, given, comparison)
     given = replace(given, addresses=rules, offered=node.seen.offered(site.node, site.identity.boot))
+    given = replace(given, served=() if state is None else state.served)
     drain = DrainWatch(None if state is None else state.drain, site.now)
     given = replace(given, busy=drain.busy(given, comparison, kernel.count_commands))
     baseline, drift_notes = _baseline(node, session, current, given, comparison)

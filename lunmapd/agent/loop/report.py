@@ -187,6 +187,7 @@ _ON_PURPOSE = (
     Reason.HELD,
     Reason.LEFT_EMPTY,
     Reason.DRAINING,
+    Reason.MOVING,
     Reason.DRIFTED,
 )
 """The reasons of steps that are left out on purpose; the first one that applies is that of the condition."""
@@ -205,6 +206,7 @@ def _left_out(result: PassResult) -> ConditionUpdate | None:
         Reason.HELD: f"{_objects_are(len(result.failures))} held or wait: {those[0].message}",
         Reason.LEFT_EMPTY: f"{len(those)} LUN numbers stay empty before they lead to another Lun",
         Reason.DRAINING: those[0].message,
+        Reason.MOVING: those[0].message,
         Reason.DRIFTED: _drifted(result),
     }
     return false_condition(APPLIED, reason, sentences[reason])

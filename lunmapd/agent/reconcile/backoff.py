@@ -14,7 +14,7 @@ from lunmapd.core.node.failure import Failure
 from lunmapd.core.planning.decide import Deferred
 from lunmapd.core.planning.outcome import StepOutcome
 
-_NOT_TRIED = {Reason.WAITING, Reason.DRIFTED, Reason.LEFT_EMPTY, Reason.DRAINING}
+_NOT_TRIED = {Reason.WAITING, Reason.DRIFTED, Reason.LEFT_EMPTY, Reason.DRAINING, Reason.MOVING}
 
 
 class FailedStep(Struct, frozen=True):

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from lunmapd.agent.reconcile.addresses import AddressKeeper
 from lunmapd.agent.reconcile.drain import DrainWatch
+from lunmapd.agent.reconcile.moves import MoveWatch
 from lunmapd.agent.reconcile.pass_state import Partial, PassState
 from lunmapd.agent.reconcile.result import PassResult, RemovalHeldError
 from lunmapd.agent.reconcile.transition_log import log_ended, log_outcome, log_restored
@@ -35,6 +36,7 @@ from lunmapd.core.planning.decide import (
 )
 from lunmapd.core.planning.disruption_limit import may_exceed
 from lunmapd.core.planning.impact import Logins
+from lunmapd.core.planning.moving import replacing_steps
 from lunmapd.core.planning.other_data import hold_other_data, replaces_other_data
 from lunmapd.core.planning.outcome import StepOutcome, failures_of
 from lunmapd.core.planning.plan import Plan, objects_after, plan
@@ -84,7 +86,8 @@ class PassPorts(NamedTuple):
     Without a `fleet`, as while ZooKeeper does not answer, no initiator counts as logged in at another node.
     Without a `seen` file, a restart of the daemon can't distinguish drift from steps that were still to be
     done. Without `addresses`, LUN numbers are given to other Luns at any time.
-    Without a `drain`, a drained node disables its TPGs at once.
+    Without a `drain`, a drained node disables its TPGs at once. Without `moves`, no change waits for the move
+    of a floating group for longer than others can serve it.
     """
 
     kernel: LioKernel
@@ -93,6 +96,7 @@ class PassPorts(NamedTuple):
     seen: SeenFile | None = None
     addresses: AddressKeeper | None = None
     drain: DrainWatch | None = None
+    moves: MoveWatch | None = None
 
 
 def reconcile(
@@ -153,6 +157,8 @@ def _obstacle(given: PassInput, decision: Decision) -> FullPass | None:
         return FullPass.REMOVALS
     if decision.held:
         return FullPass.DRIFT
+    if given.served and next(replacing_steps(decision.steps), None) is not None:
+        return FullPass.DISRUPTION
     # Who is logged in is known as of the last full pass only.
     return FullPass.DISRUPTION if may_exceed(decision.steps, given.allow) else None
 
@@ -175,7 +181,11 @@ def _reconcile_all(
     given = _with_busy(edges, _with_addresses(edges, given, is_full=True), comparison)
     state.baseline.load(edges.seen, terms, comparison.desire)
     given = replace(given, offered=state.baseline.offered or {})
+    if edges.moves is not None:
+        given = replace(given, served=edges.moves.served(given.served))
     decision = _decide(edges, given, state, comparison)
+    if edges.moves is not None:
+        edges.moves.follow(decision.disturbed)
     if decision.blocked is not None:
         outcomes = _execute(edges, given, state, decision, comparison)
         done = (outcome.step for outcome in outcomes if outcome.failure is None)
@@ -253,7 +263,8 @@ def _record_attempts(
 def _pauses(edges: PassPorts, given: PassInput, decision: Decision) -> tuple[float, float]:
     """Return `empty` and `draining` of the result, in seconds."""
     draining = edges.drain.seconds_left() if edges.drain is not None and given.busy else float("inf")
-    return _seconds_empty(edges, decision), draining
+    moving = edges.moves.seconds_left() if edges.moves is not None and decision.disturbed else float("inf")
+    return _seconds_empty(edges, decision), min(draining, moving)
 
 
 def _seconds_empty(edges: PassPorts, decision: Decision) -> float:
@@ -289,4 +300,14 @@ def _result(
     decided = decision.removals & guard.removed_keys(left)
     unrestored = find_unrestored(comparison.desired, comparison.observed)
     disabled = len(comparison.kept_disabled)
-    return PassResult(comparison.observed, failing, left, reports, disabled, decided, unrestored, *pauses)
+    return PassResult(
+        comparison.observed,
+        failing,
+        left,
+        reports,
+        disabled,
+        decided,
+        unrestored,
+        *pauses,
+        decision.disturbed,
+    )

@@ -79,6 +79,7 @@ class Reason(StrEnum):
     DRIFTED = "Drifted"
     LEFT_EMPTY = "LeftEmpty"
     DRAINING = "Draining"
+    MOVING = "Moving"
 
     # An object fails.
     WAITING = "Waiting"

@@ -29,6 +29,7 @@ _LISTED = {
     Reason.HELD,
     Reason.LEFT_EMPTY,
     Reason.DRAINING,
+    Reason.MOVING,
     Reason.DRIFTED,
     Reason.CLAIMS_UNREADABLE,
     Reason.CLAIMS_UNWRITABLE,

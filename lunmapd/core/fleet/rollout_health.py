@@ -9,7 +9,7 @@ from lunmapd.core.fleet.path_state import NodeView
 from lunmapd.core.fleet.status import APPLIED, NodeStatus
 from lunmapd.core.node.observed import Login
 
-_IN_PASSING = {Reason.REMAINING, Reason.LEFT_EMPTY, Reason.DRAINING}
+_IN_PASSING = {Reason.REMAINING, Reason.LEFT_EMPTY, Reason.DRAINING, Reason.MOVING}
 """The reasons of Applied, and of failing objects, that a node has on its way to a revision."""
 
 

@@ -284,6 +284,10 @@ def update_condition(before: tuple[Condition, ...], new: ConditionUpdate, now: s
     return tuple(sorted((*others, entry), key=lambda entry: entry.type))
 
 
+_PASSING = (Reason.LEFT_EMPTY, Reason.DRAINING, Reason.MOVING)
+"""The reasons of Applied that end by themselves."""
+
+
 def standing_of(status: NodeStatus | None) -> Standing:
     """Return a node's status in one word."""
     if status is None:
@@ -293,7 +297,7 @@ def standing_of(status: NodeStatus | None) -> Standing:
         return Standing.HELD
     if status.observed is None:
         return Standing.PENDING
-    if false_conditions in ({APPLIED: Reason.LEFT_EMPTY}, {APPLIED: Reason.DRAINING}):
+    if false_conditions in [{APPLIED: reason} for reason in _PASSING]:
         return Standing.PENDING
     if status.failing_count or false_conditions:
         return Standing.DEGRADED

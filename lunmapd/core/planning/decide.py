@@ -11,9 +11,10 @@ in an order on which safety depends; each check sees only the steps that the one
 4. back-off: steps that failed recently are withheld until they are due;
 5. LUN addresses (other_data.py): a LUN number of a host that may still hold another Lun there is not given to
    this one;
-6. disruption (disruption_limit.py): steps that disrupt initiators more than allowed are withheld;
-7. draining (draining.py): a drained node keeps its TPGs enabled until hosts use other paths;
-8. emptying (other_data.py): a LUN number that goes to another Lun stays empty for a while.
+6. moving (moving.py): what disturbs the hosts of a floating group waits until another node serves it;
+7. disruption (disruption_limit.py): steps that disrupt initiators more than allowed are withheld;
+8. draining (draining.py): a drained node keeps its TPGs enabled until hosts use other paths;
+9. emptying (other_data.py): a LUN number that goes to another Lun stays empty for a while.
 """
 
 from collections.abc import Iterator, Mapping
@@ -46,6 +47,7 @@ from lunmapd.core.planning.enablement import (
 )
 from lunmapd.core.planning.guard import MassRemoval, RemovalLimits
 from lunmapd.core.planning.impact import AccessPaths, Audience, Disruptions, Impact, Logins, find_disruptions
+from lunmapd.core.planning.moving import Groups, ServedGroup, wait_for_moves
 from lunmapd.core.planning.other_data import AddressRules, hold_other_data, leave_empty
 from lunmapd.core.planning.plan import Action, Disruption, Plan, Step, disruption, find_removals, plan
 from lunmapd.core.planning.withhold import Permitted, withhold_steps
@@ -66,8 +68,8 @@ class PassInput(Struct, frozen=True):
     (drift.CLASSES) whose drift is only reported. `enablement` says which TPGs may be enabled; a held pass
     enables only the `offered` ones again. `portals` are the problems of portals that were found from outside
     LIO, `unread` those of files and devices that the node has tried to read. `addresses` are the former
-    occupants of LUN addresses, and what is allowed there. `busy` are the TPGs of a drained node that hosts
-    still use, by the key of the Enabled.
+    occupants of LUN addresses, and what is allowed there. `served` are the floating groups that this node
+    owns. `busy` are the TPGs of a drained node that hosts still use, by the key of the Enabled.
     """
 
     node: str
@@ -86,6 +88,7 @@ class PassInput(Struct, frozen=True):
     portals: PortalProblems = {}
     unread: ReadProblems = {}
     addresses: AddressRules = AddressRules()
+    served: Groups = ()
     busy: Mapping[lio_objects.Key, Failure] = {}
 
 
@@ -120,7 +123,8 @@ class Decision(Struct, frozen=True):
     isolation or a drain demands, and close access that was opened out of band. `removals` are the keys of
     the objects that the pass was permitted to remove, whether it can do it now or not. `disruptions` is the
     class of disruption of each step that is executed, 0 if it is not in it. `emptying` maps the creations
-    whose LUN number must be empty for a while to the seconds that are left.
+    whose LUN number must be empty for a while to the seconds that are left. `disturbed` are the floating
+    groups whose hosts the plan disturbs, whether that waits or not.
     """
 
     steps: Plan = ()
@@ -129,6 +133,7 @@ class Decision(Struct, frozen=True):
     removals: AbstractSet[lio_objects.Key] = frozenset()
     disruptions: Disruptions = {}
     emptying: Mapping[lio_objects.Key, float] = {}
+    disturbed: tuple[ServedGroup, ...] = ()
 
 
 def compare(given: PassInput, observed: Observed) -> Comparison:
@@ -198,13 +203,15 @@ def decide(
     due = _without_deferred(safe.steps, deferred)
     wanted = comparison.desire.objects
     known = hold_other_data(due.steps, wanted, given.addresses)
-    permitted = limit_disruption(known.steps, comparison.observed, ways, given.allow)
+    moving = wait_for_moves(known.steps, comparison.observed, ways, given.served)
+    permitted = limit_disruption(moving.permitted.steps, comparison.observed, ways, given.allow)
     used = keep_used_tpgs(permitted.steps, given.busy)
     emptying = leave_empty(used.steps, wanted, comparison.observed.objects, given.addresses)
     held = {
         **emptying.waiting,
         **used.held,
         **permitted.held,
+        **moving.permitted.held,
         **known.held,
         **due.held,
         **safe.held,
@@ -217,6 +224,7 @@ def decide(
         guard.removed_keys(safe.steps),
         _disruptions(given, comparison, emptying.steps, ways),
         emptying.seconds,
+        moving.disturbed,
     )
 
 

@@ -60,7 +60,7 @@ def failures_of(outcomes: Iterable[StepOutcome]) -> dict[lio_objects.Key, Failur
     return failures
 
 
-_KEPT = frozenset({Reason.HELD, Reason.BACKING_REPLACED})
+_KEPT = frozenset({Reason.HELD, Reason.MOVING, Reason.BACKING_REPLACED})
 """The reasons with which an object stays as it was, and initiators use it so."""
 
 

@@ -13,6 +13,7 @@ from lunmapd.core.fleet.status import HistoryPoint
 from lunmapd.core.node.failure import Failure
 from lunmapd.core.node.observed import HostCommands
 from lunmapd.core.planning.draining import DrainProgress
+from lunmapd.core.planning.moving import Others, ServedGroup
 from lunmapd.core.planning.plan import Disruption
 
 POINT = HistoryPoint("c", 3, "d")
@@ -30,6 +31,7 @@ STATE = DaemonState(
     met=True,
     deferrals=(DEFERRAL,),
     drain=DrainProgress(1.0, True, (COUNTED,), 6.0, (COUNTED,), (("t", 1, "h"),)),
+    served=(ServedGroup("t", 1001, Others.BEHIND),),
 )
 
 

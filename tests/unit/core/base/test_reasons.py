@@ -21,7 +21,7 @@ VALUES = {
     "BackingTruncated", "BackingUnreadable", "BackingUnusable", "BlockSizeMismatch", "ClaimsUnreadable",
     "ClaimsUnwritable", "Credentials", "Damaged", "DocumentInvalid", "DocumentUnreadable", "Draining", "Drifted", "EditRefused",
     "EditedAround", "Failing", "ForeignCluster", "ForeignDirectory", "ForeignTarget", "FromSnapshot", "HandlerAway", "Held", "InUse", "Internal", "Isolated",
-    "Kept", "KernelRefused", "KernelUnreadable", "LeftEmpty", "Lost", "NewerSchema", "NoClient", "NoContactYet", "NoMap", "NoSnapshot",
+    "Kept", "KernelRefused", "KernelUnreadable", "LeftEmpty", "Lost", "Moving", "NewerSchema", "NoClient", "NoContactYet", "NoMap", "NoSnapshot",
     "NodeNameTaken", "NodeUnknown", "NotAuthenticated", "NotInitialised", "NotPermitted", "NotRead", "NotRestored", "Offered",
     "PortIdTaken", "PortalAddressMissing", "PortalInUse", "PortalRefused", "Read", "Refused", "Remaining", "RemovalHeld", "Restored", "SaslMissing", "SavedElsewhere",
     "SecretUndecodable", "SecretUnfit", "Seen", "SerialImmutable", "SizeMismatch", "SnapshotDamaged", "SnapshotTooOld",

@@ -51,7 +51,7 @@ def test_a_new_problem_is_found(node: NodeView, problem: str) -> None:
         assert new_problems("n1", node, node, MAP) == ()
 
 
-@pytest.mark.parametrize("reason", [Reason.REMAINING, Reason.LEFT_EMPTY, Reason.DRAINING])
+@pytest.mark.parametrize("reason", [Reason.REMAINING, Reason.LEFT_EMPTY, Reason.DRAINING, Reason.MOVING])
 def test_what_a_node_has_on_its_way_is_no_problem(reason: Reason) -> None:
     """Steps that are left, a LUN number that stays empty for a while, or a TPG that hosts still leave."""
     failing = (Failing("lun a", reason, "words"),)

@@ -105,5 +105,6 @@ def test_a_node_is_fit_if_it_serves_the_luns_of_the_group(
 ) -> None:
     """Other Luns of the target don't count: they stay when the group moves."""
     lunmap = replace(TAKEOVER, luns={"a": TAKEN, "b": replace(LUN, serial="2" * 32)})
-    assert judge(lunmap, *failing) == Judgement(fit=not reason, served=served, reason=reason)
+    found = Judgement(fit=not reason, served=served, reason=reason, revision=REVISION)
+    assert judge(lunmap, *failing) == found
     assert judge_groups(THREE, "n3", status()) == {}
