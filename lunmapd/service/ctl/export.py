@@ -8,10 +8,10 @@ import msgspec
 
 from lunmapd.core.adoption.export import Exported, export_saveconfig
 from lunmapd.core.base.errors import LunmapdError
-from lunmapd.core.base.lunmap import Lunmap, floating_groups
+from lunmapd.core.base.lunmap import Lunmap, floating_groups, is_drained, takeover_luns, takeover_nodes
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.chap import add_credentials
-from lunmapd.core.node.leases import as_leased
+from lunmapd.core.node.leases import as_leased, as_opened
 from lunmapd.core.node.project import project_map
 from lunmapd.core.secrets.sealing import Vault
 from lunmapd.files import replace_file
@@ -78,12 +78,32 @@ def exported_map(snapshot: Snapshot, node: str) -> Lunmap:
 
 
 def exported_objects(lunmap: Lunmap, node: str) -> lio_objects.DesiredObjects:
-    """Return the objects of a node that owns no floating group: no lease protects the file's addresses."""
-    return as_leased(project_map(lunmap, node), frozenset())
+    """Return the objects of a node without leases: it owns no floating group.
+
+    The first node of a list of preferred nodes that is not drained keeps its Luns optimized.
+    """
+    preferred = {
+        name
+        for group, names in takeover_luns(lunmap).items()
+        if _first(lunmap, takeover_nodes(group)) == node
+        for name in names
+    }
+    return as_opened(as_leased(project_map(lunmap, node), frozenset()), preferred)
+
+
+def _first(lunmap: Lunmap, nodes: tuple[str, ...]) -> str:
+    return next((node for node in nodes if not is_drained(lunmap, node)), nodes[0])
 
 
 def missing_groups(lunmap: Lunmap, node: str) -> Iterator[str]:
-    """Yield what is missing of the node's floating groups."""
+    """Yield what is missing of the floating groups and takeover groups that the node may own."""
+    for taken_over in takeover_luns(lunmap):
+        nodes = takeover_nodes(taken_over)
+        if node in nodes:
+            yield (
+                f"the takeover of the Luns of {taken_over.target} that prefer {', '.join(nodes)}: they are "
+                f"optimized on {_first(lunmap, nodes)} alone, and stay so when it fails"
+            )
     for iqn, name, group in floating_groups(lunmap):
         if node in group.nodes:
             yield (
