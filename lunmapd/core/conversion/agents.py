@@ -26,7 +26,7 @@ from lunmapd.core.base.lunmap import (
 )
 from lunmapd.core.base.password import Secret
 from lunmapd.core.conversion.cluster_resources import (
-    ADDRESS,
+    ADDRESS_AGENTS,
     LOGICAL_UNIT,
     TARGET,
     ClusterResource,
@@ -47,6 +47,7 @@ _LIO = {"", "lio", "lio-t"}
 _BACKINGS: Mapping[str, type[Block | FileIO | Pscsi]] = {"block": Block, "fileio": FileIO, "pscsi": Pscsi}
 _MODEL = 15  # the kernel cuts the name there (dev_set_t10_wwn_model_alias)
 _SERIAL_DIGITS = 8
+_PORT_BLOCK = "portblock"
 # A secret of Pacemaker. crmsh and sos print asterisks in place of a password (obscure_pattern in crm.conf).
 _HIDDEN = "lrm://"
 _Groups = Mapping[str, Mapping[str, FloatingGroup]]
@@ -131,8 +132,9 @@ def _nodes(
             node: Node(tag, tuple(map(portal_of, addresses)))
             for tag, (node, addresses) in enumerate(own.items(), start=1 + len(groups))
         }
-    names = resources.nodes or choices.nodes or (DEFAULT_NODE,)
-    node, others = names[0], ", ".join(names[1:])
+    names = choices.nodes or resources.nodes or (DEFAULT_NODE,)
+    node = names[0]
+    others = ", ".join(name for name in dict.fromkeys((*names, *resources.nodes)) if name != node)
     notes.changed(
         f"node {node}",
         "it alone serves the targets"
@@ -317,8 +319,12 @@ def _note_others(
 ) -> None:
     """Note the other resources; an address that moves is that of a floating group, of a node, or of none."""
     for each in resources.primitives:
-        if each.agent == ADDRESS:
+        if each.agent in ADDRESS_AGENTS:
             note_address(each, groups, nodes, notes)
+        elif each.agent == _PORT_BLOCK:
+            notes.changed(
+                each.place, f"{each.name}: no rule is needed, since a TPG is disabled while it moves"
+            )
         elif each.agent.startswith("@"):
             notes.lost(
                 each.place, f"{each.name} is of template {each.agent}, which is not read: write it out"

@@ -5,7 +5,9 @@ from typing import Any
 
 from msgspec import Struct
 
-TARGET, LOGICAL_UNIT, ADDRESS = "iSCSITarget", "iSCSILogicalUnit", "IPaddr2"
+TARGET, LOGICAL_UNIT = "iSCSITarget", "iSCSILogicalUnit"
+ADDRESS_AGENTS = ("IPaddr2", "IPaddr")
+"""The agents of an address, of which the second one is the older."""
 
 
 class ClusterResource(Struct, frozen=True):
@@ -37,6 +39,6 @@ class ClusterResources(Struct, frozen=True):
     primitives: tuple[ClusterResource, ...]
     nodes: tuple[str, ...] = ()
 
-    def of(self, agent: str) -> tuple[ClusterResource, ...]:
-        """Return the primitives of an agent."""
-        return tuple(each for each in self.primitives if each.agent == agent)
+    def of(self, *agents: str) -> tuple[ClusterResource, ...]:
+        """Return the primitives of some agents."""
+        return tuple(each for each in self.primitives if each.agent in agents)

@@ -6,6 +6,8 @@ from enum import StrEnum
 from itertools import count
 from typing import assert_never
 
+from msgspec.structs import replace
+
 from lunmapd.core.base.errors import Problem
 from lunmapd.core.base.lunmap import Lunmap
 from lunmapd.core.conversion.agents import convert_resources
@@ -35,6 +37,8 @@ class SourceFormat(StrEnum):
     PACEMAKER = "pacemaker"
     SAVECONFIG = "saveconfig"
 
+
+_CLUSTERS = {SourceFormat.PACEMAKER, SourceFormat.LINSTOR_GATEWAY}
 
 _CRM = re.compile(r"^(primitive|node) ", re.MULTILINE)
 _PCS = re.compile(r"^\s*Resource: ", re.MULTILINE)
@@ -71,6 +75,27 @@ def convert_files(
     return join_maps(
         [conversion for each, files in by_format.items() for conversion in _conversions(each, files, choices)]
     )
+
+
+def ignored_choices(
+    sources: Sequence[SourceText], choices: Choices, given: SourceFormat | None = None
+) -> Iterator[str]:
+    """Yield a sentence for each choice that has no effect on the files. Raises as `convert_files` does."""
+    formats = {given or format_of(source) for source in sources}
+    if not formats & _CLUSTERS and (choices.portals or choices.nodes):
+        yield "--portal and --node are for files of Pacemaker and LINSTOR Gateway"
+    if SourceFormat.CEPH_ISCSI not in formats and choices.krbd:
+        yield "--krbd is for files of ceph-iscsi"
+    for source in sources:
+        if source.node and (given or format_of(source)) is not SourceFormat.SAVECONFIG:
+            yield f"{source.node}={source.name}: a node is named so for a saveconfig.json alone"
+    made = convert_files(sources, choices, given)
+    for name in choices.sizes:
+        others = {other: size for other, size in choices.sizes.items() if other != name}
+        if convert_files(sources, replace(choices, sizes=others), given) == made:
+            yield f"--size {name}: the files have no Lun of this name that needs a size"
+    if choices.initiators and convert_files(sources, replace(choices, initiators=()), given) == made:
+        yield "--initiator is for targets that admit every initiator, and the files have none"
 
 
 def _conversions(

@@ -9,7 +9,7 @@ from ipaddress import ip_address
 
 from lunmapd.core.base import names
 from lunmapd.core.base.lunmap import Failback, FloatingGroup, Node
-from lunmapd.core.conversion.cluster_resources import ADDRESS, ClusterResource, ClusterResources
+from lunmapd.core.conversion.cluster_resources import ADDRESS_AGENTS, ClusterResource, ClusterResources
 from lunmapd.core.conversion.conversion import Choices, Notes
 
 EVERY_ADDRESS = "0.0.0.0:3260"
@@ -43,7 +43,7 @@ def floating_groups_of(
     So the first one keeps the tag of the agents, which is 1.
     """
     found: dict[str, dict[str, FloatingGroup]] = {}
-    addresses = {_address(each): each for each in resources.of(ADDRESS) if nodes and _address(each)}
+    addresses = {_address(each): each for each in resources.of(*ADDRESS_AGENTS) if nodes and _address(each)}
     for iqn, target in targets.items():
         portals = tuple(_moving(target, addresses, alone=len(targets) == 1))
         if not portals:

@@ -21,7 +21,7 @@ from lunmapd.core.conversion.conversion import (
     RemarkKind,
     SourceText,
 )
-from lunmapd.core.conversion.formats import SourceFormat, convert_files, open_problems
+from lunmapd.core.conversion.formats import SourceFormat, convert_files, ignored_choices, open_problems
 from lunmapd.core.conversion.rolling_move import NodeMove, move_lines, rolling_move
 from lunmapd.core.map import mapfile
 from lunmapd.core.map.credentials import change_credentials
@@ -124,7 +124,10 @@ def convert_command(
     sized = {name: _size(name, text) for name, text in sizes}
     choices = Choices(_by_node(portals), initiators, sized, krbd, tuple(dict.fromkeys(nodes)))
     given = SourceFormat(source_format) if source_format else None
-    joined = convert_files([_read(name) for name in files], choices, given)
+    sources = [_read(name) for name in files]
+    joined = convert_files(sources, choices, given)
+    if ignored := tuple(ignored_choices(sources, choices, given)):
+        raise click.UsageError("; ".join(ignored))
     conversion = joined.conversion
     if seal:
         conversion = replace(conversion, lunmap=_sealed(connection, conversion, key_file))

@@ -146,6 +146,23 @@ def test_nodes_with_addresses_of_their_own_serve_all_targets() -> None:
     assert carried(conversion, "ip1")
 
 
+def test_a_named_node_serves_alone() -> None:
+    """One --node chooses the node that keeps the address, in any order of the file; the others are named."""
+    conversion = convert_resources(SOURCES["crm"], Choices(nodes=("n2",)))
+    assert {node: each.portals for node, each in conversion.lunmap.nodes.items()} == {
+        "n2": ("10.0.0.100:3260",)
+    }
+    assert any(each.text.startswith("it alone serves the targets, n1 can't") for each in conversion.remarks)
+
+
+def test_the_older_agent_of_an_address_is_known() -> None:
+    """An IPaddr moves as an IPaddr2 does."""
+    older = ClusterResource("ip1", "IPaddr", {"ip": "10.0.0.100"}, "ip1")
+    given = cluster(unit(allowed_initiators=H1), portals="10.0.0.100:3260")
+    conversion = convert_resources(ClusterResources((*given.primitives, older), ("n1", "n2")), Choices())
+    assert conversion.lunmap.targets[IQN].floating == {"ip1": MOVING}
+
+
 def test_linstor_gateway_is_read() -> None:
     """Its file gives the storage objects that drbd-reactor's agents make, on a node that is to be renamed."""
     resources = ClusterResources(read_reactor(REACTOR, "t1.toml"))
@@ -155,7 +172,8 @@ def test_linstor_gateway_is_read() -> None:
     assert conversion.lunmap.targets[IQN].authentication is Authentication.NONE
     assert open_problems(conversion.lunmap) == ()
     assert set(conversion.lunmap.nodes) == {"node1"}
-    assert any("pblock0 (portblock) is not iSCSI" in text for text in lost(conversion))
+    assert not any("pblock0" in text for text in lost(conversion))
+    assert any(each.text.startswith("pblock0: no rule is needed") for each in conversion.remarks)
 
 
 def test_linstor_gateway_moves_its_addresses_between_named_nodes() -> None:

@@ -118,3 +118,31 @@ def test_a_file_that_cannot_be_read_is_invalid(tmp_path: Path, content: bytes | 
     if content is not None:
         file.write_bytes(content)
     assert convert(file).exit_code == 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (("--krbd",), "--krbd is for files of ceph-iscsi"),
+        (("--initiator", H1), "the files have none"),
+        (("--size", "lun9=1GiB"), "no Lun of this name"),
+    ],
+)
+def test_an_option_without_effect_is_wrong_usage(
+    tmp_path: Path, arguments: tuple[str, ...], text: str
+) -> None:
+    """A misspelt name or an option of another format would be ignored otherwise; nothing is printed."""
+    file = tmp_path / "crm"
+    file.write_text(CRM)
+    done = convert(*arguments, file)
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert text in done.stderr.replace("\n", " ")
+
+
+def test_options_of_a_cluster_are_wrong_for_other_files(gateway: Path) -> None:
+    """All that have no effect are named at once."""
+    done = convert("--node", "n1", "--portal", "n1=10.0.0.1", f"n1={gateway}", "--size", "rbd.disk_1=1GiB")
+    assert done.exit_code == 2
+    assert "--portal and --node are for files of Pacemaker" in done.stderr
+    assert "for a saveconfig.json alone" in done.stderr
+    assert "rbd.disk_1" not in done.stderr
