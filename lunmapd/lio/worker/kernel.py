@@ -33,7 +33,11 @@ WORKER_COMMAND = (sys.executable, "-P", "-m", "lunmapd.lio.worker.worker")
 
 
 class Deadlines(Struct, frozen=True):
-    """Limits in seconds, and how many workers a plan may lose before its other steps are put off."""
+    """Limits in seconds, and how many workers a plan may lose before its other steps are put off.
+
+    `observe` and `step` limit the wait for the next answer of the worker, and not a whole observation or
+    plan: with 10,000 Luns on a busy node either takes longer than any of its calls into the kernel.
+    """
 
     observe: float = 60.0
     step: float = 30.0
@@ -58,12 +62,19 @@ class KernelUnreadableError(ConditionError, reason=Reason.KERNEL_UNREADABLE):
 class Kernel:
     """LIO behind deadlines. Not thread-safe: one caller at a time.
 
-    `_objects` are the last observed objects, updated by each applied step.
+    `answered` is called at each part of an observation. `_objects` are the last observed objects, updated by
+    each applied step.
     """
 
-    def __init__(self, command: Sequence[str] = WORKER_COMMAND, deadlines: Deadlines | None = None) -> None:
+    def __init__(
+        self,
+        command: Sequence[str] = WORKER_COMMAND,
+        deadlines: Deadlines | None = None,
+        answered: Callable[[], None] = lambda: None,
+    ) -> None:
         """Prepare; the first observation starts the worker process."""
         self._command = command
+        self._answered = answered
         self._deadlines = deadlines or Deadlines()
         self._worker: WorkerProcess | None = None
         self._blocked: WorkerProcess | None = None
@@ -216,6 +227,8 @@ class Kernel:
         try:
             worker.send(request, deadline)
             while isinstance(answer := worker.receive(deadline), wire.ObjectsAnswer | wire.ProgressAnswer):
+                deadline = time.monotonic() + self._deadlines.observe
+                self._answered()
                 if isinstance(answer, wire.ObjectsAnswer):
                     take(answer.objects)
             if isinstance(answer, wire.ObservedAnswer):

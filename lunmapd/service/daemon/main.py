@@ -163,7 +163,7 @@ def _agent(
     """Yield the agent with all its parts, and close them in the opposite order."""
     policy = settings.policy()
     registration = Registration(session, settings.node, read_machine_id(), utc_now())
-    kernel = Kernel()
+    kernel = Kernel(answered=process.manager.beat)
     attended = WatchedKernel(kernel, process.manager.beat, process.signals.stopping)
     with state_directory(Path(settings.state_dir)) as directory:
         past = SeenFile(directory)

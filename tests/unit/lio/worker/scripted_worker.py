@@ -10,6 +10,8 @@ from lunmapd.core.node.failure import Failure
 from lunmapd.lio.base.index import KernelIndex, blocking_directory
 from lunmapd.lio.worker import wire
 
+_PAUSE = 0.25
+
 
 def main() -> None:
     """Answer requests; the first argument is what to do with an observation."""
@@ -21,6 +23,7 @@ def main() -> None:
             foreign = tuple(directory.path for directory in request.stuck)
             for claim in request.claims:
                 if claim.startswith("iqn."):
+                    time.sleep(_PAUSE if sys.argv[1] == "slowly" else 0)
                     _send(wire.ObjectsAnswer((lio_objects.Target(claim), lio_objects.Tpg(claim, 1))))
             _send(wire.ObservedAnswer(objects, foreign, request.claims, ()))
         else:

@@ -27,9 +27,11 @@ def make_kernel() -> Iterator[MakeKernel]:
     """Make kernels on the scripted worker; all are closed at the end."""
     made: list[Kernel] = []
 
-    def make(observation: str = "answer", deadlines: Deadlines = QUICK) -> Kernel:
+    def make(
+        observation: str = "answer", deadlines: Deadlines = QUICK, answered: Callable[[], None] = lambda: None
+    ) -> Kernel:
         script = Path(__file__).with_name("scripted_worker.py")
-        made.append(Kernel([sys.executable, str(script), observation], deadlines))
+        made.append(Kernel([sys.executable, str(script), observation], deadlines, answered))
         return made[-1]
 
     yield make
@@ -123,6 +125,17 @@ def test_an_observation_that_hangs_is_given_up(make_kernel: MakeKernel) -> None:
         kernel.observe(frozenset())
     assert caught.value.failure.reason == "Stuck"
     assert time.monotonic() - began < 20
+
+
+def test_an_observation_that_goes_on_is_not_given_up(make_kernel: MakeKernel) -> None:
+    """It may take longer than the deadline, which starts again at each part; each part is a sign of life."""
+    parts: list[None] = []
+    kernel = make_kernel("slowly", Deadlines(observe=2.0), lambda: parts.append(None))
+    kernel.observe(frozenset())
+    began, claims = time.monotonic(), frozenset(f"iqn.{number}" for number in range(9))
+    assert len(kernel.observe(claims).objects) == 2 * len(claims)
+    assert time.monotonic() - began > 2
+    assert len(parts) == len(claims)
 
 
 @pytest.mark.parametrize("path", ["core", "iscsi", "iscsi/iqn.a", "iscsi/iqn.a/tpgt_1"])
