@@ -4,8 +4,9 @@
 that layer (it can be repeated). A layer that can't run on this machine is named and counts as a failure, and
 so does a skipped test: a layer that was not run proved nothing.
 
-Some layers are divided into parts, one for each module or folder. A few parts run at a time, each in a
-process of its own, in the order of LAYERS: tests on machines mostly wait, for boots, timeouts and sessions.
+Some layers are divided into parts, one for each module or folder. Some parts run at a time, each in a
+process of its own, more than there are processors: tests on machines mostly wait, for boots, timeouts and
+sessions. The longest come first, so that no long one is left alone at the end.
 
 When all parts are over, a few tests that failed are run once more, with nothing beside them. A test that
 passes then is not broken by the change at hand: it is reported as unsteady, with its error, and its race has
@@ -26,33 +27,32 @@ from pathlib import Path
 from lab.check import unfit
 
 BUILD = Path("build")
-_AT_A_TIME = 4
+_AT_A_TIME = 6
 _LINES_OF_A_FAILURE = 12
 _FEW = 3
 
 
 @dataclass(frozen=True)
 class Layer:
-    """One layer: its tests, its purpose, whether it needs the lab, and whether it is divided."""
+    """One layer: its tests, its purpose, whether it needs the lab, and whether it is divided.
+
+    `pace`: how many bytes of its tests take a second, roughly, with two processors.
+    """
 
     name: str
     proves: str
     path: str
+    pace: int
     needs_lab: bool = False
     covers_core: bool = False
     divided: bool = False
 
     def parts(self) -> list["Part"]:
-        """Return its parts: one for each module and folder with tests, or one for all.
-
-        Those with the most text come first, so that no long one is left alone at the end.
-        """
+        """Return its parts: one for each module and folder with tests, or one for all."""
         if not self.divided:
             return [Part(self, self.path)]
-        sizes = {place: _size_of_tests(place) for place in sorted(Path(self.path).iterdir())}
-        return [
-            Part(self, str(place)) for place in sorted(sizes, key=lambda each: -sizes[each]) if sizes[place]
-        ]
+        parts = [Part(self, str(place)) for place in sorted(Path(self.path).iterdir())]
+        return [part for part in parts if part.size]
 
 
 @dataclass(frozen=True)
@@ -68,29 +68,50 @@ class Part:
         name = self.layer.name
         return name if self.path == self.layer.path else f"{name}-{Path(self.path).stem}"
 
+    @property
+    def size(self) -> int:
+        """The bytes of its modules of tests."""
+        place = Path(self.path)
+        modules = [place] if place.match("test_*.py") else place.rglob("test_*.py")
+        return sum(module.stat().st_size for module in modules)
 
-def _size_of_tests(place: Path) -> int:
-    modules = [place] if place.match("test_*.py") else place.rglob("test_*.py")
-    return sum(module.stat().st_size for module in modules)
+    @property
+    def seconds(self) -> float:
+        """How long it takes, roughly."""
+        return self.size / self.layer.pace
 
 
-# Those that are divided come last, so that the processors have work until the end.
 LAYERS = (
-    Layer("unit", "single rules", "tests/unit", covers_core=True),
-    Layer("property", "laws that hold for any map and any kernel", "tests/property", covers_core=True),
-    Layer("contract", "the fake LIO and the kernel answer alike", "tests/contract", needs_lab=True),
-    Layer("chaos", "writers and nodes get over every fault of an ensemble", "tests/chaos", needs_lab=True),
+    Layer("unit", "single rules", "tests/unit", 5000, covers_core=True),
+    Layer("property", "laws that hold for any map and any kernel", "tests/property", 400, covers_core=True),
+    Layer("contract", "the fake LIO and the kernel answer alike", "tests/contract", 150, needs_lab=True),
     Layer(
-        "package", "the Debian package under a real systemd", "tests/package", needs_lab=True, divided=True
+        "chaos", "writers and nodes get over every fault of an ensemble", "tests/chaos", 30, needs_lab=True
+    ),
+    Layer(
+        "package",
+        "the Debian package under a real systemd",
+        "tests/package",
+        50,
+        needs_lab=True,
+        divided=True,
     ),
     Layer(
         "system",
         "storage nodes and an initiator on real kernels",
         "tests/system",
+        60,
         needs_lab=True,
         divided=True,
     ),
-    Layer("integration", "a real ZooKeeper ensemble", "tests/integration", needs_lab=True, divided=True),
+    Layer(
+        "integration",
+        "a real ZooKeeper ensemble",
+        "tests/integration",
+        500,
+        needs_lab=True,
+        divided=True,
+    ),
 )
 
 
@@ -152,7 +173,7 @@ def run_all(wanted: Sequence[Layer], *, fast: bool) -> int:
     began = time.monotonic()
     reasons = [] if fast or not any(layer.needs_lab for layer in wanted) else unfit()
     layers = [layer for layer in wanted if _can_run(layer, fast=fast, reasons=reasons)]
-    parts = [part for layer in layers for part in layer.parts()]
+    parts = longest_first(part for layer in layers for part in layer.parts())
     with ThreadPoolExecutor(_AT_A_TIME) as pool:
         found = list(pool.map(partial(run, fast=fast), parts))
     wholes = [total(layer, (each for each in found if each.layer == layer)) for layer in layers]
@@ -161,6 +182,11 @@ def run_all(wanted: Sequence[Layer], *, fast: bool) -> int:
     covered = not measured or _coverage()
     _summarise(outcomes, reasons, time.monotonic() - began)
     return 0 if covered and not reasons and all(outcome.good for outcome in outcomes) else 1
+
+
+def longest_first(parts: Iterable[Part]) -> list[Part]:
+    """Return the parts in the order in which they are started."""
+    return sorted(parts, key=lambda part: -part.seconds)
 
 
 def _can_run(layer: Layer, *, fast: bool, reasons: list[str]) -> bool:

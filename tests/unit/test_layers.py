@@ -1,11 +1,12 @@
 """The runner of the layers, on small layers of its own."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from layers import LAYERS, Layer, Outcome, chosen, run, run_again, total
+from layers import LAYERS, Layer, Outcome, chosen, longest_first, run, run_again, total
 
 ONCE = """
 from pathlib import Path
@@ -36,7 +37,15 @@ def test_is_skipped():
 def layer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Layer:
     """Give a layer without tests, in the working directory."""
     monkeypatch.chdir(tmp_path)
-    return Layer("small", "nothing", str(tmp_path))
+    return Layer("small", "nothing", str(tmp_path), pace=1)
+
+
+def write(layer: Layer, files: Mapping[str, int]) -> None:
+    """Write files of so many bytes."""
+    for file, size in files.items():
+        place = Path(layer.path, file)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_text("#" * size)
 
 
 def both(layer: Layer, *texts: str) -> tuple[Outcome, Outcome]:
@@ -89,13 +98,18 @@ def test_a_layer_that_does_not_get_to_its_tests_fails(layer: Layer) -> None:
 
 
 def test_a_divided_layer_has_a_part_for_each_module_and_folder(layer: Layer) -> None:
-    """The largest comes first; other files are no parts, nor are folders without tests."""
-    for file, size in {"test_a.py": 1, "helper.py": 9, "deep/er/test_b.py": 2, "none/helper.py": 9}.items():
-        place = Path(layer.path, file)
-        place.parent.mkdir(parents=True, exist_ok=True)
-        place.write_text("#" * size)
+    """Other files are no parts, nor are folders without tests."""
+    write(layer, {"test_a.py": 2, "helper.py": 9, "deep/er/test_b.py": 1, "none/helper.py": 9})
     assert [part.name for part in layer.parts()] == ["small"]
     assert [part.name for part in replace(layer, divided=True).parts()] == ["small-deep", "small-test_a"]
+
+
+def test_the_parts_that_take_longest_are_started_first(layer: Layer) -> None:
+    """A part takes the longer the more text its tests have, and the slower its layer is."""
+    write(layer, {"test_a.py": 2, "deep/test_b.py": 1, "deep/er/test_c.py": 2})
+    quick, slow = replace(layer, divided=True, pace=4), replace(layer, name="slow", pace=3)
+    parts = longest_first([*quick.parts(), *slow.parts()])
+    assert [part.name for part in parts] == ["slow", "small-deep", "small-test_a"]
 
 
 def test_each_module_of_tests_is_in_a_part() -> None:
