@@ -87,7 +87,7 @@ def test_a_process_that_is_killed_during_a_read_that_hangs_is_replaced(tmp_path:
 
     reasons = set[str]()
     watch = BackingWatch(
-        lambda: reasons.update(found(watch).values()), Pace(interval=0.05, confirm=0.01, patience=0.5), start
+        lambda: reasons.update(found(watch).values()), Pace(interval=0.05, confirm=0.01, patience=2.0), start
     )
     with watched_backings(watch):
         watch.check({"a": read(tmp_path / "a")})
