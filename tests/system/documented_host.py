@@ -55,10 +55,12 @@ class DocumentedHost:
         """Remove the device of a Lun as the page says."""
         self.run(REMOVE.replace(DOCUMENTED_WWID, wwid))
 
-    def remove_unmapped(self, wwid: str) -> None:
-        """Remove the device of a Lun whose map was changed first, as the page says."""
-        self.run(END_QUEUEING.replace(DOCUMENTED_WWID, wwid))
-        self.remove(wwid)
+    def remove_unmapped(self, *wwids: str) -> None:
+        """Remove the devices of Luns whose maps were changed first, as the page says."""
+        for wwid in wwids:
+            self.run(END_QUEUEING.replace(DOCUMENTED_WWID, wwid))
+        for wwid in wwids:
+            self.remove(wwid)
 
     def is_open(self, wwid: str) -> bool:
         """Return whether any program has the device of a map open."""

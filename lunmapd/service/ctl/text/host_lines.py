@@ -58,7 +58,7 @@ def _removals(left: dict[LunAddress, Occupant], names: ShortNames) -> Iterator[P
             f"  for wwid in {wwids}; do",
             '    paths=$(multipathd show paths raw format "%d %w" |',
             "      awk -v wwid=$wwid '$2 == wwid {print $1}')",
-            "    udevadm settle",
+            "    udevadm settle --timeout=30",
             "    multipath -f $wwid && for path in $paths; do",
             "      blockdev --flushbufs /dev/$path; echo 1 >/sys/block/$path/device/delete",
             "    done",
