@@ -11,7 +11,7 @@ from lunmapd.agent.floating.addresses import (
     LeaseProcessError,
     Presence,
 )
-from lunmapd.agent.floating.tpgs import TpgStuckError
+from lunmapd.agent.floating.tpgs import ForeignTpgError, TpgStuckError
 from lunmapd.core.base.lunmap import TpgId
 from lunmapd.core.floating.documents import CandidateView, Report, Wish
 from lunmapd.core.floating.lease import LeaseRecord
@@ -142,10 +142,12 @@ class FakeTpgs:
     def __init__(self) -> None:
         self.enabled: dict[TpgId, int] = {}
         self.ending: set[TpgId] = set()
-        self.stuck = False
+        self.stuck = self.foreign = False
 
     def is_enabled(self, tpg: TpgId) -> bool:
-        """Return whether a TPG is enabled."""
+        """Return whether a TPG is enabled. Raises ForeignTpgError."""
+        if self.foreign:
+            raise ForeignTpgError("another tool serves it")
         if tpg in self.ending and not self.stuck:
             self.disable(tpg)
         return tpg in self.enabled

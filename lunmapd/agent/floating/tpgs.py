@@ -11,6 +11,10 @@ class TpgError(ConditionError, reason=Reason.KERNEL_REFUSED):
     """LIO refused to enable or disable a TPG, or its state could not be read."""
 
 
+class ForeignTpgError(TpgError, reason=Reason.FOREIGN_TARGET):
+    """Another tool has made the target: neither its TPGs nor the addresses of the group are touched."""
+
+
 class TpgStuckError(TpgError, reason=Reason.STUCK):
     """Disabling a TPG did not end within the deadline: commands of its sessions don't end."""
 

@@ -13,6 +13,7 @@ from enum import StrEnum
 from msgspec import Struct, json
 
 from lunmapd.core.base.lunmap import AluaState
+from lunmapd.core.node.project import MARK
 from lunmapd.lio.base import files
 from lunmapd.lio.base.index import tpg_path
 from lunmapd.lio.worker.lun_states import LunLeases, read_states
@@ -54,12 +55,14 @@ class SwitchRequest(Struct, frozen=True):
 class SwitchAnswer(Struct, frozen=True):
     """The answer to the request `number`: whether the TPG is enabled, and the error, "" without one.
 
-    `states` are those of the Luns that LIO has.
+    `foreign`: another tool has made the target, so nothing was done. `states` are those of the Luns that LIO
+    has.
     """
 
     number: int
     enabled: bool
     error: str = ""
+    foreign: bool = False
     states: Mapping[str, str] = {}
 
 
@@ -72,6 +75,8 @@ def switch(request: SwitchRequest, root: str = CONFIGFS) -> SwitchAnswer:
     """Carry out a request. A missing TPG is not enabled, so there is nothing to disable."""
     path = f"{root}/{tpg_path(request.iqn, request.tag)}"
     try:
+        if _is_foreign(f"{root}/iscsi/{request.iqn}"):
+            return SwitchAnswer(request.number, enabled=False, foreign=True)
         enabled = files.read_file(f"{path}/enable") == "1"
         if request.action is SwitchAction.ENABLE and not enabled:
             _enable(path, request.port_id)
@@ -80,6 +85,13 @@ def switch(request: SwitchRequest, root: str = CONFIGFS) -> SwitchAnswer:
         return SwitchAnswer(request.number, files.read_file(f"{path}/enable") == "1")
     except OSError as error:
         return SwitchAnswer(request.number, enabled=False, error=str(error))
+
+
+def _is_foreign(target: str) -> bool:
+    """Return whether the target has TPGs, and none has lunmapd's mark."""
+    tpgs = [name for name in files.list_directories(target) if name.startswith("tpgt_")]
+    aliases = (files.read_file(f"{target}/{name}/param/TargetAlias") for name in tpgs)
+    return bool(tpgs) and MARK not in aliases
 
 
 def _enable(path: str, port_id: int) -> None:

@@ -31,6 +31,10 @@ class SwitchRefusedError(Exception):
     """LIO refused a request, or the process ended with it."""
 
 
+class SwitchForeignError(Exception):
+    """Another tool has made the target of the request, so nothing was done."""
+
+
 class SwitchLateError(Exception):
     """A request was not answered within its deadline."""
 
@@ -56,10 +60,16 @@ class SwitchProcess:
         self._waiting: _Waiting = {}
 
     def ask(self, action: SwitchAction, iqn: str, tag: int, port_id: int = 0) -> bool:
-        """Return whether the TPG is enabled afterwards. Raises SwitchRefusedError and SwitchLateError."""
+        """Return whether the TPG is enabled afterwards.
+
+        Raises SwitchForeignError, SwitchRefusedError and SwitchLateError.
+        """
         request = SwitchRequest(next(self._numbers), action, iqn, tag, port_id)
         limit = self._deadlines.disable if action is SwitchAction.DISABLE else self._deadlines.start
-        return self._answer(request, limit).enabled
+        answer = self._answer(request, limit)
+        if answer.foreign:
+            raise SwitchForeignError
+        return answer.enabled
 
     def ask_luns(self, group: str, luns: Mapping[str, AluaState]) -> Mapping[str, str]:
         """Return the states of those Luns that LIO has. Raises SwitchRefusedError and SwitchLateError."""

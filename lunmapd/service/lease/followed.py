@@ -9,12 +9,17 @@ from lunmapd.agent.floating.group import Edges
 from lunmapd.agent.floating.groups import GroupThreads
 from lunmapd.agent.floating.own_report import Identity
 from lunmapd.agent.floating.stored_group import StoredGroup
-from lunmapd.agent.floating.tpgs import TpgError, TpgStuckError
+from lunmapd.agent.floating.tpgs import ForeignTpgError, TpgError, TpgStuckError
 from lunmapd.agent.loop.unexpected import UnexpectedLog
 from lunmapd.clock import boot_time
 from lunmapd.core.base.lunmap import GroupId, TpgId, takeover_nodes
 from lunmapd.lio.worker.switch import SwitchAction
-from lunmapd.lio.worker.switch_process import SwitchLateError, SwitchProcess, SwitchRefusedError
+from lunmapd.lio.worker.switch_process import (
+    SwitchForeignError,
+    SwitchLateError,
+    SwitchProcess,
+    SwitchRefusedError,
+)
 from lunmapd.service.lease.client import LeaseProcess
 from lunmapd.service.lease.luns import LunStates, NoTpg
 from lunmapd.store.session.session import Session
@@ -56,6 +61,11 @@ class SwitchedTpgs:
     def _ask(self, action: SwitchAction, tpg: TpgId, port_id: int = 0) -> bool:
         try:
             return self._process.ask(action, tpg.target, tpg.tag, port_id)
+        except SwitchForeignError:
+            raise ForeignTpgError(
+                f"another tool serves {tpg.target} on this node, so the group's addresses are left alone: "
+                "take the target over with 'lunmapd adopt', or remove it with that tool"
+            ) from None
         except SwitchRefusedError as error:
             raise TpgError(f"could not {action} TPG {tpg.tag} of {tpg.target}: {error}") from None
         except SwitchLateError as error:

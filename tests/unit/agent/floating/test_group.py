@@ -513,3 +513,27 @@ def test_a_group_moves_while_a_change_waits(cluster: Cluster) -> None:
     n1.group.judgement = Judgement(fit=True, served=2, revision=2)
     cluster.run(GOLD.failback_after + 3)
     assert cluster.owner() == "n1"
+
+
+def test_a_group_that_another_tool_serves_is_left_alone() -> None:
+    """Where the target is foreign nothing is disabled or removed; the other node finds the addresses in use.
+
+    It is taken once the target is lunmapd's, and the thread ends when the map loses the group before.
+    """
+    cluster = Cluster()
+    n1, n2 = cluster.nodes
+    n1.tpgs.foreign = True
+    n1.tpgs.enabled[n1.group.plan.tpg] = 1
+    n1.addresses.until = dict.fromkeys(ADDRESSES, float("inf"))
+    cluster.run(60)
+    assert n1.serves
+    assert not n2.serves
+    problem = n1.group.view.problem
+    assert problem is not None
+    assert problem.reason is Reason.FOREIGN_TARGET
+    assert (n1.group.view.report.fit, n2.phase) == (False, GroupPhase.IN_USE)
+    n1.group.listed = False
+    assert n1.group.is_over
+    n1.group.listed, n1.tpgs.foreign = True, False
+    cluster.run(60)
+    assert [node.serves for node in cluster.nodes].count(True) == 1

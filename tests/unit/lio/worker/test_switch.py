@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from lunmapd.core.node.project import MARK
 from lunmapd.lio.worker.switch import SwitchAction, SwitchAnswer, SwitchRequest, switch
 from lunmapd.lio.worker.switch_process import (
     SwitchDeadlines,
+    SwitchForeignError,
     SwitchLateError,
     SwitchProcess,
     SwitchRefusedError,
@@ -34,7 +36,14 @@ def root(tmp_path: Path) -> Path:
     tpg.mkdir(parents=True)
     (tpg / "enable").write_text("0\n")
     (tpg / "rtpi").write_text("0x1\n")
+    mark(tpg, MARK)
     return tmp_path
+
+
+def mark(tpg: Path, alias: str) -> None:
+    """Give a TPG an alias, which is the mark of the tool that made it."""
+    (tpg / "param").mkdir(exist_ok=True)
+    (tpg / "param" / "TargetAlias").write_text(f"{alias}\n")
 
 
 def file(root: Path, name: str) -> str:
@@ -66,6 +75,20 @@ def test_a_missing_tpg_is_disabled_and_can_not_be_enabled(root: Path) -> None:
     assert "No such file" in switch(SwitchRequest(3, ENABLE, IQN, 5, 77), str(root)).error
 
 
+def test_the_target_of_another_tool_is_left_alone(root: Path) -> None:
+    """Its TPG is neither disabled nor enabled, even if it has the tag of a group; ours beside one is ours."""
+    tpg = root / "iscsi" / IQN / f"tpgt_{TAG}"
+    mark(tpg, "LIO Target")
+    (tpg / "enable").write_text("1\n")
+    for action in (READ, ENABLE, DISABLE):
+        answer = switch(SwitchRequest(1, action, IQN, TAG, 77), str(root))
+        assert answer == SwitchAnswer(1, enabled=False, foreign=True)
+    assert (file(root, "enable"), file(root, "rtpi")) == ("1\n", "0x1\n")
+    (root / "iscsi" / IQN / "tpgt_2").mkdir()
+    mark(root / "iscsi" / IQN / "tpgt_2", MARK)
+    assert switch(SwitchRequest(1, READ, IQN, TAG), str(root)) == SwitchAnswer(1, enabled=True)
+
+
 @pytest.fixture
 def process(root: Path) -> Iterator[SwitchProcess]:
     """Give the process on the directory; disabling the TPG 7 takes longer than its deadline."""
@@ -93,6 +116,13 @@ def test_commands_that_do_not_end_delay_no_other_group(process: SwitchProcess) -
         process.ask(DISABLE, IQN, 7)
     assert process.ask(READ, IQN, 7)
     assert process.ask(ENABLE, IQN, TAG, 77)
+
+
+def test_the_target_of_another_tool_is_an_error_of_its_own(process: SwitchProcess, root: Path) -> None:
+    """The caller has to leave the addresses of the group alone, too."""
+    mark(root / "iscsi" / IQN / f"tpgt_{TAG}", "LIO Target")
+    with pytest.raises(SwitchForeignError):
+        process.ask(READ, IQN, TAG)
 
 
 def test_a_process_that_ended_is_started_again(process: SwitchProcess) -> None:
