@@ -300,7 +300,8 @@ class Client:
         """
         from lunmapd.store.commit.commit import edit
 
-        return self._tidied(edit(self._session, self.read(), change, self._options(note)))
+        made = edit(self._session, self.read(), change, self._options(note))
+        return self._tidied(made.revision if made else None)
 
     def undone(self, proposal: Proposal) -> tuple[LastChange, ...]:
         """Return the last changes of those fields to which a proposal gives a value that they had before.

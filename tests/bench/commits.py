@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 import time
 import uuid
+from contextlib import ExitStack
+from dataclasses import dataclass
 from functools import partial
 from statistics import median
 from typing import TYPE_CHECKING
@@ -17,61 +19,76 @@ from lunmapd.store.commit.commit import commit, edit
 from lunmapd.store.commit.commit_options import commit_rules
 from lunmapd.store.commit.kept_rules import KeptRules
 from lunmapd.store.session.session import Session
-from lunmapd.store.tree.read import read_tree, refresh
+from lunmapd.store.tree.read import read_tree
 
 if TYPE_CHECKING:
     from kazoo.client import KazooClient
 
     from lunmapd.store.tree.snapshot import Snapshot
 
-_COMMITS = 200
+_SECONDS = 1.5
+_ROUNDS = 7
+_PAIRS = 200
 _WRITERS = 20
+
+
+@dataclass
+class _Writer:
+    """A program that changes a Lun of its own again and again."""
+
+    session: Session
+    lun: str
+    known: Snapshot
+    kept: KeptRules
+    made: int = 0
+
+    def write_until(self, end: float) -> None:
+        """Make one commit after the other until this monotonic time."""
+        while time.monotonic() < end:
+            self.known = _one(self.session, self.known, self.lun, self.kept)
+            self.made += 1
 
 
 def _alone() -> Measured:
     with ensemble() as servers, tree(servers) as session, bare(servers) as client:
         commit(session, read_tree(session), luns(100), terms())
-        ours, plain = _write([session]), _multis(client)
+        for path in ("/head", "/document", "/records"):
+            client.create(path, b"")
+        writer = _writer(session, 0)
+        rounds = [(_rate([writer]), _multis(client)) for _ in range(_ROUNDS)]
+    ours, plain = (median(rates) for rates in zip(*rounds, strict=True))
     return Measured(plain / ours, f"{ours:.0f}/s", f"{plain:.0f}/s", "bare: multi() of the same three znodes")
 
 
 def _together() -> Measured:
-    with ensemble() as servers, tree(servers) as session:
+    with ensemble() as servers, tree(servers) as session, ExitStack() as stack:
         commit(session, read_tree(session), luns(100), terms())
-        one = _write([session])
         sessions = [Session(servers.hosts, session.root, deadline=60.0) for _ in range(_WRITERS)]
-        for each in sessions:
-            each.start()
-        many = _write(sessions)
-        for each in sessions:
-            each.close()
+        writers = [_writer(stack.enter_context(each), index) for index, each in enumerate(sessions)]
+        lone = _writer(session, _WRITERS)
+        rounds = [(_rate([lone]), _rate(writers)) for _ in range(_ROUNDS)]
+        assert read_tree(session).revision == 1 + sum(each.made for each in (lone, *writers)), (
+            "a commit is missing"
+        )
+    one, many = (median(rates) for rates in zip(*rounds, strict=True))
     return Measured(many / one, f"{many:.0f}/s", f"{one:.0f}/s", "beside: the commits of one writer")
 
 
-def _write(sessions: list[Session]) -> float:
-    """Let each writer change a Lun of its own; returns the commits in a second."""
-    each = _COMMITS // len(sessions)
-    threads = [
-        threading.Thread(target=_writer, args=(session, lun_name(index), each))
-        for index, session in enumerate(sessions)
-    ]
-    before = read_tree(sessions[0]).revision
-    began = time.monotonic()
+def _writer(session: Session, number: int) -> _Writer:
+    known, kept = read_tree(session), KeptRules()
+    kept.check_map(known.lunmap)
+    return _Writer(session, lun_name(number), known, kept)
+
+
+def _rate(writers: list[_Writer]) -> float:
+    """Let the writers commit for some seconds; returns the commits in a second."""
+    before, began = sum(writer.made for writer in writers), time.monotonic()
+    threads = [threading.Thread(target=writer.write_until, args=(began + _SECONDS,)) for writer in writers]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    took = time.monotonic() - began
-    assert read_tree(sessions[0]).revision == before + each * len(sessions), "a commit is missing"
-    return each * len(sessions) / took
-
-
-def _writer(session: Session, name: str, count: int) -> None:
-    known, kept = read_tree(session), KeptRules()
-    for _ in range(count):
-        # As the Client does: from the second commit on only the rules that the change concerns.
-        edit(session, known, partial(grown, name=name), replace(terms(), check=commit_rules(kept=kept)))
-        known = refresh(session, known)
+    return (sum(writer.made for writer in writers) - before) / (time.monotonic() - began)
 
 
 def _large_and_small() -> Measured:
@@ -81,37 +98,43 @@ def _large_and_small() -> Measured:
         kept = {session: KeptRules() for session in (large, small)}
         known = {session: read_tree(session) for session in (large, small)}
         for session in (large, small) * 3:
-            known[session] = _one(session, known[session], kept[session])[0]
+            known[session] = _timed(session, known[session], kept[session])[0]
         times: dict[Session, list[float]] = {large: [], small: []}
-        for session in (large, small) * _COMMITS:
-            known[session], seconds = _one(session, known[session], kept[session])
+        for session in (large, small) * _PAIRS:
+            known[session], seconds = _timed(session, known[session], kept[session])
             times[session].append(seconds)
     return times_bare(
         median(times[large]), median(times[small]), "beside: 100 Luns; from the second commit on"
     )
 
 
-def _one(session: Session, known: Snapshot, kept: KeptRules) -> tuple[Snapshot, float]:
-    """Make one more commit; returns the map after it, and the seconds that both took."""
+def _timed(session: Session, known: Snapshot, kept: KeptRules) -> tuple[Snapshot, float]:
+    """Make one more commit; returns the map after it, and the seconds that it took."""
     began = time.monotonic()
-    options = replace(terms(), check=commit_rules(kept=kept))
-    edit(session, known, partial(grown, name=lun_name(7)), options)
-    after = refresh(session, known)
+    after = _one(session, known, lun_name(7), kept)
     return after, time.monotonic() - began
 
 
+def _one(session: Session, known: Snapshot, name: str, kept: KeptRules) -> Snapshot:
+    """Make one more commit; returns the map after it."""
+    # As the Client does: from the second commit on only the rules that the change concerns.
+    made = edit(session, known, partial(grown, name=name), replace(terms(), check=commit_rules(kept=kept)))
+    assert made is not None
+    assert made.after is not None
+    return made.after
+
+
 def _multis(client: KazooClient) -> float:
-    """Set head and a document, and create a record, as often."""
-    for path in ("/head", "/document", "/records"):
-        client.create(path, b"")
-    began = time.monotonic()
-    for number in range(_COMMITS):
+    """Set head and a document, and create a record, again and again; returns how often in a second."""
+    count, began = 0, time.monotonic()
+    while time.monotonic() - began < _SECONDS:
         transaction = client.transaction()
         transaction.set_data("/head", b"x" * 100)
         transaction.set_data("/document", b"x" * 250)
-        transaction.create(f"/records/{number}-{uuid.uuid4()}", b"x" * 800)
+        transaction.create(f"/records/{uuid.uuid4()}", b"x" * 800)
         transaction.commit()
-    return _COMMITS / (time.monotonic() - began)
+        count += 1
+    return count / (time.monotonic() - began)
 
 
 FIGURES = (

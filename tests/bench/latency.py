@@ -69,7 +69,7 @@ def _commit(admin: Session, agents: Sequence[IO[str]]) -> float:
     began = time.monotonic()
     made = edit(admin, known, lambda lunmap: grown(lunmap, lun_name(0)), terms())
     assert made is not None
-    _await(agents, made.revision)
+    _await(agents, made.revision.revision)
     return time.monotonic() - began
 
 

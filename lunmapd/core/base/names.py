@@ -6,6 +6,7 @@ problems.
 
 import ipaddress
 import re
+from functools import lru_cache
 
 DEFAULT_PORT = 3260
 MAX_LUN_NUMBER = 16383
@@ -34,6 +35,7 @@ _EUI = re.compile(r"eui\.[0-9a-f]{16}")
 _NAA = re.compile(r"naa\.([0-9a-f]{16}|[0-9a-f]{32})")
 _MAX_ISCSI_NAME = 223  # RFC 7143, section 4.2.7.2
 _NAA_DIGITS = 25
+_PORTALS_KEPT = 1024
 _MAX_DESCRIPTOR = 255  # its length is one byte (SPC-4, section 7.8.6)
 _SERIAL = re.compile(r"[0-9A-Za-z._-]{1,253}")
 _HEX_DIGIT = re.compile(r"[0-9A-Fa-f]")
@@ -175,6 +177,7 @@ def naa(serial: str) -> str:
     return "6001405" + digits.ljust(_NAA_DIGITS, "0")
 
 
+@lru_cache(_PORTALS_KEPT)
 def parse_portal(text: str) -> str:
     """Return the one spelling of a portal, `address:port` or `[address]:port`; the default port is 3260.
 

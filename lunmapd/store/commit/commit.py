@@ -4,6 +4,7 @@ import random
 import time
 from collections.abc import Callable, Iterator, Sequence
 
+from lunmapd.core.base.access import AclEntries
 from lunmapd.core.base.errors import InvalidInputError
 from lunmapd.core.base.lunmap import Lunmap
 from lunmapd.core.history.changes import Revision, diff_maps
@@ -22,10 +23,12 @@ from lunmapd.store.commit.commit_options import CommitOptions, Precondition
 from lunmapd.store.commit.draft import Content, content_from_map, tip_of
 from lunmapd.store.commit.leases import keep_leases
 from lunmapd.store.commit.ledger import with_ledger
-from lunmapd.store.commit.publish import OvertakenError, publish
+from lunmapd.store.commit.publish import MadeCommit, OvertakenError, publish
 from lunmapd.store.commit.write_back import prepare_rollout, write_back
+from lunmapd.store.session import paths
 from lunmapd.store.session.errors import OlderSchemaError
 from lunmapd.store.session.session import Session
+from lunmapd.store.tree.acl import begin_read_acl
 from lunmapd.store.tree.read import refresh
 from lunmapd.store.tree.snapshot import SCHEMA, Snapshot, effective_map
 from lunmapd.store.tree.znodes import read_revisions
@@ -74,11 +77,11 @@ def commit(session: Session, before: Snapshot, after: Lunmap, options: CommitOpt
 
 def edit(
     session: Session, before: Snapshot, change: Callable[[Lunmap], Lunmap], options: CommitOptions
-) -> Revision | None:
+) -> MadeCommit | None:
     """Commit what `change` makes of the newest map; `change` runs again if another client was faster.
 
-    `before` is the last snapshot that was read, however old. Raises the errors of `commit` except
-    ConflictError.
+    `before` is the last snapshot that was read, however old. Return None if there is nothing to do. Raises
+    the errors of `commit` except ConflictError.
     """
     after = Lunmap()
 
@@ -89,9 +92,9 @@ def edit(
         options.check_map(effective, after)
         return _content(session, latest, after, options)
 
-    revision = commit_on_newest(session, before, make, options)
-    keep_leases(session, after, revision.revision if revision else None)
-    return revision
+    made = _commit_on_newest(session, before, make, options)
+    keep_leases(session, after, made.revision.revision if made else None)
+    return made
 
 
 def _content(session: Session, latest: Snapshot, after: Lunmap, options: CommitOptions) -> Content | None:
@@ -106,9 +109,17 @@ def commit_on_newest(
 
     Raises as `commit` does.
     """
+    made = _commit_on_newest(session, latest, make, options)
+    return made.revision if made else None
+
+
+def _commit_on_newest(
+    session: Session, latest: Snapshot, make: MakeContent, options: CommitOptions
+) -> MadeCommit | None:
     for attempt in range(MAX_ATTEMPTS):
+        acl = begin_read_acl(session, paths.REVISIONS)
         # The read comes first: it finds out whether the tree was replaced or restored.
-        latest = refresh(session, latest)
+        known, latest = latest, refresh(session, latest)
         if is_undone(latest.rollout, latest.revision):
             write_back(session, latest)
             continue
@@ -118,11 +129,16 @@ def commit_on_newest(
             return None
         if options.trial is not None:
             prepare_rollout(session, latest)
+        acls = {} if latest.revision > known.revision else _by_path(paths.REVISIONS, acl())
         try:
-            return publish(session, latest, tip_of(latest), content, options)
+            return publish(session, latest, tip_of(latest), content, options, parent_acls=acls)
         except OvertakenError:
             time.sleep(_pause(attempt))
     raise BusyError(MAX_ATTEMPTS)
+
+
+def _by_path(path: str, acl: AclEntries | None) -> dict[str, AclEntries]:
+    return {} if acl is None else {path: acl}
 
 
 def _check_writable(latest: Snapshot, expect: int | None) -> None:

@@ -1,13 +1,15 @@
 """Writing a prepared commit: in one transaction, or in parts that are released together."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
 from kazoo.exceptions import BadVersionError, NodeExistsError, NoNodeError
 from msgspec import Struct
+from msgspec.structs import replace
 
 from lunmapd.core.base.access import AclEntries, acl_size
 from lunmapd.core.base.errors import Exit
+from lunmapd.core.base.lunmap import SECTIONS
 from lunmapd.core.history.changes import Revision
 from lunmapd.store.commit.commit_errors import (
     CommitInterruptedError,
@@ -17,7 +19,16 @@ from lunmapd.store.commit.commit_errors import (
     TakenOverError,
 )
 from lunmapd.store.commit.commit_options import CommitOptions
-from lunmapd.store.commit.draft import Content, Draft, Tip, draft_commit, draft_part, draft_release, tip_after
+from lunmapd.store.commit.draft import (
+    Content,
+    Draft,
+    Tip,
+    Write,
+    draft_commit,
+    draft_part,
+    draft_release,
+    tip_after,
+)
 from lunmapd.store.commit.draft_rollout import draft_rollout
 from lunmapd.store.commit.send import SendFailure, send_draft
 from lunmapd.store.commit.sizes import WriteOverhead, check_content, divide, fits
@@ -27,7 +38,8 @@ from lunmapd.store.session.refusals import refused
 from lunmapd.store.session.session import Session
 from lunmapd.store.tree.acl import read_stats_and_acls
 from lunmapd.store.tree.read import refresh
-from lunmapd.store.tree.snapshot import Snapshot
+from lunmapd.store.tree.roles import NO_ACLS
+from lunmapd.store.tree.snapshot import ANY_VERSION, Snapshot, advance
 
 
 class OvertakenError(StoreError):
@@ -37,6 +49,16 @@ class OvertakenError(StoreError):
 
     def __init__(self) -> None:
         super().__init__("another client committed meanwhile, and nothing of this commit was made; try again")
+
+
+class MadeCommit(Struct, frozen=True):
+    """A commit that was made: its last revision, and the map after it.
+
+    `after` is None if only a read shows it: after a large commit, in a rollout, and with out-of-band edits.
+    """
+
+    revision: Revision
+    after: Snapshot | None = None
 
 
 class _Tree(Struct, frozen=True):
@@ -51,11 +73,18 @@ class _Tree(Struct, frozen=True):
         return WriteOverhead(len(self.session.root), max(map(acl_size, self.parent_acls.values()), default=0))
 
 
-def publish(
-    session: Session, latest: Snapshot, tip: Tip, content: Content, options: CommitOptions
-) -> Revision:
+def publish(  # noqa: PLR0913 - where, what and how
+    session: Session,
+    latest: Snapshot,
+    tip: Tip,
+    content: Content,
+    options: CommitOptions,
+    *,
+    parent_acls: Mapping[str, AclEntries] = NO_ACLS,
+) -> MadeCommit:
     """Commit `content` at the tip, in as many parts as needed; return the last revision.
 
+    `parent_acls` (by path) were read together with `latest`, and need not be read again.
     Raises OvertakenError; StoppedError or TakenOverError once the first part is written; and the errors of
     `commit`.
     """
@@ -63,26 +92,49 @@ def publish(
     whole = draft_commit(tip, content, options.signature)
     if options.trial is not None:
         whole = draft_rollout(whole, tip, latest.incarnation, options.trial)
-    tree = _Tree(session, latest, _read_acls(session, tip, content))
+    tree = _Tree(session, latest, _read_acls(session, tip, content, parent_acls))
     if fits(whole, tree.extra()) and not tip.part:
         _send(tree, whole)
-        return whole.revision
+        return MadeCommit(whole.revision, _after(latest, whole))
     if options.trial is not None:
         raise RolloutTooLargeError
-    return _in_parts(tree, tip, content, options)
+    return MadeCommit(_in_parts(tree, tip, content, options))
 
 
-def _read_acls(session: Session, tip: Tip, content: Content) -> dict[str, AclEntries]:
-    """Read the ACLs that the new znodes of a commit inherit, by path of the parent.
+def _after(latest: Snapshot, done: Draft) -> Snapshot | None:
+    """Return the map that a draft made of `latest`. A multi() raises each version that it writes by one."""
+    if latest.has_edits or done.head.rollout is not None:
+        return None
+    after = advance(latest, done.head, done.head_version + 1, (done.revision,))
+    return after and replace(after, versions={**after.versions, **_versions_after(done.writes)})
 
-    Raises OvertakenError if head has another version by now. The transaction would fail too, but all servers
+
+def _versions_after(writes: Iterable[Write]) -> dict[str, int]:
+    """Return the versions of the written objects by path, as far as they are known."""
+    return {
+        write.path: 0 if write.before is None else write.version + 1
+        for write in writes
+        if write.path.partition("/")[0] in SECTIONS
+        and write.after is not None
+        and (write.before is None or write.version != ANY_VERSION)
+    }
+
+
+def _read_acls(
+    session: Session, tip: Tip, content: Content, known: Mapping[str, AclEntries]
+) -> Mapping[str, AclEntries]:
+    """Return the ACLs that the new znodes of a commit inherit, by path of the parent; read those not `known`.
+
+    Raises OvertakenError if head has another version by then. The transaction would fail too, but all servers
     would agree on that and write it to their disks, while a read costs one server.
     """
-    parents = sorted(_parents(content))
-    (head,), acls = read_stats_and_acls(session, (paths.HEAD,), parents)
+    missing = sorted(_parents(content) - known.keys())
+    if not missing:
+        return known
+    (head,), acls = read_stats_and_acls(session, (paths.HEAD,), missing)
     if head is not None and head.version != tip.version:
         raise OvertakenError
-    return {path: acl for path, acl in zip(parents, acls, strict=True) if acl is not None}
+    return {**known, **{path: acl for path, acl in zip(missing, acls, strict=True) if acl is not None}}
 
 
 def _parents(content: Content) -> set[str]:

@@ -103,7 +103,7 @@ def finish_commit(
     content = with_rebuilt_ledger(session, released, after, content)
     try:
         if content.steps:
-            revision = publish(session, released, place, content, options)
+            revision = publish(session, released, place, content, options).revision
         else:
             newest = read_revision(session, tip.revision, tip.revision)
             revision = release(session, released, place, newest, content)

@@ -93,6 +93,20 @@ def read_stats_and_acls(
     return found, lists
 
 
+def begin_read_acl(session: Session, path: str) -> Callable[[], AclEntries | None]:
+    """Send the request for the ACL of a znode, and return the function that waits for it.
+
+    It returns None if nothing is known of the ACL, as after a lost connection.
+    """
+    reply = session.begin(_request_acls(session.path(path)))
+
+    def acl() -> AclEntries | None:
+        found = reply()
+        return _from_kazoo(found[0]) if isinstance(found, tuple) else None
+
+    return acl
+
+
 def _request_acls(path: str) -> KazooCall[tuple[Sequence[ACL], ZnodeStat]]:
     def ask(client: KazooClient) -> Reply[tuple[Sequence[ACL], ZnodeStat]]:
         return client.get_acls_async(path)

@@ -156,7 +156,7 @@ def read_top_with(session: Session, node: str, more: Sequence[str]) -> tuple[Top
 
 
 def _read_documents(session: Session, more: Sequence[str]) -> tuple[Top, list[Raw | None]]:
-    meta_raw, head_raw, *found = read_znodes(session, (paths.META, paths.HEAD, *more))
+    meta_raw, head_raw, *found = read_many(session, (paths.META, paths.HEAD, *more))
     if meta_raw is None:
         raise NotInitialisedError(session.path(paths.META))
     meta = _decode(session, paths.META, meta_raw, Meta)

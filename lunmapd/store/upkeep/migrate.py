@@ -55,7 +55,7 @@ def migrate(session: Session, convert: Converter, options: CommitOptions) -> Rev
         raise StagedError(latest.staged)
     _prepare(session, latest)
     content = with_rebuilt_ledger(session, latest, effective_map(latest), _content(latest, convert))
-    revision = publish(session, latest, tip_of(latest), content, options)
+    revision = publish(session, latest, tip_of(latest), content, options).revision
     _remove_former(session, latest)
     return revision
 

@@ -1,15 +1,24 @@
 """Several writers at a time: the later one is rebased on the newest map, or gets the clash."""
 
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any
 
 import pytest
+from kazoo.client import KazooClient
 from msgspec.structs import replace
 
 from lunmapd.core.base.documents import encode
 from lunmapd.core.base.errors import InvalidInputError, Problem
 from lunmapd.core.base.lunmap import Initiator, Lunmap
 from lunmapd.store.commit.commit import commit, edit
-from lunmapd.store.commit.commit_errors import BusyError, Clash, ConflictError, UnexpectedRevisionError
+from lunmapd.store.commit.commit_errors import (
+    BusyError,
+    Clash,
+    ConflictError,
+    EditedMeanwhileError,
+    UnexpectedRevisionError,
+)
 from lunmapd.store.commit.commit_options import commit_rules
 from lunmapd.store.commit.draft import content_from_map, tip_of
 from lunmapd.store.commit.publish import OvertakenError, publish
@@ -172,3 +181,43 @@ def test_who_is_always_late_is_told_so(session: Session, monkeypatch: pytest.Mon
             lambda lunmap: with_lun(lunmap, "l2", lun(2)),
             terms(check=interfere),
         )
+
+
+def test_an_edit_returns_the_map_that_the_next_one_starts_from(session: Session) -> None:
+    """The map after an edit is the one that a read finds, with the same versions of objects and of head."""
+    known = read_tree(session)
+    for name, size in (("l1", 1), ("l2", 1), ("l1", 2)):
+        made = edit(
+            session, known, partial(with_lun, name=name, value=lun(int(name[1]), size * GIB)), terms()
+        )
+        assert made is not None
+        assert made.after == read_tree(session)
+        known = made.after
+
+
+def test_an_edit_of_the_returned_map_overwrites_no_edit_around_the_tools(session: Session) -> None:
+    """An object that was edited out of band after the own commit is not written over."""
+    made = edit(session, read_tree(session), lambda there: with_lun(there, "l1", lun(1)), terms())
+    assert made is not None
+    assert made.after is not None
+    with PlainClient(session) as shell:
+        shell.set("luns/l1", encode(lun(1, 2 * GIB)))
+    with pytest.raises(EditedMeanwhileError):
+        edit(session, made.after, lambda there: with_lun(there, "l1", lun(1, 3 * GIB)), terms())
+    assert read_tree(session).lunmap.luns["l1"].size == 2 * GIB
+
+
+def test_a_commit_takes_two_round_trips(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A commit that changes an object sends two reads at once and one transaction, if nobody else commits."""
+    put(session, luns(1))
+    known = read_tree(session)
+    sent: list[str] = []
+    call = KazooClient._call
+
+    def record(client: KazooClient, request: object, result: Any) -> object:
+        sent.append(type(request).__name__)
+        return call(client, request, result)
+
+    monkeypatch.setattr(KazooClient, "_call", record)
+    edit(session, known, lambda there: with_lun(there, "l1", lun(1, 2 * GIB)), terms())
+    assert sent == ["GetACL", "_Request", "Transaction"]

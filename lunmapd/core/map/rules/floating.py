@@ -132,8 +132,9 @@ def _interface(place: Place, name: str) -> Iterator[Problem]:
 
 def _addresses(lunmap: Lunmap) -> Iterator[Problem]:
     """Report each address that is a node's own, or another group's: an address moves as a whole."""
-    users = dict(_fixed_addresses(lunmap))
-    for iqn, name, group in floating_groups(lunmap):
+    groups = tuple(floating_groups(lunmap))
+    users = dict(_fixed_addresses(lunmap)) if groups else {}
+    for iqn, name, group in groups:
         user = f"targets[{iqn}].floating.{name}"
         for index, portal in enumerate(group.portals):
             if _check_portal(portal) is not None:

@@ -8,6 +8,7 @@ from kazoo.protocol.states import ZnodeStat
 from lunmapd.core.base.documents import encode
 from lunmapd.core.history.changes import Head, Revision, Rollout
 from lunmapd.store.session import paths
+from lunmapd.store.session.multi_read import NO_NODE, ZnodeRead
 from lunmapd.store.session.session import Session
 from lunmapd.store.tree.read import read_object
 from lunmapd.store.tree.snapshot import Meta, Snapshot
@@ -40,6 +41,25 @@ class Reply(NamedTuple):
         return self.found
 
 
+class Promise:
+    """A reply to a request for many znodes, which `Server` fills in."""
+
+    found: Any = None
+
+    def get(self, timeout: float | None = None) -> Any:
+        """Return it."""
+        assert timeout is not None
+        return self.found
+
+
+class Handler:
+    """Makes replies."""
+
+    def async_result(self) -> Promise:
+        """Make one."""
+        return Promise()
+
+
 class Server(NamedTuple):
     """A server, and the connection to it; its rollout has so many marks of nodes."""
 
@@ -59,6 +79,16 @@ class Server(NamedTuple):
     def sync_async(self, path: str) -> Reply:
         """Answer at once."""
         return Reply(path)
+
+    @property
+    def handler(self) -> Handler:
+        """What makes replies."""
+        return Handler()
+
+    def _call(self, request: Any, promise: Promise) -> None:
+        promise.found = [
+            ZnodeRead(TREE[path], 0) if path in TREE else ZnodeRead(b"", 0, NO_NODE) for path in request.paths
+        ]
 
     def get_async(self, path: str) -> Reply:
         """Return the bytes of a znode."""
