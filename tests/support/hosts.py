@@ -21,18 +21,18 @@ for s in session*; do
 done
 true
 """
-# The first command after a login ends in a unit attention.
+# TEST UNIT READY fetches the unit attention of a login. sg_turs of sg3-utils 1.48 sends nothing.
 _RESERVE = f"""
 set -e
 reserve() {{
-    sg_turs $1 || true
+    sg_raw $1 00 00 00 00 00 00 2>/dev/null || true
     sg_persist -n -o -G --param-sark={KEY} $2 $1
     sg_persist -n -o -R --param-rk={KEY} -T 5 $1
 }}
 """
 _STATE = f"""
 state() {{
-    sg_turs $2 >/dev/null; sg_turs $3 >/dev/null
+    for disk in $2 $3; do sg_raw $disk 00 00 00 00 00 00 2>/dev/null; done
     keys=$(sg_persist -n -i -k $2 | grep -c {KEY}) holder=$(sg_persist -n -i -r $2 | grep -c {KEY})
     sg_dd if=/dev/zero of=$3 bs=512 count=1 oflag=sgio 2>/dev/null
     echo $1 $keys $holder $(($? == 24)) # RESERVATION CONFLICT

@@ -28,9 +28,12 @@ _KEYS = "/etc/lunmapd/secrets.key"
 _LUNS = ("file", "touched")
 NOTE = Note()
 _WORKER = "exec python3 -m lunmapd.lio.worker.worker"
-# Fetches pending unit attentions, writes to the given disks, and prints the kernel's log of both.
+# Fetches pending unit attentions by TEST UNIT READY (sg_turs of sg3-utils 1.48 sends nothing), writes to the
+# given disks, and prints the kernel's log of both.
 _NOTICED = """
-for d in /sys/class/scsi_device/*; do sg_turs -n 3 /dev/$(ls $d/device/block) >/dev/null 2>&1; done
+for d in /sys/class/scsi_device/*; do
+    for n in 1 2 3; do sg_raw /dev/$(ls $d/device/block) 00 00 00 00 00 00 >/dev/null 2>&1; done
+done
 for disk in {disks}; do
     dd if=/dev/zero of=$disk bs=4k count=1 oflag=direct conv=nocreat 2>/dev/null && echo written $disk
 done
