@@ -12,9 +12,7 @@ from lunmapd.core.base.attributes import PARAMETERS
 from lunmapd.core.base.backings import Backing, Block, FileIO, Pscsi
 from lunmapd.core.base.lunmap import (
     Authentication,
-    Chap,
     FloatingGroup,
-    Initiator,
     Lun,
     Lunmap,
     Map,
@@ -24,7 +22,7 @@ from lunmapd.core.base.lunmap import (
     Shared,
     Target,
 )
-from lunmapd.core.base.password import Secret
+from lunmapd.core.conversion.agent_access import allowed_initiators, initiators_of, note_access
 from lunmapd.core.conversion.cluster_resources import (
     ADDRESS_AGENTS,
     LOGICAL_UNIT,
@@ -41,15 +39,12 @@ from lunmapd.core.conversion.moving import (
     portal_of,
     portals_of_target,
 )
-from lunmapd.core.map.credentials import CHAP, initiator_path
 
 _LIO = {"", "lio", "lio-t"}
 _BACKINGS: Mapping[str, type[Block | FileIO | Pscsi]] = {"block": Block, "fileio": FileIO, "pscsi": Pscsi}
 _MODEL = 15  # the kernel cuts the name there (dev_set_t10_wwn_model_alias)
 _SERIAL_DIGITS = 8
 _PORT_BLOCK = "portblock"
-# A secret of Pacemaker. crmsh and sos print asterisks in place of a password (obscure_pattern in crm.conf).
-_HIDDEN = "lrm://"
 _Groups = Mapping[str, Mapping[str, FloatingGroup]]
 """The floating groups of each target, by its name and theirs."""
 
@@ -69,10 +64,10 @@ def convert_resources(resources: ClusterResources, choices: Choices) -> Conversi
     lunmap = Lunmap(
         luns=dict(_luns(units, targets, made, choices, notes)),
         targets=made,
-        initiators=_initiators(units, targets, choices, notes),
+        initiators=initiators_of(units, targets, choices, notes),
         nodes=nodes,
     )
-    _note_access(units, targets, choices, notes)
+    note_access(units, targets, choices, notes)
     _note_others(resources, nodes, groups, notes)
     return notes.conversion(lunmap)
 
@@ -171,7 +166,8 @@ def _luns(
         instance, given = unit.instance or unit.name, unit.parameters
         name, iqn = given.get("backstore_name") or instance, given["target_iqn"]
         maps = tuple(
-            Map(iqn, int(given["lun"]), initiator) for initiator in _allowed(unit, targets[iqn], choices)
+            Map(iqn, int(given["lun"]), initiator)
+            for initiator in allowed_initiators(unit, targets[iqn], choices)
         )
         serial = given.get("scsi_sn") or hashlib.md5(instance.encode(), usedforsecurity=False).hexdigest()
         own = given.get("liot_bstype") == "pscsi"
@@ -181,7 +177,7 @@ def _luns(
                 _backing(unit),
                 "" if own else given.get("scsi_sn") or serial[:_SERIAL_DIGITS],
                 choices.sizes.get(name),
-                product="" if own else given.get("product_id") or name[:_MODEL],
+                product="" if own else _product(unit) or name[:_MODEL],
                 attributes=dict(_attributes(unit)),
                 shared=_shared(unit, made[iqn]),
                 maps=maps,
@@ -194,6 +190,11 @@ def _luns(
 def _backing(unit: ClusterResource) -> Backing:
     kind = unit.parameters.get("liot_bstype") or "block"
     return _BACKINGS.get(kind, Block)(unit.parameters.get("path", ""))
+
+
+def _product(unit: ClusterResource) -> str:
+    """Return the `product_id`, which the agent sets for block devices alone."""
+    return "" if unit.parameters.get("liot_bstype") == "fileio" else unit.parameters.get("product_id", "")
 
 
 def _attributes(unit: ClusterResource) -> Iterator[tuple[str, int]]:
@@ -222,16 +223,12 @@ def _note_unit(unit: ClusterResource, maps: tuple[Map, ...], notes: Notes) -> No
     given = unit.parameters
     if not maps:
         notes.lost(unit.place, "it admits every initiator: name those that may see it with --initiator")
+    if given.get("liot_bstype") == "fileio":
+        notes.lost(unit.place, "the write-back cache with which targetcli opens its file: lunmapd has none")
     if given.get("write_cache") == "1":
         notes.lost(unit.place, "its write-back cache (write_cache=1): lunmapd always writes through")
     if given.get("emulate_3pc") == "1":
         notes.changed(unit.place, "EXTENDED COPY (emulate_3pc) is on only while one node serves the Lun")
-
-
-def _allowed(unit: ClusterResource, target: ClusterResource, choices: Choices) -> tuple[str, ...]:
-    """Return the initiators that see a logical unit: targetcli maps it to each ACL of its target."""
-    listed = dict.fromkeys((*target.words("allowed_initiators"), *unit.words("allowed_initiators")))
-    return tuple(name.lower() for name in listed or choices.initiators)
 
 
 def _target(
@@ -243,6 +240,12 @@ def _target(
 ) -> Target:
     iqn, given = resource.parameters.get("iqn", ""), resource.parameters
     notes.carried(resource.place, f"targets[{iqn}]")
+    if not resource.words("portals"):
+        notes.changed(
+            resource.place,
+            "it has no portals: resource-agents 4.16 then makes none, so no host can log in; the map has all "
+            "addresses, or those that move",
+        )
     own = _fixed_portals(resource, floating)
     serving = {name: node for name, node in nodes.items() if node.portals or node.iser_portals}
     groups = {
@@ -264,54 +267,6 @@ def _parameters(resource: ClusterResource, notes: Notes) -> Iterator[tuple[str, 
             notes.lost(resource.place, f"its additional parameter {name}")
         elif value != PARAMETERS[name].default:
             yield name, value
-
-
-def _initiators(
-    units: list[ClusterResource],
-    targets: Mapping[str, ClusterResource],
-    choices: Choices,
-    notes: Notes,
-) -> dict[str, Initiator]:
-    found: dict[str, Initiator] = {}
-    for unit in units:
-        target = targets[unit.parameters["target_iqn"]]
-        user = target.parameters.get("incoming_username", "")
-        for name in _allowed(unit, target, choices):
-            made = Initiator(chap=Chap(user) if user else None)
-            notes.carried(target.place, f"initiators[{name}]")
-            if found.setdefault(name, made) != made:
-                notes.lost(target.place, f"its CHAP user {user!r}: {name} has another one for another target")
-            elif user:
-                _note_password(target, name, notes)
-    return found
-
-
-def _note_access(
-    units: list[ClusterResource],
-    targets: Mapping[str, ClusterResource],
-    choices: Choices,
-    notes: Notes,
-) -> None:
-    """Note the initiators that may see a logical unit today by the parameter of another one."""
-    allowed = [(unit, {*_allowed(unit, targets[unit.parameters["target_iqn"]], choices)}) for unit in units]
-    admitted: dict[str, set[str]] = {}
-    for unit, own in allowed:
-        admitted.setdefault(unit.parameters["target_iqn"], set()).update(own)
-    for unit, own in allowed:
-        if others := sorted(admitted[unit.parameters["target_iqn"]] - own):
-            notes.changed(
-                unit.place,
-                f"{', '.join(others)} may see it too today, since targetcli maps a new LUN to each ACL of "
-                "its target: the map gives it to its own allowed_initiators and to those of the target",
-            )
-
-
-def _note_password(target: ClusterResource, initiator: str, notes: Notes) -> None:
-    password = target.parameters.get("incoming_password", "")
-    if not password.strip("*") or password.startswith(_HIDDEN):
-        notes.lost(target.place, "its incoming_password, which the file has not")
-    else:
-        notes.passwords[initiator_path(initiator), CHAP] = Secret(password)
 
 
 def _note_others(

@@ -146,6 +146,51 @@ def test_nodes_with_addresses_of_their_own_serve_all_targets() -> None:
     assert carried(conversion, "ip1")
 
 
+def changed(conversion: Conversion) -> str:
+    """Return the texts of what is in the map in another way."""
+    return "\n".join(each.text for each in conversion.remarks if each.kind is RemarkKind.CHANGED)
+
+
+def test_a_chap_user_without_allowed_initiators_is_that_of_the_named_ones() -> None:
+    """The agent gives it to the TPG, in demo mode: named hosts keep their credentials, the others are out."""
+    given = cluster(unit(), incoming_username="joe", incoming_password="a secret word")
+    assert "it admits every initiator: name those that may see it with --initiator" in lost(
+        convert_resources(given, Choices())
+    )
+    conversion = convert_resources(given, Choices(initiators=(H1,)))
+    assert conversion.lunmap.targets[IQN].authentication is Authentication.CHAP
+    assert conversion.lunmap.initiators == {H1: Initiator(chap=Chap("joe"))}
+    assert [secret.text for secret in conversion.passwords.values()] == ["a secret word"]
+
+
+def test_a_unit_with_initiators_of_a_target_in_demo_mode_is_named() -> None:
+    """Others see the unit today, too; with a CHAP user its own initiators are kept out."""
+    given = cluster(unit(allowed_initiators=H1), incoming_username="joe")
+    conversion = convert_resources(given, Choices(initiators=(H2,)))
+    assert [entry.initiator for entry in conversion.lunmap.luns["lun1"].maps] == [H1, H2]
+    assert "t1 has no allowed_initiators, so every other initiator may log in today" in changed(conversion)
+    assert f"{H1} can't log in today, since its ACL lacks the CHAP user" in changed(conversion)
+    without = convert_resources(cluster(unit(allowed_initiators=H1)), Choices())
+    assert "can't log in" not in changed(without)
+    assert "may log in" not in changed(convert_resources(cluster(unit(), allowed_initiators=H1), Choices()))
+
+
+def test_a_file_of_the_agent_has_a_write_back_cache() -> None:
+    """Targetcli opens a file with one by default, and the agent sets neither that nor the product."""
+    conversion = convert_resources(
+        cluster(unit(liot_bstype="fileio", allowed_initiators=H1, product_id="p")), Choices()
+    )
+    assert conversion.lunmap.luns["lun1"].product == "lun1"
+    assert any("write-back cache with which targetcli opens its file" in text for text in lost(conversion))
+
+
+def test_a_target_without_portals_is_named() -> None:
+    """The agent makes no portal then."""
+    assert "it has no portals" in changed(convert_resources(cluster(unit()), Choices()))
+    given = cluster(unit(), portals="10.0.0.1:3260")
+    assert "it has no portals" not in changed(convert_resources(given, Choices()))
+
+
 def test_a_named_node_serves_alone() -> None:
     """One --node chooses the node that keeps the address, in any order of the file; the others are named."""
     conversion = convert_resources(SOURCES["crm"], Choices(nodes=("n2",)))

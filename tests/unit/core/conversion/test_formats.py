@@ -5,9 +5,15 @@ import pytest
 
 from lunmapd.core.base.lunmap import Lunmap
 from lunmapd.core.conversion.conversion import Choices, NotConvertibleError, RemarkKind, SourceText
-from lunmapd.core.conversion.formats import SourceFormat, convert_files, format_of, open_problems
+from lunmapd.core.conversion.formats import (
+    SourceFormat,
+    convert_files,
+    format_of,
+    ignored_choices,
+    open_problems,
+)
 from lunmapd.core.map.mapfile import show_map
-from support.foreign_files import CIB, CRM, IQN, PCS, REACTOR, ceph_document
+from support.foreign_files import CIB, CRM, H1, IQN, PCS, REACTOR, ceph_document
 from support.saveconfigs import DISK, FILE, HOST, A, acl, saved, target
 
 SAVED = saved(target(A, {1: "block/db1"}, acl(HOST, (1, 1))))
@@ -120,3 +126,28 @@ def test_a_saved_file_lacks_port_ids() -> None:
     remarks = convert_files([SourceText("a.json", json(SAVED))], Choices()).conversion.remarks
     assert any("it has no port ids" in each.text for each in remarks if each.kind is RemarkKind.CHANGED)
     assert convert_files([SourceText("a.json", json(saved()))], Choices()).conversion.lunmap == Lunmap()
+
+
+@pytest.mark.parametrize(
+    ("choices", "text"),
+    [
+        (Choices(krbd=True), "--krbd is for files of ceph-iscsi"),
+        (Choices(initiators=(H1,)), "--initiator is for targets that admit every initiator"),
+        (Choices(sizes={"lun9": 1 << 30}), "--size lun9: the files have no Lun of this name"),
+        (Choices(nodes=("n1",)), ""),
+    ],
+)
+def test_a_choice_without_effect_is_named(choices: Choices, text: str) -> None:
+    """Otherwise a misspelt name, or an option of another format, would be ignored."""
+    found = tuple(ignored_choices([SourceText("f", CRM)], choices))
+    assert [each[: len(text)] for each in found] == ([text] if text else [])
+
+
+def test_choices_of_clusters_are_named_for_other_files() -> None:
+    """A node in front of a file is one of these, too; choices with an effect are not named."""
+    source = SourceText("f", json(ceph_document(11)), "n1")
+    choices = Choices({"n1": ("10.0.0.1",)}, nodes=("n1",), krbd=True, sizes={"rbd.disk_1": 1 << 30})
+    assert tuple(ignored_choices([source], choices)) == (
+        "--portal and --node are for files of Pacemaker and LINSTOR Gateway",
+        "n1=f: a node is named so for a saveconfig.json alone",
+    )
