@@ -33,7 +33,7 @@ VAGRANT_PACKAGES := $(BOX_PACKAGES) vagrant-libvirt libvirt-daemon libvirt-daemo
 # Graphviz measures text with this font.
 PICTURE_PACKAGES := graphviz fonts-dejavu-core
 
-.PHONY: help demo test test-fast test-newest test-debian test-kernels test-migrations test-zookeepers soak quiet chaos-floating fuzz bench lint lab deb dist lock pictures page-pictures box vagrant-test clean packages lab-packages picture-packages browser-packages box-packages vagrant-packages
+.PHONY: help demo test test-fast test-newest test-debian test-kernels test-migrations test-zookeepers soak quiet chaos-floating chaos-machines fuzz bench lint lab deb dist lock pictures page-pictures box vagrant-test clean packages lab-packages picture-packages browser-packages box-packages vagrant-packages
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -78,6 +78,9 @@ soak: $(VENV)/ready lab-packages ## Random edits under random faults, the histor
 
 chaos-floating: $(VENV)/ready lab-packages ## Floating addresses under hundreds of random faults, 15 to 30 minutes (SEED=, FAULTS=)
 	@PYTHONPATH=tests $(BIN)/python -m chaos.floating $(if $(SEED),--seed $(SEED)) $(if $(FAULTS),--faults $(FAULTS))
+
+chaos-machines: $(VENV)/ready lab-packages ## 200 moves and 100 faults of a floating address on real kernels, an hour (SEED=, MOVES=, FAULTS=, MINUTES=)
+	@PYTHONPATH=tests $(BIN)/python -m chaos.floating_machines $(if $(SEED),--seed $(SEED)) $(if $(MOVES),--moves $(MOVES)) $(if $(FAULTS),--faults $(FAULTS)) $(if $(MINUTES),--minutes $(MINUTES))
 
 fuzz: $(VENV)/ready $(if $(KERNEL),lab-packages) ## Random maps, drift, kills, holds, edits, about 10 minutes (SEED=, STEPS=, KERNEL=1)
 	@PYTHONPATH=tests $(BIN)/python -m fuzz $(if $(KERNEL),--kernel) $(if $(SEED),--seed $(SEED)) $(if $(STEPS),--steps $(STEPS))

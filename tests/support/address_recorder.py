@@ -97,10 +97,27 @@ def _attributes(data: bytes) -> Iterator[tuple[int, bytes]]:
         data = data[(length + 3) & ~3 :]
 
 
+def follow(recorder: Recorder) -> None:
+    """Print the present time four times a second, and with it the intervals if they have changed."""
+    shown = ""
+    while True:
+        time.sleep(0.25)
+        intervals = json.dumps(recorder.intervals)
+        more = "" if intervals == shown else f', "intervals": {intervals}'
+        shown = intervals
+        sys.stdout.write(f'{{"now": {time.clock_gettime(time.CLOCK_MONOTONIC)}{more}}}\n')
+        sys.stdout.flush()
+
+
 def main() -> None:
-    """Record until SIGTERM, by CLOCK_MONOTONIC, which all namespaces of a host share; print JSON."""
+    """Record until SIGTERM, by CLOCK_MONOTONIC, which all namespaces of a host share; print JSON.
+
+    With the argument `follow` the intervals are printed again and again.
+    """
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     recorder = Recorder(time.CLOCK_MONOTONIC)
+    if sys.argv[1:] == ["follow"]:
+        follow(recorder)
     sys.stdout.write("ready\n")
     sys.stdout.flush()
     signal.sigwait({signal.SIGTERM})
