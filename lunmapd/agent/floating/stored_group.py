@@ -1,11 +1,14 @@
 """The znodes of a floating portal group, as the loop of the group uses them."""
 
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Protocol
 
 from lunmapd.core.base.lunmap import GroupId
 from lunmapd.core.floating.documents import Report, Wish
 from lunmapd.core.floating.lease import LeaseRecord
+from lunmapd.store.session.errors import UnreachableError
 from lunmapd.store.session.session import Session
 from lunmapd.store.tree.floating import GroupState, WatchedGroup
 from lunmapd.store.tree.own_group import appear, write_lease, write_report, write_wish
@@ -44,7 +47,8 @@ class StoredGroup:
 
     def read(self, nodes: Sequence[str]) -> GroupState:
         """Return the state of the group; `nodes` are the candidates."""
-        return self._watched.read(nodes)
+        with self._answered():
+            return self._watched.read(nodes)
 
     def appear(self) -> None:
         """Let this node appear as a candidate in each new session; do so after its report."""
@@ -58,7 +62,22 @@ class StoredGroup:
 
     def write(self, record: LeaseRecord, version: int) -> int | None:
         """Write the record if it has this version; return the new one, None if another node was faster."""
-        return write_lease(self._session, self._group, record, version)
+        with self._answered():
+            return write_lease(self._session, self._group, record, version)
+
+    @contextmanager
+    def _answered(self) -> Iterator[None]:
+        """Leave a server that has sent nothing until the deadline of a request.
+
+        Otherwise the connection is given up after two thirds of the session timeout, later than a lease ends.
+        """
+        sent = time.monotonic()
+        try:
+            yield
+        except UnreachableError:
+            if time.monotonic() >= sent + self._session.deadline:
+                self._session.link.unanswered(sent)
+            raise
 
     def report(self, report: Report) -> bool:
         """Write the report of this node; return whether there is a znode for it."""

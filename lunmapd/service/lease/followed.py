@@ -25,8 +25,12 @@ from lunmapd.service.lease.luns import LunStates, NoTpg
 from lunmapd.store.session.session import Session
 
 LOCK_FILE = "lease.lock"
-_REQUEST = 3.0
-"""How long in seconds ZooKeeper may take to answer a request about a lease."""
+_REQUEST = 2.0
+"""How long in seconds ZooKeeper may take to answer a request about a lease.
+
+A renewal is sent a second after the one before, and the kernel has the addresses for at least five seconds:
+after an unanswered renewal two of them are left to reach another server.
+"""
 
 _RELEASE = 20.0
 """How long in seconds a stop waits for the release of all groups."""

@@ -85,6 +85,13 @@ class Dialler:
             self._losses.heard(now)
         return self._current is not None and self._losses.silent(now)
 
+    def unanswered(self, sent: float) -> None:
+        """Record that a request of `sent` got no answer in time; a server that was silent since is given up.
+
+        `sent` is by the monotonic clock.
+        """
+        self._losses.unanswered(sent)
+
     def answer_timeout(self, timeout: float | None) -> float | None:
         """Limit a timeout (seconds) to what one server may take to answer, while it has given no session."""
         return timeout if timeout is None or self._waiting is None else min(timeout, self._answer_timeout)

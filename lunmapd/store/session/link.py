@@ -80,6 +80,11 @@ class Link:
         """
         self._subscribers.append(callback)
 
+    @property
+    def server(self) -> str:
+        """The server of the present or last session, as `host:port`; "" before the first."""
+        return self._handler.dialler.server
+
     def pause(self, seconds: float) -> None:
         """Wait for `seconds`, but not longer than until `close`."""
         self._closing.wait(seconds)
@@ -102,6 +107,13 @@ class Link:
     def answered(self) -> None:
         """Record that a server answered a request: earlier failures are over."""
         self._failures, self._refusal = 0, None
+
+    def unanswered(self, sent: float) -> None:
+        """Record that a request of `sent` (monotonic clock) got no answer in time.
+
+        If the server sent nothing else since then, the next request goes to another server.
+        """
+        self._handler.dialler.unanswered(sent)
 
     def not_authenticated(self) -> NotAuthenticatedError:
         """Return the error for servers that do not accept this client's login."""

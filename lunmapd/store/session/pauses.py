@@ -45,19 +45,25 @@ class Losses(Generic[_A]):
         self._last: _A | None = None
         self._made = self._heard = 0.0
         self._early = 0
+        self._suspected = False
         self._avoided: _A | None = None
 
     def connected(self, address: _A, now: float) -> None:
         """Record that there is a session through the server at `address`."""
-        self._last, self._made, self._heard = address, now, now
+        self._last, self._made, self._heard, self._suspected = address, now, now, False
 
     def heard(self, now: float) -> None:
         """Record that the server sent something, or closed the connection."""
-        self._heard = now
+        self._heard, self._suspected = now, False
+
+    def unanswered(self, sent: float) -> None:
+        """Record that a request that was sent at `sent` got no answer within the time of its caller."""
+        self._suspected = self._suspected or (self._last is not None and self._heard < sent)
 
     def silent(self, now: float) -> bool:
         """Return whether the server has been silent for so long that the connection must be lost."""
-        return self._last is not None and now - self._heard > self._timeout * 2 / 3
+        is_long = self._last is not None and now - self._heard > self._timeout * 2 / 3
+        return is_long or self._suspected
 
     def pause(self, now: float, chance: float) -> float:
         """Return the pause before an attempt to connect.
@@ -68,8 +74,8 @@ class Losses(Generic[_A]):
         last, self._last = self._last, None
         if last is None:
             return 0.0
-        if now - self._heard > self._timeout / 4:
-            self._avoided = last
+        if self._suspected or now - self._heard > self._timeout / 4:
+            self._avoided, self._suspected = last, False
             return 0.0
         self._early = self._early + 1 if now - self._made < self._timeout else 0
         return reconnect_pause(self._early, self._timeout, chance)

@@ -8,6 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from fakes.floating import FakeAddresses, FakeTpgs
+from lab import Ensemble
 from lab.wait import wait_until
 from lunmapd.agent.floating.group import Edges
 from lunmapd.agent.floating.groups import GroupThreads
@@ -18,6 +19,7 @@ from lunmapd.core.base.lunmap import FloatingGroup, GroupId, Lunmap
 from lunmapd.core.floating.lease import RESTART_LIFETIME, LeaseTimes, before_restart
 from lunmapd.core.planning.moving import Others, ServedGroup
 from lunmapd.store.session.session import Session
+from lunmapd.store.upkeep.init import initialise
 from support.commits import put
 from support.sessions import Connect
 from support.small_map import MAP, T
@@ -43,7 +45,7 @@ class Node:
 
     def edges(self, group: GroupId, wake: Callable[[], None]) -> Edges:
         """Return what a group acts on."""
-        store = StoredGroup(self.session.quiet(3.0), group, self.name, wake)
+        store = StoredGroup(self.session.quiet(2.0), group, self.name, wake)
         return Edges(store, self.addresses, self.tpgs, time.monotonic)
 
     def serves(self) -> bool:
@@ -99,3 +101,32 @@ def test_an_owner_knows_the_revisions_of_the_others(nodes: list[Node]) -> None:
     n2.groups.judge({GroupId(T, "gold"): replace(FIT[GroupId(T, "gold")], revision=1)})
     wait_until("n2 has applied the revision", lambda: n1.groups.served(1) == (ready,))
     assert n2.groups.served(1) == ()
+
+
+def test_a_silent_server_ends_no_lease(trio: Ensemble, root: str) -> None:
+    """The owner leaves it before the kernel removes the addresses, so that no host loses its session."""
+    with ExitStack() as stack:
+
+        def connected(hosts: str) -> Session:
+            return stack.enter_context(Session(hosts, root, timeout=10.0))
+
+        leader = next(server for server in trio.servers if server.mode() == "leader")
+        followers = {server.host: server for server in trio.servers if server is not leader}
+        session, own = connected(leader.host), connected(",".join(followers))
+        initialise(session)
+        put(session, WITH_GROUP)
+        network: list[FakeAddresses] = []
+        n1, n2 = (
+            Node(*each, network) for each in zip(GROUP.nodes, (own, connected(leader.host)), strict=True)
+        )
+        for node in (n1, n2):
+            stack.callback(node.groups.stop)
+        wait_until("n1 serves the group", n1.serves)
+        silent = followers[own.link.server]
+        silent.pause()
+        stack.callback(silent.resume)
+        until = time.monotonic() + LeaseTimes().total
+        while time.monotonic() < until:
+            assert n1.serves(), own.link.server
+            time.sleep(0.02)
+        assert own.link.server != silent.host

@@ -86,3 +86,21 @@ def test_after_a_silence_another_server_is_tried_at_once() -> None:
     assert losses.avoids("a")
     assert not losses.avoids("a")
     assert not lost(0.0, 100.0, 100.0)[0].avoids("a")
+
+
+def test_a_server_that_lets_a_request_wait_is_left_if_it_is_silent() -> None:
+    """The connection is lost at once then; what the server sends after the request shows that it lives."""
+    losses = Losses[str](T)
+    losses.connected("a", 100.0)
+    losses.unanswered(99.0)
+    assert not losses.silent(102.0)
+    losses.unanswered(100.5)
+    assert losses.silent(102.0)
+    losses.heard(102.1)
+    assert not losses.silent(102.2)
+    losses.unanswered(102.2)
+    assert losses.pause(103.0, 1.0) == 0.0
+    assert losses.avoids("a")
+    losses.unanswered(103.0)
+    losses.connected("b", 104.0)
+    assert not losses.silent(104.0)
