@@ -15,6 +15,7 @@ from lunmapd.core.map.credentials import change_credentials
 from lunmapd.core.map.fill_in import fill_in
 from lunmapd.core.map.mapfile import read_map
 from lunmapd.core.map.rules import check_changes, check_map, map_warnings
+from lunmapd.core.map.rules.floating import check_moved_addresses
 from lunmapd.core.map.source import line_of
 
 _SEALED = f"v1:{'0' * 8}:{'A' * 38}"
@@ -42,7 +43,9 @@ def check_map_file(text: str, name: str, former: Lunmap | None = None) -> Checke
     if any(map(_is_wide, reported)):
         return Checked(read.lunmap, tuple(read.source.with_form(read.form)))
     filled = filled_offline(read.lunmap, former or EMPTY_MAP)
-    broken = (*check_map(filled), *(check_changes(former, filled) if former is not None else ()))
+    broken = check_map(filled)
+    if former is not None:
+        broken = (*broken, *check_changes(former, filled), *check_moved_addresses(former, filled))
     located = [
         [
             read.source.problem(problem.place, problem.message)

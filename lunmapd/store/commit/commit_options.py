@@ -10,6 +10,7 @@ from lunmapd.core.base.errors import InvalidInputError, Problem
 from lunmapd.core.base.lunmap import Lunmap
 from lunmapd.core.history.changes import differing_names
 from lunmapd.core.map.rules.changes import check_lun_changes
+from lunmapd.core.map.rules.floating import check_moved_addresses
 from lunmapd.core.map.rules.sources import (
     NO_EVIDENCE,
     Evidences,
@@ -91,11 +92,12 @@ def commit_rules(
     known = kept or KeptRules()
 
     def check(before: Lunmap, after: Lunmap) -> Sequence[Problem]:
-        before, latter = _differing(before, after)
-        moved = tuple(find_source_changes(before, latter, rebacking))
+        former, latter = _differing(before, after)
+        moved = tuple(find_source_changes(former, latter, rebacking))
         return (
             *known.check_map(after),
-            *check_lun_changes(before, latter, shrink),
+            *check_moved_addresses(before, after),
+            *check_lun_changes(former, latter, shrink),
             *judge_source_changes(moved, evidence(moved) if moved else NO_EVIDENCE),
         )
 

@@ -8,6 +8,7 @@ from lunmapd.core.base import names
 from lunmapd.core.base.errors import Place, Problem
 from lunmapd.core.base.lunmap import (
     FloatingGroup,
+    GroupId,
     Lunmap,
     Scope,
     closed_nodes,
@@ -35,6 +36,36 @@ def check_floating_groups(lunmap: Lunmap) -> Iterator[Problem]:
         yield from _numbers(place, group)
         yield from _interface((*place, "interface"), group.interface)
     yield from _addresses(lunmap)
+
+
+def check_moved_addresses(before: Lunmap, after: Lunmap) -> Iterator[Problem]:
+    """Check that no address goes from one group to another.
+
+    A lease is that of a group: the owner of the former group has the address until its pass is over, and the
+    owner of the other one would not wait for it.
+    """
+    if before.targets is after.targets:
+        return
+    former = {
+        _address(portal): GroupId(iqn, name)
+        for iqn, name, group in floating_groups(before)
+        for portal in group.portals
+        if _check_portal(portal) is None
+    }
+    for iqn, name, group in floating_groups(after):
+        for index, portal in enumerate(group.portals):
+            if _check_portal(portal) is None:
+                had = former.get(_address(portal), GroupId(iqn, name))
+                if had != GroupId(iqn, name):
+                    yield Problem(("targets", iqn, "floating", name, "portals", index), _moved(portal, had))
+
+
+def _moved(portal: str, former: GroupId) -> str:
+    return (
+        f"{_address(portal)} is still the address of floating group {former.name} of {former.target}, whose "
+        "owner may have it: commit the map without this portal first, wait until all nodes have applied it, "
+        "then add the portal"
+    )
 
 
 def warn_of_floating_groups(lunmap: Lunmap) -> Iterator[Problem]:

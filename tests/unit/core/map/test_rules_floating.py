@@ -8,6 +8,7 @@ from lunmapd.core.map import rules
 from lunmapd.core.map.fill_in import fill_in, needs_port_ids
 from lunmapd.core.map.mapfile import parse_map
 from lunmapd.core.map.reuse import ReusedId
+from lunmapd.core.map.rules.floating import check_moved_addresses
 from lunmapd.core.map.rules.reuse import check_reused_port_ids, check_reused_tags
 from lunmapd.core.map.target_ids import IdUse, differing_port_ids, differing_tags
 from lunmapd.core.map.used_numbers import FormerUse
@@ -162,3 +163,32 @@ def test_reservations_behind_a_group_that_moves_are_a_warning(
     found = [str(each) for each in rules.map_warnings(lunmap) if "reservations" in str(each)]
     place = f"targets[{POOL}].floating.gold.nodes: "
     assert [each.startswith(place + sentence) for each in found] == ([True] if sentence else [])
+
+
+def test_an_address_goes_to_another_group_by_way_of_a_map_without_it() -> None:
+    """The former owner may have it: only a commit that leaves it out lets that node give it up first."""
+    before = parse_map(_map())[0]
+    swapped = parse_map(
+        _map()
+        .replace("10.0.0.9:", "10.0.0.7:")
+        .replace("10.0.0.8:", "10.0.0.9:")
+        .replace("10.0.0.7:", "10.0.0.8:")
+    )[0]
+    found = [str(each).split(", whose")[0] for each in check_moved_addresses(before, swapped)]
+    assert found == [
+        f"{PLACE}.a.portals[0]: 10.0.0.8 is still the address of floating group b of {T}",
+        f"{PLACE}.b.portals[0]: 10.0.0.9 is still the address of floating group a of {T}",
+    ]
+    without = parse_map(_map().replace("10.0.0.9:", "10.0.0.7:").replace("10.0.0.8:", "10.0.0.6:"))[0]
+    other_port = parse_map(_map().replace("10.0.0.9:3260", "10.0.0.9:3261"))[0]
+    for was, now in ((before, without), (without, swapped), (before, other_port), (before, before)):
+        assert list(check_moved_addresses(was, now)) == []
+
+
+@pytest.mark.parametrize("spelling", ["10.0.0.9", "nonsense"])
+def test_a_portal_that_is_no_portal_has_no_address(spelling: str) -> None:
+    """Other rules report it."""
+    lunmap = parse_map(_map())[0]
+    group = replace(lunmap.targets[T].floating["a"], portals=(spelling,))
+    broken = replace(lunmap, targets={T: replace(lunmap.targets[T], floating={"b": group})})
+    assert list(check_moved_addresses(lunmap, broken)) == list(check_moved_addresses(broken, lunmap)) == []
