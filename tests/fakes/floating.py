@@ -11,7 +11,7 @@ from lunmapd.agent.floating.addresses import (
     LeaseProcessError,
     Presence,
 )
-from lunmapd.agent.floating.tpgs import ForeignTpgError, TpgStuckError
+from lunmapd.agent.floating.tpgs import ForeignTpgError, TpgError, TpgStuckError
 from lunmapd.core.base.lunmap import TpgId
 from lunmapd.core.floating.documents import CandidateView, Report, Wish
 from lunmapd.core.floating.lease import LeaseRecord
@@ -143,6 +143,7 @@ class FakeTpgs:
         self.enabled: dict[TpgId, int] = {}
         self.ending: set[TpgId] = set()
         self.stuck = self.foreign = False
+        self.refusal = ""
 
     def is_enabled(self, tpg: TpgId) -> bool:
         """Return whether a TPG is enabled. Raises ForeignTpgError."""
@@ -153,7 +154,9 @@ class FakeTpgs:
         return tpg in self.enabled
 
     def enable(self, tpg: TpgId, port_id: int) -> None:
-        """Enable a TPG."""
+        """Enable a TPG, unless the kernel refuses."""
+        if self.refusal:
+            raise TpgError(self.refusal)
         self.enabled[tpg] = port_id
 
     def disable(self, tpg: TpgId) -> None:

@@ -5,10 +5,11 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from lunmapd.agent.floating.addresses import Addresses, LeaseError, Presence
+from lunmapd.agent.floating.addresses import Addresses, LeaseError
 from lunmapd.agent.floating.candidates import KnownCandidates
 from lunmapd.agent.floating.group_log import GroupLog
 from lunmapd.agent.floating.group_plan import GroupPlan
+from lunmapd.agent.floating.inability import Inability
 from lunmapd.agent.floating.local import LOOK, Local, LocalLook
 from lunmapd.agent.floating.memory import Memory
 from lunmapd.agent.floating.own_report import Identity, Judgement, OwnReport, unfit
@@ -82,6 +83,7 @@ class LeasedGroup:
         self._state = GroupState()
         self._log = GroupLog(plan.id)
         self._own, self._known = OwnReport(me), KnownCandidates()
+        self._inability = Inability()
         self._stuck: Failure | None = None
         self._problem: Failure | None = None
         self._look = LocalLook(edges.addresses, edges.tpgs, edges.clock)
@@ -115,13 +117,17 @@ class LeasedGroup:
             self._fail(error)
             self._give_up(str(error))
             return LOOK
-        self._judge(local.presence)
+        now = self._edges.clock()
+        unable = self._inability.problem(now) or local.presence.problem
+        self._judge(unable, now)
         facts = self._facts(plan, local)
+        if facts.serves:
+            self._inability.served()
         action = next_action(facts, self._edges.clock())
         wait = self._act(plan, facts, action)
         if not isinstance(action, Wait | Take | Renew):
             self._look.forget()  # the action changed what was read
-        self._show(self._view(facts, local.presence, self._edges.clock()))
+        self._show(self._view(facts, unable, self._edges.clock()))
         self._write_report()
         return wait
 
@@ -214,9 +220,9 @@ class LeasedGroup:
         except StoreError as error:
             self._fail(error)
 
-    def _judge(self, presence: Presence) -> None:
-        """Make this node's report, by its last pass and by what keeps it from owning the group now."""
-        found, reason = self.judgement, "" if presence.problem is None else presence.problem.message
+    def _judge(self, unable: Failure | None, now: float) -> None:
+        """Make this node's report, by its last pass and by the failure that keeps it from serving."""
+        found, reason = self.judgement, "" if unable is None else unable.message
         if self.leaving or not self.listed:
             reason = "the node gives the group up"
         if reason:
@@ -224,7 +230,7 @@ class LeasedGroup:
         if found is None:
             self._own.keep(self._state.candidates.get(self._me.node))
         else:
-            self._own.judge(found, self.plan.group.failback_after, self._edges.clock())
+            self._own.judge(found, self.plan.group.failback_after, now)
 
     def _act(self, plan: GroupPlan, facts: Facts, action: LeaseAction) -> float:
         """Do an action; return the seconds until the next step."""
@@ -234,6 +240,8 @@ class LeasedGroup:
             done = self._do(plan, facts, action)
         except (LeaseError, TpgError, StoreError) as error:
             self._fail(error)
+            if isinstance(action, Enable | Grant) and self._problem is not None:
+                self._inability.refused(self._problem, self._edges.clock())
             done = False
         return 0.0 if done else PAUSE
 
@@ -303,11 +311,9 @@ class LeasedGroup:
         if reason is not None:
             self._problem = Failure(reason, str(error))
 
-    def _view(self, facts: Facts, presence: Presence, now: float) -> GroupView:
+    def _view(self, facts: Facts, unable: Failure | None, now: float) -> GroupView:
         in_doubt = self._memory.check is not None and not self._memory.check.free
-        problem = (
-            self._problem or self._stuck or presence.problem or (self.view.problem if in_doubt else None)
-        )
+        problem = self._problem or self._stuck or unable or (self.view.problem if in_doubt else None)
         known = replace(self.view, report=self._own.report, wish=self._state.wish.node, problem=problem)
         return next_view(known, facts, now)
 

@@ -9,6 +9,11 @@ from lunmapd.clock import utc_now
 from lunmapd.core.floating.choice import Candidate
 from lunmapd.core.floating.documents import CandidateView, Report
 
+FLAPS = 3600.0
+"""For how many seconds a change from fit to unfit counts."""
+
+MOST_FLAPS = 6
+
 
 class Identity(NamedTuple):
     """This node, and the boot id of its kernel."""
@@ -36,12 +41,17 @@ def unfit(reason: str, last: Judgement | None) -> Judgement:
 
 
 class OwnReport:
-    """The report of this node, and since when it says that the node is fit."""
+    """The report of this node, and since when it says that the node is fit.
+
+    A node that became unfit several times within FLAPS is settled later each time, so that its groups do not
+    move to and fro: after twice, four times, ... `failback_after`, MOST_FLAPS doublings at most.
+    """
 
     def __init__(self, me: Identity) -> None:
         """Begin without a report."""
         self._me, self._report = me, Report()
         self._fit_since: float | None = None
+        self._falls: tuple[float, ...] = ()
 
     @property
     def report(self) -> Report:
@@ -60,12 +70,15 @@ class OwnReport:
 
     def judge(self, found: Judgement, failback_after: float, now: float) -> None:
         """Make the report of a judgement at `now` (CLOCK_BOOTTIME, in seconds)."""
+        before = self._report
+        if before.fit and not found.fit and not found.moving:
+            self._falls = (*(fall for fall in self._falls if now < fall + FLAPS), now)
         if not found.fit:
             self._fit_since = None
         elif self._fit_since is None:
             self._fit_since = now
-        settled = self._fit_since is not None and now >= self._fit_since + failback_after
-        before = self._report
+        delay = failback_after * 2 ** min(max(0, len(self._falls) - 1), MOST_FLAPS)
+        settled = self._fit_since is not None and now >= self._fit_since + delay
         same = (before.fit, before.reason) == (found.fit, found.reason) and before.since
         since = before.since if same else utc_now()
         self._report = Report(

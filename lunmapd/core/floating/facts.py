@@ -60,6 +60,11 @@ class Facts(Struct, frozen=True):
         return (self.record.owner, self.record.boot) == (self.node, self.boot)
 
     @property
+    def serves(self) -> bool:
+        """Whether hosts reach the group at this node."""
+        return self.owns and self.complete and self.enabled
+
+    @property
     def is_shortened(self) -> bool:
         """Whether the kernel has no longer lifetime than the present one: a grant replaces those before."""
         return self.granted == self.version and self.granted_for <= self.times.lifetime

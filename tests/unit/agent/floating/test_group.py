@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from fakes.floating import FakeAddresses, FakeStore, FakeTpgs, FakeTree
 from lunmapd.agent.floating.group import Edges, LeasedGroup
 from lunmapd.agent.floating.group_plan import GroupPlan
+from lunmapd.agent.floating.inability import UNABLE_AFTER, UNABLE_FOR
 from lunmapd.agent.floating.own_report import Identity, Judgement
 from lunmapd.core.base.lunmap import FloatingGroup, GroupId
 from lunmapd.core.base.messages import Message
@@ -386,6 +387,41 @@ def test_an_owner_whose_addresses_cant_be_read_is_followed(cluster: Cluster) -> 
     assert n2.serves
     cluster.run(5)
     assert cluster.owner() == "n1"
+
+
+def problem_of(node: Node) -> Failure | None:
+    """Return what keeps a node from serving the group."""
+    return node.group.view.problem
+
+
+def test_a_node_whose_kernel_refuses_to_enable_the_tpg_gives_the_group_up(cluster: Cluster) -> None:
+    """Its last pass shows nothing wrong, so the refusal itself makes it unfit until it may try again."""
+    n1, n2 = cluster.nodes
+    n1.tpgs.refusal = "could not enable TPG 1001"
+    n1.tpgs.enabled.clear()
+    cluster.run(UNABLE_AFTER + 2)
+    assert n2.serves
+    assert cluster.tree.reports["n1"].reason == "could not enable TPG 1001"
+    assert problem_of(n1) == Failure(Reason.KERNEL_REFUSED, "could not enable TPG 1001")
+    cluster.run(UNABLE_FOR + 1)
+    assert problem_of(n1) is None
+    assert cluster.tree.reports["n1"].fit
+    n1.tpgs.refusal = ""
+    cluster.run(GOLD.failback_after + 2)
+    assert n1.serves
+
+
+def test_a_node_that_fails_again_and_again_gets_the_group_back_later(cluster: Cluster) -> None:
+    """Each time that it becomes unfit within an hour doubles the time after which the group returns."""
+    n1, n2 = cluster.nodes
+    for factor in (1, 2, 4):
+        n1.group.judgement = Judgement(fit=False, served=1, reason="portal 10.0.1.1:3260 fails")
+        cluster.run(5)
+        n1.group.judgement = FIT
+        cluster.run(factor * GOLD.failback_after - 1)
+        assert n2.serves
+        cluster.run(4)
+        assert n1.serves
 
 
 def test_a_lease_process_that_is_started_anew_moves_nothing(cluster: Cluster) -> None:
