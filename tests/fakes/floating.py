@@ -180,6 +180,8 @@ class FakeLuns:
     def __init__(self, clock: Callable[[], float], states: dict[str, str]) -> None:
         self.clock, self.states = clock, states
         self.closings = 0
+        self.until = 0.0
+        self.closed: dict[str, str] = {}
 
     def presence(self, group: GroupAddresses) -> Presence:
         """Return which Luns are optimized, and which the kernel does not have."""
@@ -189,11 +191,19 @@ class FakeLuns:
     def detect_duplicates(self, group: GroupAddresses) -> Duplicate | None:
         """Return None."""
 
-    def grant(self, group: GroupAddresses, lifetime: int, not_after: float) -> None:  # noqa: ARG002 - as it is called
+    def advance(self) -> None:
+        """Close the Luns at the end of the last grant."""
+        if self.closed and self.clock() >= self.until:
+            self.states |= self.closed
+            self.closed = {}
+
+    def grant(self, group: GroupAddresses, lifetime: int, not_after: float) -> None:
         """Open the Luns."""
         if self.clock() > not_after:
             raise GrantLateError("too late")
         self.states |= {name: "optimized" for name in group.addresses if name in self.states}
+        self.until = not_after + lifetime
+        self.closed = {name: state.value for name, state in group.closed if name in self.states}
 
     def announce(self, group: GroupAddresses) -> None:
         """Do nothing."""
@@ -201,6 +211,7 @@ class FakeLuns:
     def drop(self, group: GroupAddresses) -> None:
         """Close the Luns."""
         self.closings += 1
+        self.closed = {}
         self.states |= {name: state.value for name, state in group.closed if name in self.states}
 
     def close(self) -> None:

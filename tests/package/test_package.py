@@ -32,6 +32,7 @@ _FILES = """
 /usr/share/doc/lunmapd/examples/credentials.conf /usr/share/doc/lunmapd/examples/storage.conf
 /usr/share/doc/lunmapd/examples/debug.conf /usr/share/doc/lunmapd/examples/lunmap-page.service
 /usr/share/doc/lunmapd/examples/prometheus/lunmapd.rules.yml /usr/share/doc/lunmapd/examples/grafana/lunmapd.json
+/usr/share/doc/lunmapd/examples/hooks/drbd
 /etc/lunmapd
 """
 # What a shell does at a tab.

@@ -1,6 +1,5 @@
 """Two nodes in use by an initiator: they die one after the other, and calls into their kernels hang."""
 
-import re
 from collections.abc import Iterator
 from functools import partial
 
@@ -8,6 +7,7 @@ import pytest
 
 from lab.machines.io import VerifiedIO
 from lab.wait import wait_until
+from support.alua_paths import goes_on, shows, shows_one
 from support.cluster import DB1, HOST, PID, Cluster, StorageNode
 
 pytestmark = pytest.mark.kernel
@@ -46,7 +46,6 @@ LOGS = f"""\
 """
 MAKE_SLOW = 'modprobe dm_mod; DM_DISABLE_UDEV=1 dmsetup create slow$(hostname | tr -d n) --table "0 $(blockdev --getsz /dev/vg0/db2) linear /dev/vg0/db2 0"'
 AT_REST = {"n1": "optimized, preferred", "n2": "non-optimized"}
-STATES = {"0x00": "optimized", "0x01": "non-optimized"}
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +63,7 @@ def cluster(logged_in: Cluster) -> Cluster:
         if node.machine.running():
             node.machine.run("for each in /dev/mapper/slow?; do dmsetup resume $each; done", check=False)
     logged_in.restore(filled(logged_in, MAP))
-    wait_until("both paths are as the map says", partial(shows, logged_in, AT_REST))
+    wait_until("both paths are as the map says", partial(shows, logged_in, AT_REST, DB1))
     return logged_in
 
 
@@ -84,38 +83,6 @@ def filled(cluster: Cluster, text: str) -> str:
     return text
 
 
-def goes_on(io: VerifiedIO) -> None:
-    """Wait until the I/O has made some progress."""
-    then = io.progress.operations
-    wait_until("the I/O goes on", lambda: io.progress.operations > then + 50)
-
-
-def states(cluster: Cluster) -> dict[str, str]:
-    """Ask through each usable path to the volume for its state, by the node's name."""
-    names = {node.machine.address: node.name for node in cluster.nodes}
-    volumes = [found for found in cluster.initiator.multipaths() if found.wwid == DB1]
-    usable = [path for volume in volumes for path in volume.usable_paths]
-    return {names.get(path.address, ""): _state(cluster, path.device) for path in usable}
-
-
-def shows(cluster: Cluster, wanted: dict[str, str]) -> bool:
-    """Return whether these are the usable paths, with these states."""
-    return states(cluster) == wanted
-
-
-def shows_one(cluster: Cluster, owner: str) -> bool:
-    """Return whether this node has the one usable path; it is never one of two optimized ones."""
-    found = states(cluster)
-    assert len(found) <= 1 or set(found.values()) != {"optimized"}
-    return found == {owner: "optimized"}
-
-
-def _state(cluster: Cluster, device: str) -> str:
-    told = cluster.initiator.machine.run(["sg_rtpg", f"/dev/{device}"], check=False).stdout
-    found = re.search(r"Pref=(\d)(?s:.)*?access state : (\w+)", told)
-    return f"{STATES.get(found[2], found[2])}{', preferred' * int(found[1])}" if found else told
-
-
 def test_the_volume_outlives_either_node(cluster: Cluster, io: VerifiedIO) -> None:
     """Nodes die one after the other under I/O.
 
@@ -124,12 +91,12 @@ def test_the_volume_outlives_either_node(cluster: Cluster, io: VerifiedIO) -> No
     for victim, other in (cluster.nodes, cluster.nodes[::-1]):
         victim.machine.kill()
         wanted = {other.name: AT_REST[other.name]}
-        wait_until("one path is left", partial(shows, cluster, wanted))
+        wait_until("one path is left", partial(shows, cluster, wanted, DB1))
         goes_on(io)
         victim.machine.start()
         victim.configure(cluster.ensemble.hosts)
         victim.start()
-        wait_until("both paths are back", partial(shows, cluster, AT_REST))
+        wait_until("both paths are back", partial(shows, cluster, AT_REST, DB1))
         goes_on(io)
     cluster.paths(DB1)
     wait_until("both nodes are well", cluster.all_well)
@@ -138,33 +105,33 @@ def test_the_volume_outlives_either_node(cluster: Cluster, io: VerifiedIO) -> No
 def test_a_path_on_standby_is_left_to_the_other(cluster: Cluster, io: VerifiedIO) -> None:
     """A path that the map closes fails over without an error, and is used again when it opens."""
     cluster.ctl.apply(filled(cluster, MAP.replace("preferred: n1", "preferred: n1\n    others: standby")))
-    wait_until("the path is left", partial(shows, cluster, {"n1": AT_REST["n1"]}))
+    wait_until("the path is left", partial(shows, cluster, {"n1": AT_REST["n1"]}, DB1))
     goes_on(io)
     cluster.ctl.apply(filled(cluster, MAP.replace("preferred: n1", "preferred: n2\n    others: unavailable")))
-    wait_until("the other one is", partial(shows, cluster, {"n2": AT_REST["n1"]}))
+    wait_until("the other one is", partial(shows, cluster, {"n2": AT_REST["n1"]}, DB1))
     goes_on(io)
     cluster.ctl.apply(filled(cluster, MAP))
-    wait_until("both paths are back", partial(shows, cluster, AT_REST))
+    wait_until("both paths are back", partial(shows, cluster, AT_REST, DB1))
 
 
 def test_another_node_takes_a_volume_over(cluster: Cluster, io: VerifiedIO) -> None:
     """One node at a time is optimized: it is moved, then its daemon is stopped."""
     listed = filled(cluster, MAP.replace("preferred: n1", "preferred: [n1, n2]"))
     cluster.ctl.apply(listed)
-    wait_until("n1 owns it", partial(shows, cluster, {"n1": "optimized", "n2": "non-optimized"}))
+    wait_until("n1 owns it", partial(shows, cluster, {"n1": "optimized", "n2": "non-optimized"}, DB1))
     cluster.ctl.apply(listed.replace("preferred: [n1, n2]", "preferred: [n1, n2]\n    others: standby"))
-    wait_until("n2 is closed", partial(shows, cluster, {"n1": "optimized"}))
+    wait_until("n2 is closed", partial(shows, cluster, {"n1": "optimized"}, DB1))
     goes_on(io)
     cluster.ctl("float", "move", SAN, "n1,n2", "n2")
-    wait_until("n2 owns it", partial(shows_one, cluster, "n2"))
+    wait_until("n2 owns it", partial(shows_one, cluster, "n2", DB1))
     goes_on(io)
     _, victim = cluster.nodes
     victim.machine.run(f"kill -STOP $(cat {PID})")
-    wait_until("n1 takes it over", partial(shows_one, cluster, "n1"))
+    wait_until("n1 takes it over", partial(shows_one, cluster, "n1", DB1))
     victim.machine.run(f"kill -CONT $(cat {PID})")
     goes_on(io)
     wait_until("both nodes are well", cluster.all_well)
-    assert shows_one(cluster, "n1")
+    assert shows_one(cluster, "n1", DB1)
 
 
 def test_a_drained_node_is_left_before_its_sessions_end(cluster: Cluster, io: VerifiedIO) -> None:
@@ -181,10 +148,10 @@ def test_a_drained_node_is_left_before_its_sessions_end(cluster: Cluster, io: Ve
     assert steps.endswith("\nn1 offers nothing now, and has no session\n")
     assert not cluster.nodes[0].has_sessions()
     assert cluster.all_well()
-    wait_until("the node is left", partial(shows, cluster, {"n2": "optimized"}))
+    wait_until("the node is left", partial(shows, cluster, {"n2": "optimized"}, DB1))
     goes_on(io)
     cluster.ctl("undrain", "n1", "--wait", "120")
-    wait_until("both paths are back", partial(shows, cluster, AT_REST))
+    wait_until("both paths are back", partial(shows, cluster, AT_REST, DB1))
     goes_on(io)
     assert io.progress.pause < recovery
 

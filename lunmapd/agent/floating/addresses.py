@@ -10,6 +10,7 @@ from msgspec import Struct
 from lunmapd.core.base.errors import ConditionError
 from lunmapd.core.base.lunmap import AluaState
 from lunmapd.core.base.reasons import Reason
+from lunmapd.core.floating.promotion import HookCall, Promotion
 from lunmapd.core.node.failure import Failure
 
 
@@ -29,28 +30,36 @@ class LeaseProcessError(LeaseError, reason=Reason.LEASE_PROCESS):
     """The process that holds the addresses can't be started, has ended, or the kernel refused its call."""
 
 
+class HookFailedError(LeaseError, reason=Reason.HOOK_FAILED):
+    """The hook of a group could not demote the storage of its Luns."""
+
+
 class GroupAddresses(Struct, frozen=True):
     """The addresses of a group, as Python's ipaddress spells them.
 
     `interface` is the name of the interface that gets them, "" for the one whose network has them. Those of
-    a takeover group are the names of its Luns; `closed` is the state of each without the lease.
+    a takeover group are the names of its Luns; `closed` is the state of each without the lease. `hook`
+    promotes the storage of the Luns before, None if it needs none.
     """
 
     addresses: tuple[str, ...]
     interface: str = ""
     closed: tuple[tuple[str, AluaState], ...] = ()
+    hook: HookCall | None = None
 
 
 class Presence(Struct, frozen=True):
     """Those addresses of a group that an interface of this node has now.
 
     `problem` keeps this node from serving them: no interface is in their network, or it has no link. `absent`
-    are the Luns that LIO does not have on this node: nothing can be done for them.
+    are the Luns that LIO does not have on this node: nothing can be done for them. `promotion` is that of the
+    storage, None without a hook.
     """
 
     present: frozenset[str] = frozenset()
     problem: Failure | None = None
     absent: frozenset[str] = frozenset()
+    promotion: Promotion | None = None
 
 
 class Duplicate(Struct, frozen=True):

@@ -15,7 +15,7 @@ from lunmapd.agent.floating.memory import Memory
 from lunmapd.agent.floating.own_report import Identity, Judgement, OwnReport, unfit
 from lunmapd.agent.floating.stored_group import GroupStore
 from lunmapd.agent.floating.tpgs import TpgError, Tpgs, TpgStuckError
-from lunmapd.agent.floating.view import GroupView, in_use, next_view
+from lunmapd.agent.floating.view import GroupView, demoted_luns, in_use, next_view
 from lunmapd.core.base.errors import ConditionError
 from lunmapd.core.fleet.status import GroupPhase
 from lunmapd.core.floating.facts import (
@@ -42,6 +42,7 @@ from lunmapd.core.floating.lease import (
 )
 from lunmapd.core.floating.next_action import CHECK_PAUSE, next_action
 from lunmapd.core.floating.others import others_of
+from lunmapd.core.floating.promotion import Promotion
 from lunmapd.core.floating.turn import next_owner
 from lunmapd.core.node.failure import Failure
 from lunmapd.core.planning.moving import Others
@@ -77,7 +78,7 @@ class LeasedGroup:
         """Prepare; nothing is read or written yet."""
         self.plan, self.listed, self.leaving, self.restarting = plan, True, False, False
         self.judgement: Judgement | None = None
-        self.view = GroupView(plan.id)
+        self.view = GroupView(plan.id, demoted=demoted_luns(plan, None))
         self._me, self._edges, self._times = me, edges, times
         self._memory = Memory()
         self._state = GroupState()
@@ -176,14 +177,16 @@ class LeasedGroup:
             owner_live=self._is_live(memory.record.owner),
             contact_at=memory.contact_at,
             proof=memory.proof,
-            present=bool(presence.present),
-            complete=presence.present | presence.absent >= wanted,
+            present=bool(presence.present) or presence.promotion not in {None, Promotion.DEMOTED},
+            complete=presence.present | presence.absent >= wanted
+            and presence.promotion in {None, Promotion.PROMOTED},
             granted=memory.granted if is_placed else None,
             granted_for=memory.granted_for,
             announced=memory.announced and is_placed,
             enabled=enabled,
             stuck=self._stuck is not None,
             check=memory.check,
+            promotion=presence.promotion,
         )
         chosen = self._chosen(facts, facts.idle(self._edges.clock()))
         is_wanted = chosen == self._me.node
@@ -314,7 +317,14 @@ class LeasedGroup:
     def _view(self, facts: Facts, unable: Failure | None, now: float) -> GroupView:
         in_doubt = self._memory.check is not None and not self._memory.check.free
         problem = self._problem or self._stuck or unable or (self.view.problem if in_doubt else None)
-        known = replace(self.view, report=self._own.report, wish=self._state.wish.node, problem=problem)
+        demoted = demoted_luns(self.plan, facts.promotion)
+        known = replace(
+            self.view,
+            report=self._own.report,
+            wish=self._state.wish.node,
+            problem=problem,
+            demoted=demoted,
+        )
         return next_view(known, facts, now)
 
     def _show(self, view: GroupView) -> None:

@@ -13,18 +13,22 @@ from lunmapd.core.base.lunmap import (
     leased_groups,
     takeover_luns,
 )
+from lunmapd.core.floating.hooks import hook_call
+from lunmapd.core.floating.promotion import HookCall
 from lunmapd.core.node.portals import host_of
 
 
 class GroupPlan(Struct, frozen=True):
     """A group of the map that names this node.
 
-    `luns` are the Luns of a takeover group with their states on nodes that don't own it.
+    `luns` are the Luns of a takeover group with their states on nodes that don't own it. `hook` promotes the
+    storage of the group's Luns.
     """
 
     id: GroupId
     group: FloatingGroup
     luns: tuple[tuple[str, AluaState], ...] = ()
+    hook: HookCall | None = None
 
     @property
     def tpg(self) -> TpgId:
@@ -35,13 +39,13 @@ class GroupPlan(Struct, frozen=True):
     def addresses(self) -> GroupAddresses:
         """The addresses of the group, each once; for a takeover group, its Luns."""
         if self.luns:
-            return GroupAddresses(tuple(name for name, _ in self.luns), closed=self.luns)
+            return GroupAddresses(tuple(name for name, _ in self.luns), closed=self.luns, hook=self.hook)
         hosts = dict.fromkeys(host_of(portal) for portal in self.group.portals)
-        return GroupAddresses(tuple(hosts), self.group.interface)
+        return GroupAddresses(tuple(hosts), self.group.interface, hook=self.hook)
 
     def ended(self) -> "GroupPlan":
         """Return the plan of a group that the map no longer has: its Luns are as the map says without it."""
-        return replace(self, luns=())
+        return replace(self, luns=(), hook=None)
 
 
 def plans_for(lunmap: Lunmap, node: str) -> dict[GroupId, GroupPlan]:
@@ -50,7 +54,12 @@ def plans_for(lunmap: Lunmap, node: str) -> dict[GroupId, GroupPlan]:
         return {}
     luns = takeover_luns(lunmap)
     return {
-        name: GroupPlan(name, group, tuple((lun, lunmap.luns[lun].others) for lun in luns.get(name, ())))
+        name: GroupPlan(
+            name,
+            group,
+            tuple((lun, lunmap.luns[lun].others) for lun in luns.get(name, ())),
+            hook_call(lunmap, name, node),
+        )
         for name, group in leased_groups(lunmap).items()
         if node in group.nodes
     }

@@ -7,6 +7,7 @@ from msgspec import Struct
 from lunmapd.agent.floating.addresses import Addresses, Presence
 from lunmapd.agent.floating.group_plan import GroupPlan
 from lunmapd.agent.floating.tpgs import Tpgs
+from lunmapd.core.floating.promotion import IN_BETWEEN
 
 LOOK = 1.0
 """The longest time in seconds between two looks at the facts."""
@@ -19,6 +20,11 @@ class Local(Struct, frozen=True):
     at: float
     presence: Presence
     enabled: bool
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether no hook is at work."""
+        return self.presence.promotion not in IN_BETWEEN
 
 
 class LocalLook:
@@ -35,7 +41,7 @@ class LocalLook:
     def at(self, plan: GroupPlan) -> Local:
         """Return what the kernel has of a group. Raises LeaseError, TpgError."""
         now, known = self._clock(), self._known
-        if known is not None and known.plan == plan and now < known.at + LOOK / 2:
+        if known is not None and known.plan == plan and now < known.at + LOOK / 2 and known.is_settled:
             return known
         self.forget()
         presence = self._addresses.presence(plan.addresses)

@@ -3,6 +3,7 @@
 from msgspec import Struct
 from msgspec.structs import replace
 
+from lunmapd.agent.floating.group_plan import GroupPlan
 from lunmapd.clock import utc_now
 from lunmapd.core.base.lunmap import GroupId
 from lunmapd.core.base.reasons import Reason
@@ -10,6 +11,7 @@ from lunmapd.core.fleet.status import GroupPhase, GroupStatus
 from lunmapd.core.floating.documents import Report
 from lunmapd.core.floating.facts import Facts
 from lunmapd.core.floating.lease import lease_end
+from lunmapd.core.floating.promotion import Promotion
 from lunmapd.core.node.failure import Failure
 from lunmapd.store.tree.floating import NOBODY
 
@@ -20,7 +22,8 @@ class GroupView(Struct, frozen=True):
     `owner` is the node that the record names, `chosen` the one that is to own the group, each "" for none.
     `since` is when the phase began, "" before the first look. `report` is how well this node can own the
     group, `wish` the node that an admin moved it to. `seconds` are left of this node's lease. `problem` keeps
-    this node from serving the group, or is the last error of an action for it.
+    this node from serving the group, or is the last error of an action for it. `demoted` are the Luns whose
+    storage is not promoted here, so that nothing can be read from their devices.
     """
 
     id: GroupId
@@ -32,11 +35,12 @@ class GroupView(Struct, frozen=True):
     wish: str = ""
     seconds: float = 0.0
     problem: Failure | None = None
+    demoted: frozenset[str] = frozenset()
 
     @property
     def shown(self) -> object:
         """What is shown of the group, without what each renewal changes."""
-        return self.status, self.wish, self.problem
+        return self.status, self.wish, self.problem, self.demoted
 
     @property
     def status(self) -> GroupStatus:
@@ -47,7 +51,7 @@ class GroupView(Struct, frozen=True):
 
 
 def next_view(known: GroupView, facts: Facts, now: float) -> GroupView:
-    """Return the view that follows from the facts; `known` has the report, the wish and the problem."""
+    """Return the view that follows from the facts; `known` has what does not: report, wish, problem, Luns."""
     phase, owner = phase_of(facts, now), facts.record.owner
     return replace(
         known,
@@ -81,6 +85,13 @@ def _own_phase(facts: Facts, now: float) -> GroupPhase:
 
 def _is_in_use(facts: Facts) -> bool:
     return facts.check is not None and not facts.check.free and not facts.complete
+
+
+def demoted_luns(plan: GroupPlan, promotion: Promotion | None) -> frozenset[str]:
+    """Return the Luns of a group whose storage a hook would have to promote."""
+    if plan.hook is None or promotion is Promotion.PROMOTED:
+        return frozenset()
+    return frozenset(name for name, _ in plan.hook.luns)
 
 
 def lease_seconds_left(facts: Facts, now: float) -> float:

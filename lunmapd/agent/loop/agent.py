@@ -99,6 +99,7 @@ class Agent:
         self._floating = floating or NoFloatingGroups()
         self._judgements = NOTHING_KNOWN
         self._read_from: object = None
+        self._demoted = frozenset[str]()
         self._serves_by: object = None
         self._serving: frozenset[str] = frozenset()
         self._backings = BackingReporter(describe)
@@ -310,9 +311,12 @@ class Agent:
             # A partial pass changes its mapping of objects in place, and no portals.
             self._serves_by, self._serving = observed.objects, serving_portals(observed.objects)
         self._portals.check(self._serving, credentials)
-        if observed.backings is not self._read_from:
-            self._read_from = observed.backings
-            self._reads.check(find_reads(observed))
+        # The storage of a Lun that another node has promoted can't be read.
+        demoted = frozenset[str]().union(*(view.demoted for view in self._floating.views()))
+        if observed.backings is not self._read_from or demoted != self._demoted:
+            self._read_from, self._demoted = observed.backings, demoted
+            reads = find_reads(observed)
+            self._reads.check({name: read for name, read in reads.items() if name not in demoted})
 
     def _note_refusals(self, cycle: CycleResult) -> CycleResult:
         """Return the cycle with the refused logins; a partial pass reads no counters, and finds none."""

@@ -106,7 +106,8 @@ class Lun(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, g
     attributes to values (see attributes.py). `nodes` are the nodes that report the Lun; empty for all nodes
     of its targets. `preferred` is the node whose paths initiators should use, `others` the state of all other
     paths. A list of nodes, the first one preferred, makes the Lun one of a takeover group: the node that owns
-    the group is the one whose paths initiators should use.
+    the group is the one whose paths initiators should use. `hook` names the program that promotes and demotes
+    the storage of a Lun that one node at a time may write to, "" for none.
     """
 
     backing: Backing
@@ -118,6 +119,7 @@ class Lun(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, g
     nodes: tuple[str, ...] = ()
     preferred: str | tuple[str, ...] = ""
     others: AluaState = AluaState.NON_OPTIMIZED
+    hook: str = ""
     shared: Shared | None = None
     maps: tuple[Map, ...] = ()
 
@@ -352,6 +354,15 @@ def leased_groups(lunmap: Lunmap) -> dict[GroupId, FloatingGroup]:
     floating = {GroupId(iqn, name): group for iqn, name, group in floating_groups(lunmap)}
     taken_over = {group: FloatingGroup(0, (), takeover_nodes(group)) for group in takeover_luns(lunmap)}
     return {**floating, **taken_over}
+
+
+def luns_of_group(lunmap: Lunmap, group: GroupId) -> tuple[str, ...]:
+    """Return the Luns that the owner of a group serves: those of its target, or those that it takes over."""
+    if takeover_nodes(group):
+        return tuple(name for name, lun in lunmap.luns.items() if takeover_group(lun) == group)
+    return tuple(
+        name for name, lun in lunmap.luns.items() if any(each.target == group.target for each in lun.maps)
+    )
 
 
 def groups_on(target: Target, node: str) -> dict[str, FloatingGroup]:

@@ -62,6 +62,8 @@ class Reason(StrEnum):
     LEASE_PROCESS = "LeaseProcess"
     NO_INTERFACE = "NoInterface"
     NO_LINK = "NoLink"
+    HOOK_FAILED = "HookFailed"
+    NOT_PROMOTABLE = "NotPromotable"
 
     # Applied is false.
     FAILING = "Failing"

@@ -3,6 +3,7 @@
 from msgspec import Struct
 
 from lunmapd.core.floating.lease import LeaseRecord, LeaseTimes, Proof, longest_end, take_time
+from lunmapd.core.floating.promotion import Promotion
 
 CHECK_LEAD = 1.5
 """How long before a take the network is asked."""
@@ -30,6 +31,9 @@ class Facts(Struct, frozen=True):
     `announced`: the neighbours were informed since they came. `enabled`: LIO has the TPG enabled. `stuck`:
     disabling it did not end within its deadline. `check` is the last duplicate address detection for the
     addresses that the kernel lacks.
+
+    `promotion` is that of the storage of the group's Luns, None if it needs none. As long as it is not
+    demoted, the group is `present`; it is `complete` only when promoted.
     """
 
     node: str
@@ -53,6 +57,7 @@ class Facts(Struct, frozen=True):
     enabled: bool = False
     stuck: bool = False
     check: DuplicateCheck | None = None
+    promotion: Promotion | None = None
 
     @property
     def owns(self) -> bool:
@@ -125,7 +130,9 @@ class Release(Struct, frozen=True):
 
 
 class Grant(Struct, frozen=True):
-    """Give the addresses to the kernel for `lifetime` seconds, by the proof of this version.
+    """Promote the storage; once that is done, give the addresses to the kernel for `lifetime` seconds.
+
+    The proof of this version permits it.
 
     The call is given up at `not_after`: the process that makes it is killed.
     """
@@ -148,7 +155,7 @@ class Disable(Struct, frozen=True):
 
 
 class Drop(Struct, frozen=True):
-    """Remove the addresses from the kernel."""
+    """Remove the addresses from the kernel, then demote the storage."""
 
 
 LeaseAction = Wait | DetectDuplicates | Take | Renew | Release | Grant | Announce | Enable | Disable | Drop

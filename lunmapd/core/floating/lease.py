@@ -20,6 +20,12 @@ RATE_DIFFERENCE = 1 / 500
 HEAD_START = 2.0
 """How long the node that the former owner chose is the only one that may take a released address."""
 
+ADOPTED = 3.0
+"""The lease of what an earlier process of this node left open or promoted.
+
+The daemon renews the record in this time, or may not be the owner any more.
+"""
+
 CONTACT = 2.0
 """How long ZooKeeper must have answered a node before a live owner counts as one that renews nothing.
 

@@ -219,6 +219,8 @@ def _claims(lunmap: Lunmap, each: ObjectName) -> Iterator[_Claim]:
             for entry in document.maps:
                 section = "groups" if entry.group else "initiators"
                 yield entry.target, section, entry.group or entry.initiator, entry.lun
+                if document.hook:
+                    yield "hook", entry.target
         case Target():
             yield from (("port id", group.port_id) for group in document.nodes.values())
             yield from (("port id", group.port_id) for group in document.floating.values())

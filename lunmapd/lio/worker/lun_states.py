@@ -10,6 +10,7 @@ from threading import Lock, Timer
 
 from lunmapd.clock import boot_time
 from lunmapd.core.base.lunmap import AluaState
+from lunmapd.core.floating.lease import ADOPTED
 from lunmapd.lio.base import files
 from lunmapd.lio.observe.alua import group_directory, read_state, write_state
 
@@ -75,7 +76,16 @@ class LunLease:
         self._lock = Lock()
         self._until: float | None = None
         self._closed: Mapping[str, AluaState] = {}
+        self._is_new = True
         self._timer: Timer | None = None
+
+    def adopt(self, closed: Mapping[str, AluaState]) -> None:
+        """Give a short lease to Luns that an earlier process opened: the daemon extends it, or they close."""
+        with self._lock:
+            is_new, self._is_new = self._is_new, False
+            if is_new and AluaState.OPTIMIZED in read_states(self._directories, closed).values():
+                self._until, self._closed = self._clock() + ADOPTED, closed
+                self._arm(ADOPTED)
 
     def open(self, closed: Mapping[str, AluaState], not_after: float, until: float) -> None:
         """Make the Luns optimized until a time, when they get the states `closed`.
@@ -85,6 +95,7 @@ class LunLease:
         with self._lock:
             if self._clock() > not_after:
                 raise TimeoutError("the request to open Luns came too late")
+            self._is_new = False
             self._until, self._closed = until, closed
             self._arm(until - self._clock())
             write_states(self._directories, dict.fromkeys(closed, AluaState.OPTIMIZED))

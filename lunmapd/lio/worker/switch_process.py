@@ -10,6 +10,7 @@ from threading import Lock, Thread
 from msgspec import Struct
 
 from lunmapd.core.base.lunmap import AluaState
+from lunmapd.core.floating.promotion import HookCall, HookReport
 from lunmapd.files import write_all
 from lunmapd.lio.worker.switch import (
     SwitchAction,
@@ -84,6 +85,23 @@ class SwitchProcess:
     def close_luns(self, group: str, luns: Mapping[str, AluaState]) -> Mapping[str, str]:
         """Give the Luns of a group these states; see ask_luns."""
         return self._about_luns(SwitchAction.CLOSE_LUNS, group, luns)
+
+    def ask_hook(
+        self,
+        action: SwitchAction,
+        group: str,
+        hook: HookCall | None,
+        not_after: float = 0.0,
+        until: float = 0.0,
+    ) -> HookReport:
+        """Return how far the storage of a group is, after READ_HOOK, PROMOTE, DEMOTE or FORGET_HOOK.
+
+        The times are as in open_luns, and the errors those of ask_luns.
+        """
+        request = SwitchRequest(
+            next(self._numbers), action, group=group, not_after=not_after, until=until, hook=hook
+        )
+        return self._answer(request, self._deadlines.start).hook or HookReport()
 
     def _about_luns(
         self,

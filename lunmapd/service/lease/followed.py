@@ -21,6 +21,7 @@ from lunmapd.lio.worker.switch_process import (
     SwitchRefusedError,
 )
 from lunmapd.service.lease.client import LeaseProcess
+from lunmapd.service.lease.hooked import Hooked
 from lunmapd.service.lease.luns import LunStates, NoTpg
 from lunmapd.store.session.session import Session
 
@@ -91,9 +92,10 @@ def followed_groups(
 
     def make(group: GroupId, wake: Callable[[], None]) -> Edges:
         store = StoredGroup(quiet, group, me.node, wake)
+        name = " ".join(group)
         if takeover_nodes(group):
-            return Edges(store, LunStates(switch, " ".join(group)), NoTpg(), boot_time)
-        return Edges(store, addresses, tpgs, boot_time)
+            return Edges(store, Hooked(LunStates(switch, name), switch, name), NoTpg(), boot_time)
+        return Edges(store, Hooked(addresses, switch, name), tpgs, boot_time)
 
     groups = GroupThreads(me, make, changed, UnexpectedLog().record)
     try:

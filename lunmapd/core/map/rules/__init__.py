@@ -13,6 +13,7 @@ from lunmapd.core.base.lunmap import Lunmap
 from lunmapd.core.map.rules import (
     changes,
     floating,
+    hooks,
     initiators,
     luns,
     maps,
@@ -31,6 +32,7 @@ _ALWAYS: tuple[Rule, ...] = (
     maps.check_maps,
     targets.check_targets,
     floating.check_floating_groups,
+    hooks.check_hooks,
     initiators.check_initiators,
     initiators.check_groups,
     probes.check_probes,

@@ -7,10 +7,11 @@ from threading import Event
 
 import pytest
 
+from lab.wait import wait_until
 from lunmapd.clock import boot_time
 from lunmapd.core.base.lunmap import AluaState
 from lunmapd.lio.worker import lun_states
-from lunmapd.lio.worker.lun_states import LunDirectories, LunLease, read_states
+from lunmapd.lio.worker.lun_states import LunDirectories, LunLease, read_states, write_states
 from lunmapd.lio.worker.switch_process import SwitchProcess, SwitchRefusedError
 
 CLOSED = {"a": AluaState.STANDBY, "b": AluaState.UNAVAILABLE}
@@ -106,6 +107,19 @@ def test_luns_are_closed_when_nobody_extends_their_lease(root: Path, monkeypatch
     clock.now = 100.1
     assert ended.wait(5)
     assert states(root) == SHUT
+
+
+def test_luns_that_were_open_before_close_soon(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The daemon that opened them may not be the owner any more. A grant keeps them open."""
+    write_states(LunDirectories(str(root)), dict.fromkeys(CLOSED, AluaState.OPTIMIZED))
+    monkeypatch.setattr(lun_states, "ADOPTED", 0.05)
+    lease = LunLease(LunDirectories(str(root)))
+    lease.adopt(CLOSED)
+    wait_until("they are closed", lambda: states(root) == SHUT)
+    lease.open(CLOSED, boot_time() + 5, boot_time() + 60)
+    lease.adopt(CLOSED)
+    assert states(root) == OPEN
+    lease.close(CLOSED)
 
 
 def test_a_renewal_moves_the_end(root: Path) -> None:

@@ -1,0 +1,124 @@
+"""A takeover group with a hook on fakes: in which order a node promotes, serves and demotes."""
+
+import pytest
+from msgspec.structs import replace
+
+from fakes.hooks import FakeStorage
+from lunmapd.agent.floating.view import GroupView
+from lunmapd.core.base.reasons import Reason
+from lunmapd.core.floating.documents import Wish
+from support.hooked import TIMES, Cluster, Fault, Kind
+
+
+@pytest.fixture
+def cluster() -> Cluster:
+    """Give a cluster whose first node has the storage promoted; the storage refuses a second one."""
+    made = Cluster(FakeStorage(admits_two=False))
+    made.run(12)
+    assert made.serving == ["n1"]
+    return made
+
+
+def view(cluster: Cluster, node: str) -> GroupView:
+    """Return the group as a node sees it."""
+    return cluster.nodes[node].group.view
+
+
+def test_the_storage_moves_as_an_admin_wishes(cluster: Cluster) -> None:
+    """The path is closed first, and opened only when the storage is promoted."""
+    n1, n2 = cluster.nodes.values()
+    cluster.tree.wish = Wish("n2")
+    while n1.luns.states["a"] == "optimized":
+        assert cluster.storage.promoted == {"n1"}
+        cluster.run(0.05)
+    assert cluster.storage.promoted == {"n1"}
+    while n2.luns.states["a"] != "optimized":
+        assert cluster.now < 1020
+        cluster.run(0.05)
+    assert cluster.storage.promoted == {"n2"}
+    cluster.run(2)
+    assert (cluster.serving, cluster.most) == (["n2"], 1)
+    assert [view(cluster, node).demoted for node in ("n1", "n2")] == [{"a"}, set()]
+
+
+def test_a_slow_hook_is_waited_for(cluster: Cluster) -> None:
+    """The owner renews the lease while its hook demotes, and while that of the next owner promotes."""
+    for node in cluster.nodes.values():
+        node.hooks.seconds = 12.0
+    cluster.tree.wish = Wish("n2")
+    cluster.run(11)
+    assert (cluster.storage.promoted, view(cluster, "n1").phase) == ({"n1"}, "releasing")
+    cluster.run(11)
+    assert (cluster.storage.promoted, view(cluster, "n2").phase) == (set(), "taking")
+    cluster.run(4)
+    assert (cluster.serving, cluster.most) == (["n2"], 1)
+
+
+def test_the_storage_of_a_stopped_daemon_is_demoted(cluster: Cluster) -> None:
+    """Its other process does it at the end of the lease, before another node may promote."""
+    cluster.run(TIMES.total, (Fault(0, "n1", Kind.STOP, 60),))
+    assert cluster.storage.promoted == set()
+    cluster.run(30)
+    assert (cluster.serving, cluster.most) == (["n2"], 1)
+
+
+def test_a_daemon_that_is_started_again_goes_on(cluster: Cluster) -> None:
+    """The hook reports that the storage is promoted, so nothing is interrupted."""
+    n1 = cluster.nodes["n1"]
+    before = n1.luns.closings
+    cluster.run(10, (Fault(0, "n1", Kind.KILL, 1),))
+    assert (cluster.serving, n1.luns.closings) == (["n1"], before)
+
+
+def test_a_killed_daemon_that_can_not_reach_zookeeper_demotes(cluster: Cluster) -> None:
+    """It can't know whether its lease goes on, so it keeps what it finds for a short time only."""
+    cluster.run(8, (Fault(0, "n1", Kind.KILL, 1), Fault(0.2, "n1", Kind.CUT, 30)))
+    n1 = cluster.nodes["n1"]
+    assert "n1" not in cluster.storage.promoted or not n1.runs
+
+
+def test_a_node_whose_hook_fails_lets_another_one_serve(cluster: Cluster) -> None:
+    """It reports why, and is tried again when the back-off is over."""
+    n2 = cluster.nodes["n2"]
+    n2.hooks.broken = 1
+    cluster.tree.wish = Wish("n2")
+    cluster.run(5)
+    problem = view(cluster, "n2").problem
+    assert problem is not None
+    assert problem.reason is Reason.HOOK_FAILED
+    assert "'drbd promote' failed for a: exit status 1: the disk is Outdated" in problem.message
+    assert view(cluster, "n2").report.reason == problem.message
+    cluster.run(10)
+    assert cluster.serving == ["n1"]
+
+
+def test_a_hook_that_hangs_in_demoting_does_not_give_the_storage_away(cluster: Cluster) -> None:
+    """The storage refuses the next owner as long as it is promoted; then it is served."""
+    n1 = cluster.nodes["n1"]
+    cluster.tree.wish = Wish("n2")
+    n1.hooks.hangs = True
+    cluster.run(40)
+    assert cluster.storage.promoted == {"n1"}
+    problem = view(cluster, "n1").problem
+    assert problem is not None
+    assert problem.reason is Reason.HOOK_FAILED
+    n1.hooks.hangs = False
+    cluster.run(90)
+    assert (len(cluster.serving), cluster.most) == (1, 1)
+
+
+def test_a_group_that_left_the_map_keeps_its_storage_promoted(cluster: Cluster) -> None:
+    """Its Luns are as the map says, and nobody else takes them."""
+    n1 = cluster.nodes["n1"]
+    n1.group.listed, n1.group.plan = False, n1.group.plan.ended()
+    cluster.run(10, (Fault(0, "n2", Kind.STOP, 60),))
+    assert cluster.storage.promoted == {"n1"}
+    assert n1.group.is_over
+
+
+def test_a_demoted_node_knows_which_luns_it_can_not_read(cluster: Cluster) -> None:
+    """Nor does one that has not asked its hook yet."""
+    plan = cluster.nodes["n2"].group.plan
+    cluster.nodes["n2"].start()
+    assert view(cluster, "n2").demoted == {"a"}
+    assert replace(plan, hook=None).addresses.hook is None
