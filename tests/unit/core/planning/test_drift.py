@@ -151,6 +151,20 @@ def test_what_stands_on_a_drifted_object_waits_and_stays() -> None:
     }
 
 
+def test_a_storage_object_is_not_replaced_under_an_acl_that_is_left() -> None:
+    """Its mapping would be deleted and, since that waits for the ACL, not created again."""
+    observed = changed(replace(ACL, credentials=lio_objects.ChapCredentials("u", Secret("another password"))))
+    anew = {**WANTED, lio_objects.key_of(STORAGE): replace(STORAGE, serial="2")}
+    permitted = found(observed, anew)
+    assert permitted.steps == ()
+    assert {name[0]: failure.reason for name, failure in permitted.held.items()} == {
+        "acl": Reason.DRIFTED,
+        "mapped_lun": Reason.WAITING,
+        "lun": Reason.WAITING,
+        "storage_object": Reason.WAITING,
+    }
+
+
 def test_a_tpg_with_a_changed_setting_bears_what_the_map_adds() -> None:
     """A target does not wait for a TPG parameter with reported drift."""
     observed = changed(replace(TPG, parameters=(*TPG.parameters, ("ImmediateData", "No"))))
