@@ -20,15 +20,17 @@ _LONGEST_POLL = 0.5
 def wait_for(what: str, look: Callable[[], T], wanted: Callable[[T], bool], seconds: float = PATIENCE) -> T:
     """Return what `look` returns as soon as `wanted` accepts it.
 
-    Raises WaitTimeout after `seconds`, with `what` was awaited and the last value of `look`. The longer it
-    waits, the less often it looks: many looks are commands in a machine, and take the processor from it.
+    Raises WaitTimeout after `seconds`, with `what` was awaited and the last value of `look`. Many looks are
+    commands in a machine, and take the processor from it. So the longer it waits, the less often it looks,
+    and it rests at least as long as a look takes.
     """
-    began = time.monotonic()
+    began = looked = time.monotonic()
     while not wanted(seen := look()):
-        waited = time.monotonic() - began
-        if waited > seconds:
+        now = time.monotonic()
+        if now - began > seconds:
             raise WaitTimeout(what, seconds, seen)
-        time.sleep(min(max(_POLL, waited / 8), _LONGEST_POLL))
+        time.sleep(max(now - looked, min(max(_POLL, (now - began) / 8), _LONGEST_POLL)))
+        looked = time.monotonic()
     return seen
 
 

@@ -63,11 +63,11 @@ def undisturbed(site: Site) -> Iterator[None]:
     device = wait_for("the multipath map of db1", lambda: _volume(site), bool)[0].device
     site.initiator.machine.run(f"until [ -b {device} ]; do sleep 0.1; done")
     io = site.initiator.verified_io(device)
-    wait_for("I/O before", lambda: (io.progress.operations, io.command.errors()), lambda seen: seen[0] > 100)
+    wait_for("I/O before", lambda: (io.progress.operations, io.command.errors()), lambda seen: seen[0] > 50)
     sessions = site.initiator.sessions()
     yield
     then = io.progress.operations
-    wait_for("I/O after", lambda: io.progress.operations, lambda n: n > then + 100)
+    wait_for("I/O after", lambda: io.progress.operations, lambda n: n > then + 50)
     final = io.stop()
     assert (final.errors, final.mismatches) == (0, 0)
     assert site.initiator.sessions() == sessions

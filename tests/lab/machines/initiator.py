@@ -169,7 +169,7 @@ class Initiator:
         return wait_for(f"the multipath maps of {self.machine.name}", self.multipaths, wanted, seconds)
 
     def verified_io(
-        self, device: str, *, seed: int = 1, offset: int = 0, length: int = 16 << 20, rest: float = 0.01
+        self, device: str, *, seed: int = 1, offset: int = 0, length: int = 16 << 20, rest: float = 0.03
     ) -> VerifiedIO:
         """Start writing and reading back random blocks of a region (bytes) in the background.
 
