@@ -54,7 +54,7 @@ def test_the_last_way_to_the_data_is_held_until_there_is_another(cluster: Cluste
     refused = cluster.ctl("apply", "-f", "-", "--replace", stdin=_without(cluster, 1), expect=6)
     assert f"session-drop for {HOST}: if that is meant, use --allow session-drop" in refused.err
     text = _without(cluster, 1)
-    cluster.ctl("apply", "-f", "-", "--replace", "--allow", "session-drop", "--wait", "30", stdin=text)
+    cluster.ctl("apply", "-f", "-", "--replace", "--allow", "session-drop", "--wait", "120", stdin=text)
     _check_log(cluster, planned)
     cluster.paths(WWID, second)
     cluster.ctl.apply(_without(cluster, 1, 2), wait=None)

@@ -123,11 +123,11 @@ def test_a_grown_lun_shows_the_node_that_has_not_grown(nodes: Nodes, ctl: Ctl) -
     )
     nodes.kernels["n2"].sizes["/dev/a"] = 1 << 21
     grow(nodes)
-    assert "multipathd resize map 3" in ctl("lun", "grow", "a", "--wait", "5").out
+    assert "multipathd resize map 3" in ctl("lun", "grow", "a", "--wait", "60").out
     assert "n1 has 2 MiB and not 4 MiB" in ctl("lun", "grow", "a", "4MiB").out
     ctl("lun", "set", "a", "size=2MiB", "--shrink", "a")
     nodes.run()
-    assert "nothing to change" in ctl("lun", "grow", "a", "2MiB", "--wait", "5").out
+    assert "nothing to change" in ctl("lun", "grow", "a", "2MiB", "--wait", "60").out
 
 
 def grow(nodes: Nodes) -> None:

@@ -118,7 +118,7 @@ def test_a_node_is_drained_and_back(nodes: Nodes, ctl: Ctl) -> None:
     assert second == f"lunmapctl: not drained within 0 seconds: {first}"
     leave(nodes)
     assert not is_open(nodes.kernels["n1"])
-    assert ctl("drain", "n1", "--wait", "5").err == "n1 offers nothing now, and has no session\n"
+    assert ctl("drain", "n1", "--wait", "60").err == "n1 offers nothing now, and has no session\n"
     assert ctl("get", "nodes").out.splitlines()[1].split()[:3] == ["n1", "1", "drained"]
     assert "committed revision 3" in ctl("undrain", "n1").out
     assert "nothing to change" in ctl("undrain", "n1").out

@@ -39,12 +39,12 @@ def test_a_cause_from_another_thread_or_a_signal_ends_a_wait() -> None:
     wakeup = Wakeup()
     thread = threading.Thread(target=wakeup.notify, args=(WakeCause.WATCH,))
     thread.start()
-    assert wakeup.wait(10) == {WakeCause.WATCH}
+    assert wakeup.wait(60) == {WakeCause.WATCH}
     thread.join()
     before = signal.signal(signal.SIGUSR1, lambda _number, _frame: wakeup.notify(WakeCause.RELOAD))
     try:
         signal.raise_signal(signal.SIGUSR1)
-        assert wakeup.wait(10) == {WakeCause.RELOAD}
+        assert wakeup.wait(60) == {WakeCause.RELOAD}
     finally:
         signal.signal(signal.SIGUSR1, before)
 

@@ -113,7 +113,7 @@ def test_a_signal_asks_and_ends_the_wait(number: signal.Signals, asked: tuple[bo
     signals.listen()
     try:
         os.kill(os.getpid(), number)
-        (cause,) = wakeup.wait(10)
+        (cause,) = wakeup.wait(60)
         assert (signals.stopping(), signals.reload(), cause) == asked
         assert not signals.reload()
     finally:

@@ -28,7 +28,7 @@ class Rig:
     def ask(self, request: wire.LeaseRequest) -> wire.LeaseAnswer:
         """Return the answer."""
         self.server.handle(request)
-        return self.answers.get(timeout=10)
+        return self.answers.get(timeout=60)
 
     def grant(self, lifetime: int = 5, within: float = 10.0) -> wire.LeaseAnswer:
         """Grant the group."""
