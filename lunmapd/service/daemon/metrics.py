@@ -15,7 +15,7 @@ from collections.abc import Set as AbstractSet
 from contextlib import contextmanager, suppress
 from itertools import product
 from socketserver import TCPServer, ThreadingMixIn
-from typing import Any
+from typing import Any, NamedTuple
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, make_wsgi_app
@@ -56,6 +56,47 @@ _KINDS: Mapping[type, str] = {
 _SECONDS = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
 
 
+class _Series(NamedTuple):
+    """The metrics that each cycle adds to."""
+
+    turns: Counter
+    took: Histogram
+    actions: Counter
+    drift: Counter
+    refused: Counter
+    ended: Gauge
+
+
+def _register(registry: CollectorRegistry, node: str) -> _Series:
+    """Register these metrics, with values of a daemon that has not run a cycle yet."""
+    turn = "lunmapd_turn_duration_seconds", "How long turns took."
+    drift = "lunmapd_drift", "Objects that were changed outside lunmapd."
+    ended = "lunmapd_last_turn_timestamp_seconds", "When the last turn ended, or the daemon began."
+    series = _Series(
+        Counter("lunmapd_turns", "Turns of the loop.", ["result"], registry=registry),
+        Histogram(*turn, buckets=_SECONDS, registry=registry),
+        Counter("lunmapd_actions", "Steps taken in LIO.", ["action", "kind", "result"], registry=registry),
+        Counter(*drift, ["class", "answer"], registry=registry),
+        Counter("lunmapd_refused_logins", "Logins that LIO has refused.", ["cause"], registry=registry),
+        Gauge(*ended, registry=registry),
+    )
+    info = Gauge("lunmapd_build_info", "The version, and the node.", ["version", "node"], registry=registry)
+    info.labels(__version__, node).set(1)
+    _begin(series)
+    return series
+
+
+def _begin(series: _Series) -> None:
+    """Let each series exist from the start, and let a first cycle that hangs show."""
+    series.ended.set_to_current_time()
+    for result in ("converged", "incomplete", "failed"):
+        series.turns.labels(result)
+    for name, answer in product(CLASSES, ("repaired", "reported")):
+        series.drift.labels(name, answer)
+    for cause in RefusalCause:
+        series.refused.labels(cause.value)
+
+
 class Metrics:
     """The metrics of one node.
 
@@ -83,57 +124,22 @@ class Metrics:
         self._beat = beat
         self._status: NodeStatus | None = None
         self._behind_since: float | None = None
-        self._turns = Counter("lunmapd_turns", "Turns of the loop.", ["result"], registry=self.registry)
-        self._took = Histogram(
-            "lunmapd_turn_duration_seconds", "How long turns took.", buckets=_SECONDS, registry=self.registry
-        )
-        self._actions = Counter(
-            "lunmapd_actions",
-            "Steps taken in LIO.",
-            ["action", "kind", "result"],
-            registry=self.registry,
-        )
-        self._drift = Counter(
-            "lunmapd_drift",
-            "Objects that were changed outside lunmapd.",
-            ["class", "answer"],
-            registry=self.registry,
-        )
-        self._refused = Counter(
-            "lunmapd_refused_logins", "Logins that LIO has refused.", ["cause"], registry=self.registry
-        )
+        self._series = _register(self.registry, node)
         self._reported: AbstractSet[lio_objects.Key] = frozenset()
-        self._ended = Gauge(
-            "lunmapd_last_turn_timestamp_seconds",
-            "When the last turn ended, or the daemon began.",
-            registry=self.registry,
-        )
-        # Set at the start too, so that a first cycle that hangs shows.
-        self._ended.set_to_current_time()
-        info = Gauge(
-            "lunmapd_build_info", "The version, and the node.", ["version", "node"], registry=self.registry
-        )
-        info.labels(__version__, node).set(1)
-        for result in ("converged", "incomplete", "failed"):
-            self._turns.labels(result)
-        for name, answer in product(CLASSES, ("repaired", "reported")):
-            self._drift.labels(name, answer)
-        for cause in RefusalCause:
-            self._refused.labels(cause.value)
         self.registry.register(self)
 
     def note(self, cycle: CycleResult, status: NodeStatus, seconds: float) -> None:
         """Record a cycle that took so many seconds, and the status after it."""
-        self._turns.labels(_result(cycle)).inc()
-        self._took.observe(seconds)
-        self._ended.set_to_current_time()
+        self._series.turns.labels(_result(cycle)).inc()
+        self._series.took.observe(seconds)
+        self._series.ended.set_to_current_time()
         for report in cycle.result.done if cycle.result is not None else ():
             step, result = report.step, "failed" if report.failure else "done"
-            self._actions.labels(step.action.value, _KINDS[type(step.item)], result).inc()
+            self._series.actions.labels(step.action.value, _KINDS[type(step.item)], result).inc()
         if cycle.result is not None:
             self._note_drift(cycle.result)
             for cause, count in cycle.refusals.grown.items():
-                self._refused.labels(cause.value).inc(count)
+                self._series.refused.labels(cause.value).inc(count)
         self._status, self._beat, self._lunmap = status, status.beat, cycle.lunmap
         if cycle.result is not None:
             self._observed = cycle.result.observed
@@ -154,7 +160,7 @@ class Metrics:
         reported = {name for name, failure in result.failures.items() if failure.reason == Reason.DRIFTED}
         for answer, names in (("repaired", repaired), ("reported", reported - self._reported)):
             for name in names:
-                self._drift.labels(name[0], answer).inc()
+                self._series.drift.labels(name[0], answer).inc()
         self._reported = reported
 
     def collect(self) -> Iterator[Metric]:
