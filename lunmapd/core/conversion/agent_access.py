@@ -30,7 +30,7 @@ def allowed_initiators(unit: ClusterResource, target: ClusterResource, choices: 
     return tuple(name.lower() for name in listed)
 
 
-def initiators_of(
+def initiators_of_units(
     units: Sequence[ClusterResource],
     targets: Mapping[str, ClusterResource],
     choices: Choices,

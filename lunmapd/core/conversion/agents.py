@@ -22,7 +22,7 @@ from lunmapd.core.base.lunmap import (
     Shared,
     Target,
 )
-from lunmapd.core.conversion.agent_access import allowed_initiators, initiators_of, note_access
+from lunmapd.core.conversion.agent_access import allowed_initiators, initiators_of_units, note_access
 from lunmapd.core.conversion.cluster_resources import (
     ADDRESS_AGENTS,
     LOGICAL_UNIT,
@@ -64,7 +64,7 @@ def convert_resources(resources: ClusterResources, choices: Choices) -> Conversi
     lunmap = Lunmap(
         luns=dict(_luns(units, targets, made, choices, notes)),
         targets=made,
-        initiators=initiators_of(units, targets, choices, notes),
+        initiators=initiators_of_units(units, targets, choices, notes),
         nodes=nodes,
     )
     note_access(units, targets, choices, notes)

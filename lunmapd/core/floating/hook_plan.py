@@ -32,7 +32,7 @@ SETTLE = 0.5
 TRY_FOR = 30.0
 """How long a promotion is tried again that the hook asked to try again."""
 
-PAUSE = 1.0
+HOOK_PAUSE = 1.0
 """The time before a hook that asked for it, or that failed to demote, runs again."""
 
 BACK_OFF = (5.0, 15.0, 60.0, 300.0, 3600.0)
@@ -110,7 +110,7 @@ class HookPlan:
 
     def _demotion_due(self, now: float) -> Run | float:
         if self._known is not Promotion.DEMOTED or not self._has_all:
-            again = self._began_at + PAUSE if self._stuck else -inf
+            again = self._began_at + HOOK_PAUSE if self._stuck else -inf
             return Run(HookAction.DEMOTE) if now >= again else again
         checked = self._checked_at + CHECK
         return Run(HookAction.STATUS) if now >= checked else checked
@@ -164,7 +164,7 @@ class HookPlan:
             return
         self._known = Promotion.UNKNOWN
         if result.status == TRY_AGAIN and now < self._tried_since + TRY_FOR:
-            self._retry_at = now + PAUSE
+            self._retry_at = now + HOOK_PAUSE
             return
         self._tried_since = -inf
         if self._until is not None and now < self._until:

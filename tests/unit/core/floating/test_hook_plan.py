@@ -10,7 +10,7 @@ from lunmapd.core.floating.hook_plan import (
     BACK_OFF,
     CHECK,
     DEADLINE,
-    PAUSE,
+    HOOK_PAUSE,
     SETTLE,
     STATUS_DEADLINE,
     TRY_FOR,
@@ -150,11 +150,11 @@ def test_a_failed_promotion_is_a_problem_for_a_while(plan: HookPlan) -> None:
 def test_a_hook_may_ask_to_try_again(plan: HookPlan) -> None:
     """The other node may still demote. After some time it is a failure."""
     for second in range(int(TRY_FOR)):
-        now = NOW + second * PAUSE
+        now = NOW + second * HOOK_PAUSE
         plan.permit(now + 6)
         answer(plan, 75, now)
         assert shown(plan, now) == (Promotion.PROMOTING, None)
-        assert plan.due(now) == now + PAUSE
+        assert plan.due(now) == now + HOOK_PAUSE
     plan.permit(NOW + TRY_FOR + 6)
     answer(plan, 75, NOW + TRY_FOR)
     assert shown(plan, NOW + TRY_FOR) == (Promotion.UNKNOWN, Reason.HOOK_FAILED)
@@ -165,9 +165,9 @@ def test_a_hook_that_can_not_demote_is_run_again(promoted: HookPlan) -> None:
     promoted.close()
     answer(promoted, None)
     assert shown(promoted) == (Promotion.UNKNOWN, Reason.HOOK_FAILED)
-    assert promoted.due(NOW) == NOW + PAUSE
-    answer(promoted, 0, NOW + PAUSE)
-    assert shown(promoted, NOW + PAUSE) == (Promotion.DEMOTED, None)
+    assert promoted.due(NOW) == NOW + HOOK_PAUSE
+    answer(promoted, 0, NOW + HOOK_PAUSE)
+    assert shown(promoted, NOW + HOOK_PAUSE) == (Promotion.DEMOTED, None)
 
 
 def test_storage_in_an_unknown_state_is_demoted_when_the_node_drops_the_group() -> None:
@@ -181,7 +181,7 @@ def test_storage_in_an_unknown_state_is_demoted_when_the_node_drops_the_group() 
     assert "for a and 1 more" in problem.message
     assert plan.due(NOW) == inf
     plan.close()
-    assert plan.due(NOW + PAUSE) == DEMOTE
+    assert plan.due(NOW + HOOK_PAUSE) == DEMOTE
 
 
 def test_promoted_storage_that_is_found_has_a_short_lease() -> None:
