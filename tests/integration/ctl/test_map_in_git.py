@@ -16,7 +16,18 @@ from lab import Ensemble
 from support.cluster import Ctl
 
 PAGE = Path("docs/map-in-git.md").read_text()
-EXAMPLE = Path("config/lunmap.yaml").read_text()
+OFF = "    shared: {reservations: off, compare_and_write: off}\n"
+# The example with what leases decide: a list of preferred nodes, and a floating portal group.
+EXAMPLE = (
+    Path("config/lunmap.yaml")
+    .read_text()
+    .replace(OFF, OFF + "    preferred: [n1, n2]\n", 1)
+    .replace("    size: 64MiB\n", "    size: 64MiB\n" + OFF)
+    .replace(
+        "    nodes: [n1]\n",
+        "    nodes: [n1]\n    floating: {gold: {tpg_tag: 1001, portals: [10.0.1.50], nodes: [n1, n2]}}\n",
+    )
+)
 CHECKOUT = "/srv/lunmap"
 
 
@@ -87,6 +98,7 @@ def test_the_timer_and_ansible_make_the_file_the_map(admin: Admin, ctl: Ctl) -> 
     """An unchanged file makes no revision; a changed one does, and undoes what others have committed."""
     assert admin("timer").returncode == 0
     assert revision(ctl) == 1
+    assert all(words in admin.file.read_text() for words in ("gold:", "- n2"))
     theirs = admin.file.read_text().replace("alias: database host", "alias: theirs")
     ctl.apply(theirs, wait=None)
     admin.file.write_text(admin.file.read_text().replace("alias: database host", "alias: ours"))
