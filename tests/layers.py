@@ -4,9 +4,9 @@
 that layer (it can be repeated). A layer that can't run on this machine is named and counts as a failure, and
 so does a skipped test: a layer that was not run proved nothing.
 
-Some layers are divided into parts, one for each module or folder. Some parts run at a time, each in a
-process of its own, more than there are processors: tests on machines mostly wait, for boots, timeouts and
-sessions. The longest come first, so that no long one is left alone at the end.
+Some layers are divided into parts, one for each module or folder, or a few of the same size. Each part runs
+in a process of its own, and more of them at a time than there are processors: tests on machines mostly wait,
+for boots, timeouts and sessions. The longest come first, so that no long one is left alone at the end.
 
 When all parts are over, a few tests that failed are run once more, with nothing beside them. A test that
 passes then is not broken by the change at hand: it is reported as unsteady, with its error, and its race has
@@ -27,16 +27,17 @@ from pathlib import Path
 from lab.check import unfit
 
 BUILD = Path("build")
-_AT_A_TIME = 6
+_AT_A_TIME = 8
 _LINES_OF_A_FAILURE = 12
 _FEW = 3
 
 
 @dataclass(frozen=True)
 class Layer:
-    """One layer: its tests, its purpose, whether it needs the lab, and whether it is divided.
+    """One layer: its tests, its purpose, and whether it needs the lab.
 
-    `pace`: how many bytes of its tests take a second, roughly, with two processors.
+    `pace`: how many bytes of its tests take a second, roughly, with two processors. `divided`: into a part
+    for each module and folder. `shares`: otherwise, how many parts of the same size.
     """
 
     name: str
@@ -46,45 +47,61 @@ class Layer:
     needs_lab: bool = False
     covers_core: bool = False
     divided: bool = False
+    shares: int = 1
 
     def parts(self) -> list["Part"]:
-        """Return its parts: one for each module and folder with tests, or one for all."""
-        if not self.divided:
-            return [Part(self, self.path)]
-        parts = [Part(self, str(place)) for place in sorted(Path(self.path).iterdir())]
-        return [part for part in parts if part.size]
+        """Return its parts."""
+        if not self.divided and self.shares == 1:
+            return [Part(self, self.name, (Path(self.path),))]
+        places = [place for place in sorted(Path(self.path).iterdir()) if _size_of_tests(place)]
+        if self.divided:
+            return [Part(self, f"{self.name}-{place.stem}", (place,)) for place in places]
+        dealt = _dealt(places, self.shares)
+        return [Part(self, f"{self.name}-{number}", share) for number, share in enumerate(dealt, 1) if share]
+
+
+def _size_of_tests(place: Path) -> int:
+    modules = [place] if place.match("test_*.py") else place.rglob("test_*.py")
+    return sum(module.stat().st_size for module in modules)
+
+
+def _dealt(places: Iterable[Path], shares: int) -> list[tuple[Path, ...]]:
+    """Return the places in so many shares of about the same size."""
+    dealt: list[tuple[Path, ...]] = [()] * shares
+    for place in sorted(places, key=_size_of_tests, reverse=True):
+        dealt.sort(key=lambda share: sum(map(_size_of_tests, share)))
+        dealt[0] = (*dealt[0], place)
+    return dealt
 
 
 @dataclass(frozen=True)
 class Part:
-    """A part of a layer: what one process of pytest runs."""
+    """A part of a layer: the modules and folders that one process of pytest runs. Files bear its name."""
 
     layer: Layer
-    path: str
+    name: str
+    places: tuple[Path, ...]
 
-    @property
-    def name(self) -> str:
-        """The part's name, of which files are named."""
-        name = self.layer.name
-        return name if self.path == self.layer.path else f"{name}-{Path(self.path).stem}"
-
-    @property
-    def size(self) -> int:
-        """The bytes of its modules of tests."""
-        place = Path(self.path)
-        modules = [place] if place.match("test_*.py") else place.rglob("test_*.py")
-        return sum(module.stat().st_size for module in modules)
+    def __str__(self) -> str:
+        return " ".join(map(str, self.places))
 
     @property
     def seconds(self) -> float:
         """How long it takes, roughly."""
-        return self.size / self.layer.pace
+        return sum(map(_size_of_tests, self.places)) / self.layer.pace
 
 
 LAYERS = (
     Layer("unit", "single rules", "tests/unit", 5000, covers_core=True),
     Layer("property", "laws that hold for any map and any kernel", "tests/property", 400, covers_core=True),
-    Layer("contract", "the fake LIO and the kernel answer alike", "tests/contract", 150, needs_lab=True),
+    Layer(
+        "contract",
+        "the fake LIO and the kernel answer alike",
+        "tests/contract",
+        150,
+        needs_lab=True,
+        shares=3,
+    ),
     Layer(
         "chaos", "writers and nodes get over every fault of an ensemble", "tests/chaos", 30, needs_lab=True
     ),
@@ -199,7 +216,7 @@ def _can_run(layer: Layer, *, fast: bool, reasons: list[str]) -> bool:
 def run(part: Part, *, fast: bool = False, failed_only: bool = False) -> Outcome:
     """Run a part, or only those of its tests that failed the last time."""
     layer = part.layer
-    _say(layer, f"{part.path}: {'those that failed, once more and alone' if failed_only else layer.proves}")
+    _say(layer, f"{part}: {'those that failed, once more and alone' if failed_only else layer.proves}")
     report = BUILD / f"junit-{part.name}{'-again' if failed_only else ''}.xml"
     report.unlink(missing_ok=True)
     command = [*_pytest(part), f"--junitxml={report}"]
@@ -216,7 +233,7 @@ def _pytest(part: Part) -> list[str]:
     measured = ["coverage", "run", "--parallel-mode", "-m"] if part.layer.covers_core else []
     remembers = f"cache_dir={(BUILD / f'pytest-{part.name}').absolute()}"
     verbosity = "-v" if part.layer.needs_lab else "-q"
-    return [sys.executable, "-m", *measured, "pytest", verbosity, "-o", remembers, part.path]
+    return [sys.executable, "-m", *measured, "pytest", verbosity, "-o", remembers, *map(str, part.places)]
 
 
 def total(layer: Layer, outcomes: Iterable[Outcome]) -> Outcome:
@@ -262,7 +279,7 @@ def _say(layer: Layer, line: str) -> None:
 
 def _count(part: Part, report: Path, seconds: float) -> Outcome:
     if not report.exists():
-        lost = Failure(f"{part.path}: pytest wrote no report", ())
+        lost = Failure(f"{part}: pytest wrote no report", ())
         return Outcome(part.layer, 0, 1, 0, seconds, (lost,), broken=(part,))
     root = ET.parse(report).getroot()  # noqa: S314 - pytest wrote it just now
     suites = list(root.iter("testsuite"))

@@ -104,6 +104,17 @@ def test_a_divided_layer_has_a_part_for_each_module_and_folder(layer: Layer) -> 
     assert [part.name for part in replace(layer, divided=True).parts()] == ["small-deep", "small-test_a"]
 
 
+def test_a_layer_can_be_divided_into_a_few_parts_of_the_same_size(layer: Layer) -> None:
+    """Each module and folder is in one of them."""
+    write(layer, {"test_a.py": 5, "test_b.py": 4, "deep/test_c.py": 3, "test_d.py": 2, "helper.py": 9})
+    parts = replace(layer, shares=2).parts()
+    assert {part.name for part in parts} == {"small-1", "small-2"}
+    assert {frozenset(place.name for place in part.places) for part in parts} == {
+        frozenset({"test_a.py", "test_d.py"}),
+        frozenset({"test_b.py", "deep"}),
+    }
+
+
 def test_the_parts_that_take_longest_are_started_first(layer: Layer) -> None:
     """A part takes the longer the more text its tests have, and the slower its layer is."""
     write(layer, {"test_a.py": 2, "deep/test_b.py": 1, "deep/er/test_c.py": 2})
@@ -116,9 +127,11 @@ def test_each_module_of_tests_is_in_a_part() -> None:
     """The parts of a layer run all tests that the whole layer has."""
     for layer in LAYERS:
         modules = set(Path(layer.path).rglob("test_*.py"))
-        parts = [Path(part.path) for part in layer.parts()]
+        places = [place for part in layer.parts() for place in part.places]
         assert modules
-        assert {module for module in modules if any(module.is_relative_to(part) for part in parts)} == modules
+        assert {
+            module for module in modules if any(module.is_relative_to(place) for place in places)
+        } == modules
 
 
 def test_chosen_layers_run_in_the_order_of_all() -> None:
