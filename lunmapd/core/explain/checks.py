@@ -19,6 +19,7 @@ from lunmapd.core.base.lunmap import (
     takeover_nodes,
 )
 from lunmapd.core.base.text import human_size
+from lunmapd.core.explain.remedy import NO_REMEDY, Remedy, run
 from lunmapd.core.explain.world import Route, World
 from lunmapd.core.fleet.lun_paths import hides_logins
 from lunmapd.core.fleet.path_state import OK, USABLE, scope_of, tags_on
@@ -50,13 +51,17 @@ class Verdict(StrEnum):
 
 
 class Check(Struct, frozen=True):
-    """A check with its result in words. `remedy` is the command or the change that mends it, "" for none."""
+    """A check with its result in words.
+
+    `remedy` states what mends it, "" for nothing; `command` is the part of it to copy, "" for none.
+    """
 
     topic: Topic
     verdict: Verdict
     text: str
     node: str = ""
     remedy: str = ""
+    command: str = ""
 
 
 def path_checks(world: World, lun: str, entry: Map, initiator: str, route: Route) -> tuple[Check, ...]:
@@ -92,7 +97,7 @@ def owner_checks(world: World, route: Route) -> Iterator[Check]:
         yield Check(Topic.OWNER, Verdict.OK, text, route.node)
     else:
         text = f"floating group {group.name} has no owner{why}"
-        yield Check(Topic.OWNER, Verdict.NO, text, remedy="lunmapctl status")
+        yield Check(Topic.OWNER, Verdict.NO, text, "", *run("lunmapctl float list"))
 
 
 def _nodes_of(world: World, group: GroupId) -> tuple[str, ...]:
@@ -117,8 +122,9 @@ def serving_check(world: World, lun: str, route: Route, rest: Iterable[Check]) -
 
 def is_left_to_owner(check: Check) -> bool:
     """Return whether a check is that of a closed path to a Lun that another node owns, as it should be."""
-    is_closed = check.text.partition(":")[0] in CLOSED
-    return check.topic is Topic.ALUA and check.verdict is Verdict.OK and is_closed
+    if check.topic is not Topic.ALUA or check.verdict is not Verdict.OK:
+        return False
+    return check.text.partition(":")[0] in CLOSED
 
 
 def node_check(world: World, node: str, state: str = "") -> Check:
@@ -126,13 +132,13 @@ def node_check(world: World, node: str, state: str = "") -> Check:
     itself, view = world.lunmap.nodes.get(node), world.view(node)
     if itself is not None and itself.state is NodeState.DRAINED:
         sentence = "drained: it takes no logins"
-        return Check(Topic.NODE, Verdict.NO, sentence, node, f"lunmapctl undrain {node}")
+        return Check(Topic.NODE, Verdict.NO, sentence, node, *run(f"lunmapctl undrain {node}"))
     if not view.live:
-        remedy = f"on {node}: systemctl status lunmapd"
-        return Check(Topic.NODE, Verdict.NO, "dead: its session with ZooKeeper ended", node, remedy)
+        remedy = run("systemctl status lunmapd", f"on {node}: ")
+        return Check(Topic.NODE, Verdict.NO, "dead: its session with ZooKeeper ended", node, *remedy)
     if view.silent or view.status is None:
-        remedy = f"on {node}: journalctl -u lunmapd -e"
-        return Check(Topic.NODE, Verdict.UNKNOWN, "silent: it is alive, and reports nothing", node, remedy)
+        remedy = run("journalctl -u lunmapd -e", f"on {node}: ")
+        return Check(Topic.NODE, Verdict.UNKNOWN, "silent: it is alive, and reports nothing", node, *remedy)
     return _standing_check(world, node, view.status, state)
 
 
@@ -143,7 +149,8 @@ def _standing_check(world: World, node: str, status: NodeStatus, state: str) -> 
     if state in USABLE or (not state and standing is Standing.CONVERGED and not at):
         return Check(Topic.NODE, Verdict.OK, f"alive, {standing}{at}", node)
     text = f"{state}: alive, {standing}{at}" if state else f"{standing}: alive{at}"
-    return Check(Topic.NODE, Verdict.UNKNOWN, text, node, f"lunmapctl explain nodes/{node}" if state else "")
+    remedy = run(f"lunmapctl explain nodes/{node}") if state else NO_REMEDY
+    return Check(Topic.NODE, Verdict.UNKNOWN, text, node, *remedy)
 
 
 def device_check(world: World, lun: str, node: str, status: NodeStatus) -> Check:
@@ -181,8 +188,8 @@ def portal_check(world: World, target: str, route: Route, status: NodeStatus) ->
     node, served = route.node, _tpg_of(world, target, route)
     if served is None:
         sentence = f"{node} does not serve {target}"
-        remedy = f"lunmapctl node add {node} --target {target}"
-        return Check(Topic.PORTAL, Verdict.NO, sentence, node, remedy)
+        remedy = run(f"lunmapctl node add {node} --target {target}")
+        return Check(Topic.PORTAL, Verdict.NO, sentence, node, *remedy)
     tag, portals = served
     failing = {
         words[-1]: f"{each.reason}: {each.message}"
@@ -194,8 +201,8 @@ def portal_check(world: World, target: str, route: Route, status: NodeStatus) ->
     }
     verdict = Verdict.NO if len(failing) == len(portals) else Verdict.OK
     shown = [f"{portal}{f' ({failing[portal]})' if portal in failing else ''}" for portal in portals]
-    remedy = "" if portals else f"lunmapctl node set {node} portals=ADDRESS"
-    return Check(Topic.PORTAL, verdict, ", ".join(shown) or "it has no portal", node, remedy)
+    remedy = NO_REMEDY if portals else run(f"lunmapctl node set {node} portals=ADDRESS")
+    return Check(Topic.PORTAL, verdict, ", ".join(shown) or "it has no portal", node, *remedy)
 
 
 def _tpg_of(world: World, target: str, route: Route) -> tuple[str, tuple[str, ...]] | None:
@@ -223,8 +230,8 @@ def alua_check(world: World, lun: str, route: Route) -> Iterator[Check]:
     state = state_on(item, route.node)
     closed = state in CLOSED
     shown = AluaState.OPTIMIZED if route.floating and not closed else state
-    remedy = f"lunmapctl lun set {lun} others=non-optimized" if closed else ""
-    yield Check(Topic.ALUA, Verdict.NO if closed else Verdict.OK, shown.value, route.node, remedy)
+    remedy = run(f"lunmapctl lun set {lun} others=non-optimized") if closed else NO_REMEDY
+    yield Check(Topic.ALUA, Verdict.NO if closed else Verdict.OK, shown.value, route.node, *remedy)
 
 
 def _takeover_check(world: World, lun: Lun, group: GroupId, node: str) -> Check:
@@ -237,7 +244,8 @@ def _takeover_check(world: World, lun: Lun, group: GroupId, node: str) -> Check:
     why = f" ({obstacle})" if obstacle else ""
     text = f"{state}: {owner or 'no node'} owns takeover group {group.name}{why}"
     verdict = Verdict.OK if owner and not obstacle else Verdict.NO
-    return Check(Topic.ALUA, verdict, text, node, "" if owner else "lunmapctl float list")
+    remedy = NO_REMEDY if owner else run("lunmapctl float list")
+    return Check(Topic.ALUA, verdict, text, node, *remedy)
 
 
 def login_check(world: World, login: Login, route: Route, status: NodeStatus) -> Check:
@@ -254,8 +262,8 @@ def login_check(world: World, login: Login, route: Route, status: NodeStatus) ->
     )
     if refused:
         text = "; ".join(map(describe_refusal, refused))
-        return Check(Topic.LOGIN, Verdict.NO, text, node, remedy_of_refusal(refused[0], login.initiator))
-    return Check(Topic.LOGIN, Verdict.NO, "not logged in", node, _remedy_of_login(world, login, route))
+        return Check(Topic.LOGIN, Verdict.NO, text, node, *remedy_of_refusal(refused[0], login.initiator))
+    return Check(Topic.LOGIN, Verdict.NO, "not logged in", node, *_remedy_of_login(world, login, route))
 
 
 def describe_refusal(refused: RefusedLogins) -> str:
@@ -264,21 +272,22 @@ def describe_refusal(refused: RefusedLogins) -> str:
     return f"{describe_refused(refused)}, {times}, last at {refused.last}"
 
 
-def remedy_of_refusal(refused: RefusedLogins, initiator: str) -> str:
+def remedy_of_refusal(refused: RefusedLogins, initiator: str) -> Remedy:
     """Return what mends refused logins of an initiator, "" for any of the map.
 
     A command has the name as a word of a shell, since a login can send any text as its name.
     """
     if not refused.initiator:
         host, name = refused.address or "the host", initiator or "the initiators of the map"
-        return f"compare /etc/iscsi/initiatorname.iscsi at {host} with {name}"
+        return Remedy(f"compare /etc/iscsi/initiatorname.iscsi at {host} with {name}")
     if refused.cause == RefusalCause.AUTHENTICATION:
-        return f"lunmapctl secret set {shlex.quote(initiator)} --user USER, and the same password on the host"
-    return "see the log of the kernel on the node and on the host"
+        command = f"lunmapctl secret set {shlex.quote(initiator)} --user USER"
+        return run(command, after=", and the same password on the host")
+    return Remedy("see the log of the kernel on the node and on the host")
 
 
-def _remedy_of_login(world: World, login: Login, route: Route) -> str:
+def _remedy_of_login(world: World, login: Login, route: Route) -> Remedy:
     _, portals = _tpg_of(world, login.target, route) or ("", ())
     if not portals:
-        return ""
-    return f"on the host: iscsiadm -m discovery -t sendtargets -p {portals[0]} --login"
+        return NO_REMEDY
+    return run(f"iscsiadm -m discovery -t sendtargets -p {portals[0]} --login", "on the host: ")

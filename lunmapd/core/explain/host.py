@@ -15,6 +15,7 @@ from lunmapd.core.explain.checks import (
     path_checks,
     remedy_of_refusal,
 )
+from lunmapd.core.explain.remedy import run
 from lunmapd.core.explain.world import Route, World, maps_to
 from lunmapd.core.fleet.path_state import NO_OWNER
 from lunmapd.core.map.short_names import short_names
@@ -115,7 +116,7 @@ def explain_pair(world: World, initiator: str, lun: str) -> PairExplanation:
     entries = maps_to(world.lunmap, world.lunmap.luns[lun], initiator)
     if not entries:
         sentence = f"{lun} is mapped neither to it nor to a group of it"
-        unmapped = Check(Topic.MAPPED, Verdict.NO, sentence, remedy=_map_command(world, initiator, lun))
+        unmapped = Check(Topic.MAPPED, Verdict.NO, sentence, "", *run(_map_command(world, initiator, lun)))
         return PairExplanation(initiator, lun, (unmapped, *_refusals(world, initiator)))
     checks, usable, paths = list[Check](), 0, 0
     for entry in entries:
@@ -141,12 +142,8 @@ def _mapped(entry: Map) -> str:
 
 
 def _unserved(target: str) -> Check:
-    return Check(
-        Topic.NODE,
-        Verdict.NO,
-        f"no node serves {target}",
-        remedy=f"lunmapctl target set {target} nodes=NODE,...",
-    )
+    remedy = run(f"lunmapctl target set {target} nodes=NODE,...")
+    return Check(Topic.NODE, Verdict.NO, f"no node serves {target}", "", *remedy)
 
 
 def _paths(world: World, lun: str, entry: Map, initiator: str) -> dict[Route, tuple[Check, ...]]:
@@ -212,4 +209,4 @@ def _refusals(world: World, initiator: str) -> Iterator[Check]:
         for each in status.refused:
             if each.initiator == initiator and Login(each.target, initiator) not in status.logins:
                 remedy = remedy_of_refusal(each, initiator)
-                yield Check(Topic.LOGIN, Verdict.NO, describe_refusal(each), node, remedy)
+                yield Check(Topic.LOGIN, Verdict.NO, describe_refusal(each), node, *remedy)

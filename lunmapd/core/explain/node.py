@@ -112,7 +112,7 @@ def _problems(node: str, status: NodeStatus | None) -> list[Check]:
         for each in status.failing
     ]
     refused = [
-        Check(Topic.LOGIN, Verdict.NO, describe_refusal(each), node, remedy_of_refusal(each, each.initiator))
+        Check(Topic.LOGIN, Verdict.NO, describe_refusal(each), node, *remedy_of_refusal(each, each.initiator))
         for each in status.refused
     ]
     return [*conditions, *failing, *refused]

@@ -214,9 +214,11 @@ def test_a_login_is_missing_refused_or_not_listed() -> None:
         "not logged in",
         "n1",
         "on the host: iscsiadm -m discovery -t sendtargets -p 10.0.0.1:3260 --login",
+        "iscsiadm -m discovery -t sendtargets -p 10.0.0.1:3260 --login",
     )
     wrong = checks(n1=view(refused=(WRONG,)), n2=view(HERE))["n1", Topic.LOGIN]
     assert wrong.remedy == f"lunmapctl secret set {H} --user USER, and the same password on the host"
+    assert wrong.command == f"lunmapctl secret set {H} --user USER"
     stranger = checks(n1=view(refused=(STRANGER,)), n2=view(HERE))["n1", Topic.LOGIN]
     assert stranger.text.endswith("once, last at 2026-01-01T00:00:00Z")
     assert stranger.remedy == f"compare /etc/iscsi/initiatorname.iscsi at 100.64.0.6 with {H}"
@@ -325,4 +327,5 @@ def test_a_command_with_a_name_of_others_can_be_pasted() -> None:
     """A login sends any name: in a shell it stays one word, and begins no other command."""
     forged = replace(WRONG, initiator="iqn.x; reboot #$(id)")
     (_, wrong) = explain_node(world({"n1": view(refused=(forged,)), "n2": view()}), "n1").checks
-    assert shlex.split(wrong.remedy)[:4] == ["lunmapctl", "secret", "set", "iqn.x; reboot #$(id)"]
+    words = ["lunmapctl", "secret", "set", "iqn.x; reboot #$(id)", "--user", "USER"]
+    assert shlex.split(wrong.command) == words

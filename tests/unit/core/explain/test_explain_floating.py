@@ -68,7 +68,7 @@ def test_a_group_without_an_owner_is_the_only_check() -> None:
     found = explain_pair(world(views, FLOATING), H, "a")
     (check,) = found.checks[1:]
     text = "floating group gold has no owner (n1 is not fit: luns/a: DeviceMissing)"
-    assert check == Check(Topic.OWNER, Verdict.NO, text, remedy="lunmapctl status")
+    assert check == Check(Topic.OWNER, Verdict.NO, text, "", "lunmapctl float list", "lunmapctl float list")
     (lun,) = explain_host(world(views, FLOATING), H).luns
     assert lun.paths == (SeenPath("", Verdict.NO, "no-owner", "gold"),)
     assert explain_lun(world(views, FLOATING), "a").checks == (check,)

@@ -40,6 +40,7 @@ def test_the_owner_of_a_lun_is_named_where_another_path_is_closed() -> None:
         "standby: no node owns takeover group n1,n2",
         "n1",
         "lunmapctl float list",
+        "lunmapctl float list",
     )
 
 
