@@ -10,6 +10,7 @@ from lunmapd.service.ctl.page.blocks import Cell, Mood, Query, WebPage
 from lunmapd.service.ctl.page.explained import host_page, lun_page, node_page, pair_page, revision_page
 from lunmapd.service.ctl.page.lists import history_page, hosts_page, luns_page
 from lunmapd.service.ctl.page.overview import overview
+from lunmapd.service.ctl.page.page_cache import PageCache
 from lunmapd.service.ctl.page.reading import ClusterReading, Latest, Readings
 from lunmapd.service.ctl.page.render import About, about
 
@@ -31,40 +32,40 @@ class Website:
     def __init__(self, readings: Readings, client: Client) -> None:
         """Show these readings; the client reads the history."""
         self._readings, self._client = readings, client
+        self._cache = PageCache()
 
     def answer(self, steps: Sequence[str], query: Query) -> PageAnswer:
         """Return the page at an address, whose parts between slashes are `steps`."""
+        latest = self._readings.latest()
+        reading = latest.reading
+        if reading is None:
+            return _unavailable(latest)
         try:
-            match steps:
-                case ["history"]:
-                    return self._fresh(self._history(query))
-                case ["history", number] if number.isdecimal() and len(number) <= _MAX_DIGITS:
-                    return self._fresh(revision_page(self._client.revision(int(number)), query))
-                case _:
-                    return self._of_reading(steps, query)
+            page = self._cache.get(reading, (tuple(steps), query), lambda: self._make(reading, steps, query))
         except (NoSuchRevisionError, HistoryTrimmedError) as error:
-            return PageAnswer(HTTPStatus.NOT_FOUND, _missing(str(error)), About())
+            return PageAnswer(HTTPStatus.NOT_FOUND, _missing(str(error)), about(latest))
         except LunmapdError as error:
             return _unavailable(Latest(error="; ".join(error.lines)))
+        if page is None:
+            missing = _missing("There is no such page or object.")
+            return PageAnswer(HTTPStatus.NOT_FOUND, missing, about(latest))
+        status = HTTPStatus.SERVICE_UNAVAILABLE if latest.error else HTTPStatus.OK
+        return PageAnswer(status, page, about(latest))
 
-    def _fresh(self, page: WebPage) -> PageAnswer:
-        return PageAnswer(HTTPStatus.OK, page, About(chroot=self._client.chroot))
+    def _make(self, reading: ClusterReading, steps: Sequence[str], query: Query) -> WebPage | None:
+        match steps:
+            case ["history"]:
+                return self._history(query)
+            case ["history", number] if number.isdecimal() and len(number) <= _MAX_DIGITS:
+                return revision_page(self._client.revision(int(number)), query)
+            case _:
+                return page_of(reading, steps, query)
 
     def _history(self, query: Query) -> WebPage:
         newest = self._client.newest()
         first = newest - (query.page - 1) * _REVISIONS
         revisions = list(islice(self._client.log(before=first + 1), _REVISIONS)) if first > 0 else []
         return history_page(revisions, newest, query)
-
-    def _of_reading(self, steps: Sequence[str], query: Query) -> PageAnswer:
-        latest = self._readings.latest()
-        if latest.reading is None:
-            return _unavailable(latest)
-        page = page_of(latest.reading, steps, query)
-        origin = about(latest)
-        if page is None:
-            return PageAnswer(HTTPStatus.NOT_FOUND, _missing("There is no such page or object."), origin)
-        return PageAnswer(HTTPStatus.SERVICE_UNAVAILABLE if latest.error else HTTPStatus.OK, page, origin)
 
 
 def page_of(reading: ClusterReading, steps: Sequence[str], query: Query) -> WebPage | None:
