@@ -20,11 +20,11 @@ from lunmapd.service.ctl.page.site import Website
 from lunmapd.service.ctl.page.web import StartResponse, make_application
 from support.browser import Browser, corner
 from support.html import cells, parse_html, table_of
+from support.page_pictures import PAGE_PICTURES, PagePicture, stamp
 from support.reading import example, reading
 from support.small_map import MAP, H
 
 PICTURES = Path(os.environ.get("LUNMAPD_PICTURES", "build/pictures"))
-WIDE, NARROW = (1000, 1180), (500, 900)
 FORGED = "<script>document.title = 'forged'</script><img src=x onerror=\"document.title = 'forged'\">"
 
 
@@ -96,18 +96,13 @@ def test_a_page_is_loaded_again_if_asked(browser: Browser) -> None:
         assert [asked.get(timeout=PATIENCE) for _ in range(3)] == ["/luns"] * 3
 
 
-@pytest.mark.parametrize(
-    ("name", "address", "size", "ground"),
-    [
-        ("page-overview", "", WIDE, (255, 255, 255)),
-        ("page-lun-dark", "luns/logs", NARROW, (0x14, 0x17, 0x1A)),
-    ],
-)
-def test_pictures_have_the_colours_that_the_reader_prefers(
-    browser: Browser, name: str, address: str, size: tuple[int, int], ground: tuple[int, ...]
-) -> None:
+@pytest.mark.parametrize("picture", PAGE_PICTURES, ids=lambda picture: picture.name)
+def test_pictures_have_the_colours_that_the_reader_prefers(browser: Browser, picture: PagePicture) -> None:
     """Light or dark, by the style of the page; `make page-pictures` puts them into docs/pictures."""
     PICTURES.mkdir(parents=True, exist_ok=True)
+    path = PICTURES / f"{picture.name}.png"
     with served(example()) as url:
-        browser.picture(f"{url}{address}", PICTURES / f"{name}.png", size, dark="dark" in name)
-    assert corner(PICTURES / f"{name}.png") == ground
+        browser.picture(f"{url}{'/'.join(picture.steps)}", path, picture.size, dark=picture.is_dark)
+    assert corner(path) == picture.ground
+    stamp(path, picture.digest())
+    assert corner(path) == picture.ground
