@@ -55,9 +55,11 @@ def reading(
     lunmap: Lunmap = MAP,
     history: Sequence[Revision] = revisions(),
     reports: Mapping[str, NodeReports] = {},
+    **fields: Any,
 ) -> ClusterReading:
-    """Return what was read of such a cluster."""
-    fleet = Fleet(Snapshot("c", REVISION, "d", "d", 0, lunmap), nodes, backings=reports)
+    """Return what was read of such a cluster; `fields` are those of the snapshot."""
+    snapshot = replace(Snapshot("c", REVISION, "d", "d", 0, lunmap), **fields)
+    fleet = Fleet(snapshot, nodes, backings=reports)
     return reading_of(fleet, tuple(history), AT, "/lunmap")
 
 

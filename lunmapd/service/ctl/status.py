@@ -102,7 +102,7 @@ def status(
         _check_html(view, watch)
     with connection.client() as client:
         if output == "html":
-            latest: FleetStatus | None = _print_html(client)
+            latest: FleetStatus | None = _print_html(client, connection)
         else:
             latest = _once(client, view) if watch is None else _watch(client, view, watch)
     if latest is None or not all_well(latest):
@@ -118,12 +118,13 @@ def _check_html(view: View, watch: float | None) -> None:
     check_libraries("jinja2")
 
 
-def _print_html(client: Client) -> FleetStatus:
-    from lunmapd.service.ctl.page.overview import overview  # noqa: PLC0415 - no other output needs these
+def _print_html(client: Client, connection: Connection) -> FleetStatus:
+    from lunmapd.service.ctl.page.call import call_of  # noqa: PLC0415 - no other output needs these
+    from lunmapd.service.ctl.page.overview import overview  # noqa: PLC0415
     from lunmapd.service.ctl.page.reading import Latest, read_cluster  # noqa: PLC0415
     from lunmapd.service.ctl.page.render import about, render_file  # noqa: PLC0415
 
-    reading = read_cluster(client)
+    reading = read_cluster(client, call_of(connection, client.chroot))
     echo(*render_file(overview(reading, most=None), about(Latest(reading))).splitlines())
     return reading.status
 

@@ -42,7 +42,8 @@ def test_pages_show_the_cluster(session: Session, make_agent: AgentFactory, ctl:
         assert (lun, through, hosts) == ("l1", "n1 ok", "1/1 logged in")
         refused = cells(table_of(home, "Refused logins of the last minutes"))[1]
         assert (refused[0], refused[2]) == ("n1", "2")
-        assert refused[4].startswith(f"lunmapctl secret set {H} ")
+        call = f"lunmapctl --config {tmp_path}/page.yaml --chroot {session.root}"
+        assert refused[4].startswith(f"{call} secret set {H} --user USER, and")
         host = parse_html(server.get(f"/hosts/{H}").text)
         assert cells(table_of(host, "Luns"))[1][2] == "l1"
         assert "+ luns/l1" in parse_html(server.get("/history/1").text).text

@@ -9,6 +9,7 @@ from lunmapd.service.table import Table
 
 PER_PAGE = 100
 """The rows of a list on one page."""
+_SHORT = 20
 
 
 class Mood(StrEnum):
@@ -21,17 +22,23 @@ class Mood(StrEnum):
 
 
 class Cell(NamedTuple):
-    """A cell of a table. A `command` is shown so that it can be copied as a whole."""
+    """A text with a link or a mood. `command` is a part of it that can be copied as a whole, "" for none."""
 
     text: str
     link: str = ""
     mood: Mood = Mood.PLAIN
-    is_command: bool = False
+    command: str = ""
 
+    @property
+    def is_short(self) -> bool:
+        """Whether it fits on a line of its own, and is not wrapped."""
+        return len(self.text) <= _SHORT
 
-def helping(remedy: str) -> Cell:
-    """Return what mends a problem: a command, or a sentence."""
-    return Cell(remedy, is_command=remedy.startswith("lunmapctl "))
+    @property
+    def around(self) -> tuple[str, str]:
+        """The words before and after the command."""
+        before, _, after = self.text.partition(self.command)
+        return before, after
 
 
 class PageTable(NamedTuple):
@@ -93,10 +100,11 @@ PagePart = PageTable | Sentences | Turn
 
 
 class WebPage(NamedTuple):
-    """A page: its title, one sentence about it, and its parts."""
+    """A page: its title, one sentence about what is wrong, facts that are no problem, and its parts."""
 
     title: str
     sentence: Cell
+    facts: str = ""
     parts: Sequence[PagePart] = ()
     commands: Sequence[Command] = ()
     search: Search | None = None

@@ -8,8 +8,9 @@ from lunmapd.core.base.text import count_of, first_of, human_size
 from lunmapd.core.explain.checks import Check, Verdict
 from lunmapd.core.explain.host import HostExplanation, PairExplanation, SeenPath, explain_host, explain_pair
 from lunmapd.core.explain.lun import LunExplanation, explain_lun
-from lunmapd.core.explain.node import NodeExplanation, explain_node
+from lunmapd.core.explain.node import explain_node
 from lunmapd.core.fleet.lun_paths import path_label
+from lunmapd.core.map.short_names import ShortNames, short_names
 from lunmapd.service.ctl.page.blocks import (
     PER_PAGE,
     Cell,
@@ -21,7 +22,6 @@ from lunmapd.service.ctl.page.blocks import (
     Sentences,
     Turn,
     WebPage,
-    helping,
     turn_of,
 )
 from lunmapd.service.ctl.page.reading import ClusterReading
@@ -37,17 +37,23 @@ def lun_page(reading: ClusterReading, name: str, query: Query) -> WebPage | None
     if name not in reading.world.lunmap.luns:
         return None
     found = explain_lun(reading.world, name)
-    size = f", {human_size(found.size)}" if found.size else ""
-    sentence = f"WWID {found.wwid}{size}: {_word(is_well=found.is_well)}."
+    facts = f"WWID {found.wwid}{f', {human_size(found.size)}' if found.size else ''}."
     part, turn = _turn(max(len(found.maps), len(found.hosts)), query, "luns", name)
     parts: tuple[PagePart, ...] = (
-        _checks(found.checks),
+        _checks(_worst_first(found.checks)),
         _maps(found, part, query),
         _hosts(found, part, query),
         *turn,
     )
     command = Command("The same on a terminal", f"lunmapctl explain luns/{shlex.quote(name)}")
-    return WebPage(f"Lun {name}", Cell(sentence, mood=_mood(is_well=found.is_well)), parts, (command,))
+    return WebPage(f"Lun {name}", _verdict(found.checks, _lacking(found)), facts, parts, (command,))
+
+
+def _lacking(found: LunExplanation) -> list[str]:
+    """Return the nodes where hosts are not logged in, or perhaps not."""
+    hosts = [host for host in found.hosts if host.missing or host.unknown]
+    at = (_joined((*host.missing, *host.unknown)) for host in hosts)
+    return [f"{host.initiator} is not logged in at {nodes}" for host, nodes in zip(hosts, at, strict=True)]
 
 
 def host_page(reading: ClusterReading, iqn: str, query: Query) -> WebPage | None:
@@ -57,11 +63,13 @@ def host_page(reading: ClusterReading, iqn: str, query: Query) -> WebPage | None
     found = explain_host(reading.world, iqn)
     alias = f"{found.alias}; " if found.alias else ""
     logins = "; ".join(f"{target} at {', '.join(nodes)}" for target, nodes in found.logins.items())
-    sentence = f"{alias}logged in to {logins or 'nothing'}: {_word(is_well=found.is_well)}."
+    facts = f"{alias}logged in to {logins or 'nothing'}."
     part, turn = _turn(len(found.luns), query, "hosts", iqn)
-    parts: tuple[PagePart, ...] = (_seen_luns(found, part, query), *turn, _checks(found.problems, "Problems"))
+    names = short_names(reading.world.lunmap)
+    problems = (_checks(found.problems, "Problems"),) if found.problems else ()
+    parts: tuple[PagePart, ...] = (*problems, _seen_luns(found, names, part, query), *turn)
     command = Command("The same on a terminal", f"lunmapctl explain initiators/{shlex.quote(iqn)}")
-    return WebPage(f"Host {iqn}", Cell(sentence, mood=_mood(is_well=found.is_well)), parts, (command,))
+    return WebPage(f"Host {iqn}", _verdict(found.problems), facts, parts, (command,))
 
 
 def pair_page(reading: ClusterReading, iqn: str, lun: str) -> WebPage | None:
@@ -74,7 +82,7 @@ def pair_page(reading: ClusterReading, iqn: str, lun: str) -> WebPage | None:
         "The same on a terminal", f"lunmapctl explain initiators/{shlex.quote(iqn)} {shlex.quote(lun)}"
     )
     sentence = Cell(_seen(found), mood=_mood(is_well=found.is_well))
-    return WebPage(f"Lun {lun} at host {iqn}", sentence, (_checks(found.checks),), (command,))
+    return WebPage(f"Lun {lun} at host {iqn}", sentence, "", (_checks(found.checks),), (command,))
 
 
 def _seen(found: PairExplanation) -> str:
@@ -91,7 +99,7 @@ def node_page(reading: ClusterReading, name: str, query: Query) -> WebPage | Non
     targets = [[Cell(iqn), Cell(", ".join(portals))] for iqn, portals in found.targets.items()]
     losses = [[_host(loss.initiator, query), Cell(first_of(loss.luns, _MAX_NAMED))] for loss in found.losses]
     parts: tuple[PagePart, ...] = (
-        _checks(found.checks),
+        _checks(_worst_first(found.checks)),
         PageTable("Targets", ("TARGET", "PORTALS"), targets, "it serves no target"),
         Sentences(
             f"{count_of(len(found.hosts), 'host')} logged in", [_host(iqn, query) for iqn in found.hosts]
@@ -99,12 +107,8 @@ def node_page(reading: ClusterReading, name: str, query: Query) -> WebPage | Non
         PageTable("If it goes", ("HOST", "LOSES"), losses, "no host that is logged in loses a Lun"),
     )
     command = Command("The same on a terminal", f"lunmapctl explain nodes/{shlex.quote(name)}")
-    sentence = Cell(_node_sentence(found), mood=_mood(is_well=found.is_well))
-    return WebPage(f"Node {name}", sentence, parts, (command,))
-
-
-def _node_sentence(found: NodeExplanation) -> str:
-    return f"It reports {count_of(found.luns, 'Lun')}: {_word(is_well=found.is_well)}."
+    facts = f"It reports {count_of(found.luns, 'Lun')}."
+    return WebPage(f"Node {name}", _verdict(found.checks), facts, parts, (command,))
 
 
 def revision_page(revision: Revision, query: Query) -> WebPage:
@@ -125,15 +129,29 @@ def revision_page(revision: Revision, query: Query) -> WebPage:
         *turn,
     )
     return WebPage(
-        f"Revision {number}", Cell(f"{count_of(len(revision.changes), 'object')} changed."), parts, commands
+        f"Revision {number}",
+        Cell(f"{count_of(len(revision.changes), 'object')} changed."),
+        parts=parts,
+        commands=commands,
     )
 
 
 _SIGNS = {"+ ": Mood.GOOD, "- ": Mood.BAD, "~ ": Mood.WARN}
 
 
-def _word(*, is_well: bool) -> str:
-    return "all is well" if is_well else "something is wrong"
+def _verdict(checks: Sequence[Check], others: Sequence[str] = ()) -> Cell:
+    """Return in one sentence what is wrong: the worst check, else the first of the others."""
+    wrong = [check for check in _worst_first(checks) if check.verdict is not Verdict.OK]
+    texts = [*(f"{check.node}: {check.text}" if check.node else check.text for check in wrong), *others]
+    if not texts:
+        return Cell("All is well.", mood=Mood.GOOD)
+    more = f"; {count_of(len(texts) - 1, 'more problem', 'more problems')}" if len(texts) > 1 else ""
+    return Cell(f"{texts[0]}{more}.", mood=Mood.BAD)
+
+
+def _worst_first(checks: Sequence[Check]) -> list[Check]:
+    """Return the checks that failed, then those without an answer, then the others."""
+    return sorted(checks, key=lambda check: (Verdict.NO, Verdict.UNKNOWN, Verdict.OK).index(check.verdict))
 
 
 def _mood(*, is_well: bool) -> Mood:
@@ -151,13 +169,17 @@ def _checks(checks: Sequence[Check], caption: str = "Checks") -> PageTable:
             Cell(check.topic),
             Cell(check.verdict, mood=_MOODS[check.verdict]),
             Cell(check.text),
-            helping("" if check.verdict is Verdict.OK else check.remedy),
+            _help(check),
         ]
         for check in checks[:_MAX_CHECKS]
     ]
     more = len(checks) - _MAX_CHECKS
     note = f"{more:,} more checks: the command below has all, with -o json." if more > 0 else ""
     return PageTable(caption, ("NODE", "ABOUT", "RESULT", "FOUND", "WHAT HELPS"), rows, "none", note)
+
+
+def _help(check: Check) -> Cell:
+    return Cell("") if check.verdict is Verdict.OK else Cell(check.remedy, command=check.command)
 
 
 def _turn(count: int, query: Query, *steps: str) -> tuple[slice, tuple[Turn, ...]]:
@@ -197,11 +219,11 @@ def _joined(names: Iterable[str]) -> str:
     return ", ".join(names) or "-"
 
 
-def _seen_luns(found: HostExplanation, part: slice, query: Query) -> PageTable:
+def _seen_luns(found: HostExplanation, names: ShortNames, part: slice, query: Query) -> PageTable:
     rows = [
         [
             Cell(str(lun.number)),
-            Cell(lun.target),
+            Cell(names.target(lun.target)),
             Cell(lun.lun, query.link("hosts", found.initiator, lun.lun)),
             Cell(lun.access),
             Cell(human_size(lun.size) if lun.size else "-"),

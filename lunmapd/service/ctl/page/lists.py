@@ -55,7 +55,7 @@ def hosts_page(reading: ClusterReading, query: Query) -> WebPage:
 def _list_page(listing: PageTable, turn: Turn, count: int, query: Query, command: Command) -> WebPage:
     title = listing.caption
     search = Search(f"/{title.lower()}", query.text, query.kept)
-    return WebPage(title, Cell(f"{count:,} in all."), (listing, turn), (command,), search)
+    return WebPage(title, Cell(f"{count:,} in all."), "", (listing, turn), (command,), search)
 
 
 def luns_listing(reading: ClusterReading, query: Query, luns: Sequence[LunPaths]) -> PageTable:
@@ -113,4 +113,4 @@ def history_page(revisions: Sequence[Revision], newest: int, query: Query) -> We
     )
     parts = (history_listing(revisions, query), turn)
     command = Command("The same on a terminal", "lunmapctl log")
-    return WebPage("History", Cell("Each commit of the map is one revision."), parts, (command,))
+    return WebPage("History", Cell("Each commit of the map is one revision."), "", parts, (command,))

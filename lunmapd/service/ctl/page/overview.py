@@ -3,11 +3,13 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
+from msgspec.structs import replace
+
 from lunmapd.core.base.text import count_of, first_of
 from lunmapd.core.explain.checks import remedy_of_refusal
 from lunmapd.core.fleet.progress import Stage
 from lunmapd.core.fleet.status import Standing
-from lunmapd.core.node.refused_logins import describe_refused
+from lunmapd.core.node.refused_logins import RefusedLogins, describe_refused
 from lunmapd.service.ctl.page.blocks import (
     Cell,
     Command,
@@ -17,31 +19,36 @@ from lunmapd.service.ctl.page.blocks import (
     Query,
     Sentences,
     WebPage,
-    helping,
 )
+from lunmapd.service.ctl.page.groups import groups_listing, rollout_commands, rollout_words
 from lunmapd.service.ctl.page.lists import history_listing, luns_listing
 from lunmapd.service.ctl.page.reading import ClusterReading
 from lunmapd.service.ctl.text.node_lines import NodeLine, show_seconds
 from lunmapd.service.ctl.text.summary import FleetStatus, all_well, notes_of, problems_of, sum_line
 
 _MAX_NAMED = 3
-_MAX_LUNS = 20
+_MOST = 20
 _NO_CHOICE = Query()
 
 
-def overview(reading: ClusterReading, query: Query = _NO_CHOICE, most: int | None = _MAX_LUNS) -> WebPage:
-    """Return the first page, with at most `most` Luns, those that lack a path first; None for all."""
+def overview(reading: ClusterReading, query: Query = _NO_CHOICE, most: int | None = _MOST) -> WebPage:
+    """Return the first page, with at most `most` Luns, problems and notes; None for all.
+
+    Luns that lack a path are the first ones.
+    """
     status = reading.status
     parts: list[PagePart] = [
-        *_sentences("Problems", problems_of(status), Mood.BAD),
-        *_sentences("Notes", notes_of(status), Mood.WARN),
+        *_sentences("Problems", problems_of(status), Mood.BAD, most),
+        *rollout_commands(status.rollout),
+        *_sentences("Notes", notes_of(_without_refused(status)), Mood.WARN, most),
         nodes_listing(reading, query),
+        *groups_listing(reading, query),
         _luns(reading, query, most),
         refused_listing(reading, query),
         history_listing(reading.revisions, query),
     ]
     mood = Mood.GOOD if all_well(status) else Mood.BAD
-    return WebPage("Overview", Cell(verdict(status), mood=mood), parts, _COMMANDS)
+    return WebPage("Overview", Cell(verdict(status), mood=mood), "", parts, _COMMANDS)
 
 
 _COMMANDS = (
@@ -51,8 +58,16 @@ _COMMANDS = (
 )
 
 
-def _sentences(caption: str, texts: list[str], mood: Mood) -> list[Sentences]:
-    return [Sentences(caption, [Cell(text, mood=mood) for text in texts])] if texts else []
+def _sentences(caption: str, texts: list[str], mood: Mood, most: int | None) -> list[Sentences]:
+    cells = [Cell(text, mood=mood) for text in texts[:most]]
+    if more := len(texts) - len(cells):
+        cells.append(Cell(f"{more:,} more: the pages of the nodes and Luns have them"))
+    return [Sentences(caption, cells)] if cells else []
+
+
+def _without_refused(status: FleetStatus) -> FleetStatus:
+    """Return the status without refused logins, which have a table of their own."""
+    return replace(status, nodes=tuple(replace(line, refused=()) for line in status.nodes))
 
 
 def _luns(reading: ClusterReading, query: Query, most: int | None) -> PageTable:
@@ -90,9 +105,10 @@ def _wrongs(status: FleetStatus) -> Iterator[str]:
         (status.unreadable, "objects of the map can't be read"),
         (status.edited, "objects have an out-of-band edit"),
         (status.staged, "a large commit is not complete"),
-        (status.rollout, "a revision is tried, and not confirmed"),
     )
     yield from (sentence for is_there, sentence in others if is_there)
+    if status.rollout:
+        yield rollout_words(status.rollout)
 
 
 def _nodes(word: str, lines: list[NodeLine]) -> Iterator[str]:
@@ -136,6 +152,11 @@ def _progress(reading: ClusterReading, node: str, revision: int) -> Cell:
     return Cell(stage, mood=_MOODS.get(stage, Mood.WARN))
 
 
+def _help(entry: RefusedLogins) -> Cell:
+    text, command = remedy_of_refusal(entry, entry.initiator)
+    return Cell(text, command=command)
+
+
 def refused_listing(reading: ClusterReading, query: Query) -> PageTable:
     """Return the refused logins that nodes report, with the command that helps."""
     rows = [
@@ -144,7 +165,7 @@ def refused_listing(reading: ClusterReading, query: Query) -> PageTable:
             Cell(describe_refused(entry), mood=Mood.WARN),
             Cell(str(entry.count)),
             Cell(entry.last),
-            helping(remedy_of_refusal(entry, entry.initiator)),
+            _help(entry),
         ]
         for line in reading.status.nodes
         for entry in line.refused

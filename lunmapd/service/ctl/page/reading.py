@@ -20,7 +20,10 @@ _PATIENCE = 4.0
 
 
 class ClusterReading(NamedTuple):
-    """The cluster at a time; `revisions` are the last ones, the newest first."""
+    """The cluster at a time; `revisions` are the last ones, the newest first.
+
+    `call` are the words that begin a command about this cluster, as a line for a shell.
+    """
 
     fleet: Fleet
     status: FleetStatus
@@ -28,6 +31,7 @@ class ClusterReading(NamedTuple):
     revisions: tuple[Revision, ...]
     at: datetime
     chroot: str
+    call: str = "lunmapctl"
 
 
 class Latest(NamedTuple):
@@ -37,11 +41,11 @@ class Latest(NamedTuple):
     error: str = ""
 
 
-def read_cluster(client: Client, known: ClusterReading | None = None) -> ClusterReading:
+def read_cluster(client: Client, call: str, known: ClusterReading | None = None) -> ClusterReading:
     """Read a cluster; of it only what is new since `known` is read. Raises the errors of the client."""
     fleet = client.fleet(None if known is None else known.fleet)
     revisions = _recent(client, fleet.snapshot.revision, known)
-    return reading_of(fleet, revisions, datetime.now(UTC), client.chroot)
+    return reading_of(fleet, revisions, datetime.now(UTC), client.chroot)._replace(call=call)
 
 
 def reading_of(fleet: Fleet, revisions: tuple[Revision, ...], at: datetime, chroot: str) -> ClusterReading:

@@ -32,7 +32,10 @@ _EVERY = 5
 
 
 class About(NamedTuple):
-    """From where and when the content of a page is; `error` states why there is nothing newer."""
+    """From where and when the content of a page is; `error` states why there is nothing newer.
+
+    `call` are the words that begin a command about this cluster.
+    """
 
     cluster: str = ""
     revision: int = 0
@@ -40,6 +43,7 @@ class About(NamedTuple):
     at: str = ""
     age: str = ""
     error: str = ""
+    call: str = "lunmapctl"
 
 
 def about(latest: Latest) -> About:
@@ -49,7 +53,8 @@ def about(latest: Latest) -> About:
         return About(error=latest.error)
     age = show_seconds(max((datetime.now(UTC) - reading.at).total_seconds(), 0.0))
     status = reading.status
-    return About(status.cluster, status.revision, reading.chroot, rfc3339(reading.at), age, latest.error)
+    at = rfc3339(reading.at)
+    return About(status.cluster, status.revision, reading.chroot, at, age, latest.error, reading.call)
 
 
 def render_page(page: WebPage, origin: About, query: Query, steps: Sequence[str] = ()) -> str:
@@ -58,7 +63,9 @@ def render_page(page: WebPage, origin: About, query: Query, steps: Sequence[str]
     switch = query._replace(every=0 if query.every else _EVERY)
     here = switch.link(*steps, text=query.text, page=query.page)
     name = f"Stop reloading every {query.every} s" if query.every else f"Reload every {_EVERY} s"
-    return _render(page, origin, linked=True, every=query.every, menu=[*menu, (name, here)])
+    # A reader who came before the first reading gets it without asking again.
+    every = query.every if origin.at else query.every or _EVERY
+    return _render(page, origin, linked=True, every=every, menu=[*menu, (name, here)])
 
 
 def render_file(page: WebPage, origin: About) -> str:

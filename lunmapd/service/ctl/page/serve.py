@@ -5,6 +5,7 @@ import sys
 import click
 
 from lunmapd.service.ctl.cli import Connection
+from lunmapd.service.ctl.page.call import call_of
 from lunmapd.service.ctl.page.libraries import check_libraries
 from lunmapd.service.ctl.page.listen import Listen, open_socket, parse_listen, url_of
 from lunmapd.service.output import echo
@@ -67,7 +68,7 @@ def serve_pages(connection: Connection, listen: Listen, no_login: bool, names: t
             echo(_WARNING.format(url=url), err=True)
         echo(f"serving {url}")
         sys.stdout.flush()
-        serve_cluster(client, opened, names)
+        serve_cluster(client, call_of(connection, client.chroot), opened, names)
 
 
 def _check_login(listen: Listen, *, no_login: bool) -> None:

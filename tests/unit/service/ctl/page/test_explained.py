@@ -6,7 +6,8 @@ import pytest
 from msgspec.structs import replace
 
 from lunmapd.core.base.lunmap import Group, Initiator, Map
-from lunmapd.service.ctl.page.blocks import PageTable, Query, Turn, WebPage
+from lunmapd.core.fleet.status import Failing
+from lunmapd.service.ctl.page.blocks import Mood, PageTable, Query, Turn, WebPage
 from lunmapd.service.ctl.page.explained import host_page, lun_page, node_page, pair_page, revision_page
 from support.reading import DEAD, WELL, many_luns, node, reading, revisions
 from support.small_map import LUN, MAP, H, T
@@ -20,13 +21,14 @@ def rows(page: WebPage | None, caption: str) -> list[list[str]]:
 
 
 def test_a_lun_has_its_maps_hosts_and_checks() -> None:
-    """A check that failed is in the table, and the sentence states that something is wrong."""
+    """A check that failed is the first one in the table, and the sentence states it."""
     page = lun_page(reading(DEAD), "a", Query())
     assert rows(page, "Maps") == [["3", T, H, "rw"]]
     assert rows(page, "Hosts") == [[H, T, "n1", "-", "-"]]
-    assert ["n2", "node", "no"] in [row[:3] for row in rows(page, "Checks")]
+    assert rows(page, "Checks")[0][:3] == ["n2", "node", "no"]
     assert page is not None
-    assert page.sentence.text.endswith("1 MiB: something is wrong.")
+    assert page.sentence.text == "n2: dead: its session with ZooKeeper ended."
+    assert page.facts == "WWID 36001405" + "1" * 25 + ", 1 MiB."
     assert [each.line for each in page.commands] == ["lunmapctl explain luns/a"]
 
 
@@ -34,13 +36,30 @@ def test_a_host_has_its_luns_and_what_helps() -> None:
     """A path that fails is named, with the command that mends it; so are all checks of one Lun."""
     page = host_page(reading({**WELL, "n2": node()}), H, Query())
     ((number, target, lun, *_, paths),) = rows(page, "Luns")
-    assert (number, target, lun, paths) == ("3", T, "a", "n1 ok, n2 not logged in")
+    assert (number, target, lun, paths) == ("3", "t", "a", "n1 ok, n2 not logged in")
     (problem,) = rows(page, "Problems")
     assert problem[4] == "on the host: iscsiadm -m discovery -t sendtargets -p 10.0.0.2:3260 --login"
+    assert page is not None
+    assert (page.sentence.text, page.facts) == ("n2: not logged in.", f"logged in to {T} at n1.")
     pair = pair_page(reading({**WELL, "n2": node()}), H, "a")
     assert pair is not None
     assert pair.sentence.text == "The host sees the Lun through 1 of 2 paths."
     assert ["n2", "login", "no", "not logged in"] in [row[:4] for row in rows(pair, "Checks")]
+
+
+def test_the_sentence_states_what_is_wrong_and_counts_the_rest() -> None:
+    """Also that a host of a Lun is not logged in, which is no check of a node; else that all is well."""
+    page = lun_page(reading({**WELL, "n2": node()}), "a", Query())
+    assert page is not None
+    assert page.sentence.text == f"{H} is not logged in at n2."
+    failing = tuple(Failing(f"storage_object {name}", "Gone", "no file", name) for name in ("a", "b"))
+    sick = node_page(reading({"n1": node(failing=failing, failing_count=2)}), "n1", Query())
+    assert sick is not None
+    assert sick.sentence.text == "n1: storage_object a: Gone: no file; 2 more problems."
+    assert sick.facts == "It reports 1 Lun."
+    well = node_page(reading(), "n1", Query())
+    assert well is not None
+    assert (well.sentence.text, well.sentence.mood) == ("All is well.", Mood.GOOD)
 
 
 def test_a_node_has_its_targets_and_what_depends_on_it() -> None:

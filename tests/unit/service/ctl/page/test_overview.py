@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from lunmapd.client import FleetNode
 from lunmapd.core.fleet.status import Condition, Failing, Standing
 from lunmapd.core.node.refused_logins import RefusedLogins
-from lunmapd.service.ctl.page.blocks import PageTable, Query, WebPage
+from lunmapd.service.ctl.page.blocks import PageTable, Query, Sentences, WebPage
 from lunmapd.service.ctl.page.overview import nodes_listing, overview, refused_listing, verdict
 from support.forecasts import NOW
 from support.reading import DEAD, HERE, WELL, many_luns, node, reading
@@ -63,7 +63,8 @@ def test_a_refused_login_has_what_helps() -> None:
     ((where, what, times, last, helps),) = listing.rows
     assert (where.text, times.text, last.text) == ("n1", "3", NOW)
     assert f"{H} at 10.0.0.9 was refused by {T}" in what.text
-    assert (helps.text.startswith(f"lunmapctl secret set {H} "), helps.is_command) == (True, True)
+    assert helps.command == f"lunmapctl secret set {H} --user USER"
+    assert helps.around == ("", ", and the same password on the host")
 
 
 def test_luns_that_lack_a_path_are_first() -> None:
@@ -72,6 +73,24 @@ def test_luns_that_lack_a_path_are_first() -> None:
     shown = luns(overview(many))
     assert (len(shown.rows), shown.note) == (20, "10 more Luns are in the list of all Luns.")
     assert len(luns(overview(many, most=None)).rows) == 30
+
+
+def test_problems_are_bounded_and_refused_logins_are_listed_once() -> None:
+    """The page has some problems and the number of the others; a file has all."""
+    failing = tuple(Failing(f"storage_object {name}", "Gone", "no file") for name in range(50))
+    refused = RefusedLogins(T, "authentication", 3, NOW, NOW, H, "10.0.0.9")
+    sick = reading({**WELL, "n1": node(HERE, failing=failing, failing_count=50, refused=(refused,))})
+    problems, *others = sentences(overview(sick))
+    assert len(problems.items) == 21
+    assert problems.items[-1].text == "30 more: the pages of the nodes and Luns have them"
+    assert others == []
+    (every,) = sentences(overview(sick, most=None))
+    assert len(every.items) == 50
+
+
+def sentences(page: WebPage) -> list[Sentences]:
+    """Return the lists of sentences of a page."""
+    return [part for part in page.parts if isinstance(part, Sentences)]
 
 
 def luns(page: WebPage) -> PageTable:

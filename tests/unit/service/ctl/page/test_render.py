@@ -8,6 +8,7 @@ from urllib.parse import unquote
 import pytest
 from msgspec.structs import replace
 
+from lunmapd.client import FleetNode
 from lunmapd.core.base.lunmap import Chap, Initiator
 from lunmapd.core.base.text import printable
 from lunmapd.core.fleet.status import Condition, Failing
@@ -18,7 +19,7 @@ from lunmapd.service.ctl.page.lists import history_page, hosts_page, luns_page
 from lunmapd.service.ctl.page.overview import overview
 from lunmapd.service.ctl.page.reading import ClusterReading, Latest
 from lunmapd.service.ctl.page.render import FILE_POLICY, about, render_file, render_page
-from support.forecasts import NOW
+from support.forecasts import NOW, status
 from support.html import Element, cells, parse_html, table_of
 from support.reading import DEAD, WELL, node, reading, revisions
 from support.sessions import LIVE
@@ -141,6 +142,25 @@ def test_each_page_has_a_command_to_copy() -> None:
     """It is whole in one element, so that one click chooses it."""
     for _, document in documents(reading(DEAD)):
         assert any(each.text.startswith("lunmapctl ") for each in document.all("code"))
+
+
+def test_a_command_reaches_the_cluster_of_the_page() -> None:
+    """It begins as the server's own call; only the command can be copied, the words around it are text."""
+    refused = RefusedLogins(T, "authentication", 1, NOW, NOW, H, "10.0.0.9")
+    now = reading({"n1": node(refused=(refused,)), "n2": FleetNode(None, status())})
+    for _, document in documents(now._replace(call="lunmapctl --chroot /lab")):
+        lines = [each.text for each in document.all("code")]
+        assert all(line.startswith(("lunmapctl --chroot /lab ", "systemctl ", "iscsiadm ")) for line in lines)
+    home, *_ = (document for _, document in documents(now))
+    (helps,) = (row[4] for row in cells(table_of(home, "Refused logins of the last minutes"))[1:])
+    assert helps == f"lunmapctl secret set {H} --user USER, and the same password on the host"
+
+
+def test_who_comes_before_the_first_reading_gets_it_without_asking_again() -> None:
+    """The browser loads a page again that has nothing to show yet."""
+    text = render_page(WebPage("No answer", Cell("s")), about(Latest(None, "no server answers")), Query())
+    metas = [each.attributes for each in parse_html(text).all("meta")]
+    assert {"http-equiv": "refresh", "content": "5"} in metas
 
 
 @pytest.mark.parametrize("every", [0, 7])
