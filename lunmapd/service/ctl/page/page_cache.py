@@ -8,8 +8,8 @@ from lunmapd.service.ctl.page.reading import ClusterReading
 
 _MOST = 200
 
-Address = tuple[tuple[str, ...], Query]
-MakePage = Callable[[], WebPage | None]
+_Address = tuple[tuple[str, ...], Query]
+_MakePage = Callable[[], WebPage | None]
 
 
 class _Slot:
@@ -32,9 +32,9 @@ class PageCache:
         self._most = most
         self._lock = threading.Lock()
         self._reading: ClusterReading | None = None
-        self._slots: dict[Address, _Slot] = {}
+        self._slots: dict[_Address, _Slot] = {}
 
-    def get(self, reading: ClusterReading, address: Address, make: MakePage) -> WebPage | None:
+    def get(self, reading: ClusterReading, address: _Address, make: _MakePage) -> WebPage | None:
         """Return the page at an address, made by `make` if this reading has none yet.
 
         None if there is no such page. Raises what `make` raises; the next reader then tries again.
@@ -45,7 +45,7 @@ class PageCache:
                 slot.page, slot.is_made = make(), True
             return slot.page
 
-    def _slot(self, reading: ClusterReading, address: Address) -> _Slot:
+    def _slot(self, reading: ClusterReading, address: _Address) -> _Slot:
         with self._lock:
             is_full = address not in self._slots and len(self._slots) >= self._most
             if reading is not self._reading or is_full:

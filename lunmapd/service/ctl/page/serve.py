@@ -5,7 +5,6 @@ import sys
 import click
 
 from lunmapd.service.ctl.cli import Connection
-from lunmapd.service.ctl.page.call import call_of
 from lunmapd.service.ctl.page.libraries import check_libraries
 from lunmapd.service.ctl.page.listen import Listen, open_socket, parse_listen, url_of
 from lunmapd.service.output import echo
@@ -60,7 +59,8 @@ def serve_pages(connection: Connection, listen: Listen, no_login: bool, names: t
     """
     _check_login(listen, no_login=no_login)
     check_libraries("jinja2", "waitress")
-    from lunmapd.service.ctl.page.server import serve_cluster  # noqa: PLC0415 - the help needs no library
+    from lunmapd.service.ctl.page.call import call_of  # noqa: PLC0415 - the help needs no library
+    from lunmapd.service.ctl.page.server import serve_cluster  # noqa: PLC0415 - as above
 
     with open_socket(listen) as opened, connection.client() as client:
         url = url_of(opened)
