@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from bench.figure import AtLeast, AtMost, Figure, Measured, seconds, times_bare, times_faster
+from bench.former import FORMER, packed_former
 from bench.rules import map_of_hosts
 from bench.tree import ensemble, terms, tree
 from lunmapd.client import show_map
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
 
 _MANY, _FEW = 10_000, 100
 _ROUNDS = 7
-_FORMER = "2523037"
-"""The revision of this repository that `apply` is compared with: before verbs were made for large maps."""
 _MAIN = "from lunmapd.service.ctl import main; main()"
 _PARSE = "import sys, yaml; yaml.load(open(sys.argv[1]), Loader=yaml.CSafeLoader)"
 _PATH = "      path: /dev/vg/l7\n"
@@ -125,17 +124,14 @@ def _apply_and_former() -> Measured:
             (many.apply((4 * number + 4) << 30), many.apply((4 * number + 6) << 30, at=former))
             for number in range(2)
         ]
-    return times_faster(
-        min(run.cpu for run, _ in runs), min(run.cpu for _, run in runs), f"beside: {_FORMER}"
-    )
+    return times_faster(min(run.cpu for run, _ in runs), min(run.cpu for _, run in runs), f"beside: {FORMER}")
 
 
 @contextmanager
 def _former_build() -> Iterator[str]:
     """Unpack the former build from the history of this repository."""
     with tempfile.TemporaryDirectory() as place:
-        archive = subprocess.run(["git", "archive", _FORMER, "lunmapd"], stdout=subprocess.PIPE, check=True)
-        subprocess.run(["tar", "-x", "-C", place], input=archive.stdout, check=True)
+        subprocess.run(["tar", "-x", "-C", place], input=packed_former(), check=True)
         subprocess.run([sys.executable, "-m", "compileall", "-q", place], check=True)
         yield place
 
@@ -161,7 +157,7 @@ FIGURES = (
     Figure("ctl_get_one_10000_vs_100", "`lunmapctl get` of one of 10,000 Luns", AtMost(1.3), _get),
     Figure(
         "ctl_apply_10000_vs_before",
-        f"`lunmapctl apply` of 10,000 Luns with one change, beside that of {_FORMER}",
+        f"`lunmapctl apply` of 10,000 Luns with one change, beside that of {FORMER}",
         AtLeast(5),
         _apply_and_former,
     ),

@@ -3,12 +3,13 @@
 import json
 import sys
 
-from bench.guest import change, cold, noop, resident, restore
+from bench.guest import change, cold, noop, once, resident, restore
 
 _MEASUREMENTS = {
     "cold": cold.measure,
     "noop": noop.measure,
     "change": change.measure,
+    "once": once.measure,
     "resident": resident.measure,
     "restore": restore.measure,
 }

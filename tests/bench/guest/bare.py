@@ -72,6 +72,42 @@ def add_map(initiator: int, number: int) -> None:
     os.symlink(f"{TPG}/lun/lun_{number}", f"{directory}/lunmapd")
 
 
+def add(number: int) -> None:
+    """Make one LUN that one initiator sees, and read it back."""
+    add_storage_object(number)
+    add_lun(number)
+    add_map(0, number)
+    _read_back(number)
+
+
+def change(number: int) -> None:
+    """Change one attribute of a LUN, and read the LUN back."""
+    write(f"{_device(number)}/attrib/emulate_tpu", "1")
+    _read_back(number)
+
+
+def remove(number: int) -> None:
+    """Remove a LUN that one initiator sees, and see that it is gone."""
+    device, mapped = _device(number), f"{TPG}/acls/{host(0)}/lun_{number}"
+    for where in (mapped, f"{TPG}/lun/lun_{number}"):
+        os.unlink(f"{where}/lunmapd")
+        os.rmdir(where)
+    for where in (device, os.path.dirname(device)):
+        os.rmdir(where)
+    assert not os.path.exists(os.path.dirname(device))
+
+
+def _device(number: int) -> str:
+    return f"{ROOT}/core/fileio_{_FIRST + number}/{name(number)}"
+
+
+def _read_back(number: int) -> None:
+    for file in _READ:
+        _read(f"{_device(number)}/{file}")
+    os.readlink(f"{TPG}/lun/lun_{number}/lunmapd")
+    _read_map(f"{TPG}/acls/{host(0)}/lun_{number}")
+
+
 def _group() -> None:
     os.mkdir(f"{ROOT}/iscsi/{TARGET}")
     os.mkdir(TPG)
@@ -95,8 +131,12 @@ def read() -> None:
     for acl in directories(f"{TPG}/acls"):
         for directory in directories(f"{TPG}/acls/{acl}"):
             if directory.startswith("lun_"):
-                os.readlink(f"{TPG}/acls/{acl}/{directory}/lunmapd")
-                _read(f"{TPG}/acls/{acl}/{directory}/write_protect")
+                _read_map(f"{TPG}/acls/{acl}/{directory}")
+
+
+def _read_map(directory: str) -> None:
+    os.readlink(f"{directory}/lunmapd")
+    _read(f"{directory}/write_protect")
 
 
 def _read(where: str) -> bytes:
