@@ -72,7 +72,7 @@ class Kernel:
         deadlines: Deadlines | None = None,
         answered: Callable[[], None] = lambda: None,
     ) -> None:
-        """Prepare; the first observation starts the worker process."""
+        """Prepare; the first observation starts the worker process, if `start` did not."""
         self._command = command
         self._answered = answered
         self._deadlines = deadlines or Deadlines()
@@ -82,6 +82,13 @@ class Kernel:
         self._quarantine = Quarantine()
         self._claims: AbstractSet[str] = frozenset()
         self._objects = Overlay[lio_objects.Key, lio_objects.Object]({})
+
+    def start(self) -> None:
+        """Start the worker process, so that it loads its libraries while the caller does other work.
+
+        The next call must be `observe`. Raises OSError.
+        """
+        self._worker = self._start()
 
     def observe(self, claims: AbstractSet[str]) -> Observed:
         """Observe LIO; see observe_lio for `claims`. Raises KernelUnreadableError.

@@ -4,7 +4,7 @@ import faulthandler
 import sys
 from collections.abc import Callable, Iterator
 from collections.abc import Set as AbstractSet
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -182,6 +182,8 @@ def _agent(
         )
         me = Identity(settings.node, registration.boot)
         try:
+            with suppress(OSError):  # the first observation tries again, and reports the error
+                kernel.start()
             session.start()
             followed = followed_groups(session, me, directory, checks.owner_changed)
             with nullcontext() if is_single else followed as groups:

@@ -146,6 +146,18 @@ def test_an_observation_that_hangs_says_where(make_kernel: MakeKernel, path: str
         kernel.observe(frozenset())
 
 
+def test_a_worker_is_started_before_the_first_observation(
+    make_kernel: MakeKernel, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The observation uses the process that was started for it, and starts no second one."""
+    kernel = make_kernel()
+    with caplog.at_level(logging.DEBUG):
+        kernel.start()
+        assert len(lines(caplog.records, Event.WORKER_STARTED)) == 1
+        kernel.observe(frozenset())
+    assert len(lines(caplog.records, Event.WORKER_STARTED)) == 1
+
+
 def test_an_observation_whose_worker_dies_is_reported(make_kernel: MakeKernel) -> None:
     """A worker that can't even start is no silent loop."""
     with pytest.raises(KernelUnreadableError, match="status 3") as caught:
