@@ -39,6 +39,8 @@ class NotMovedError(LunmapdError):
 class FloatingGroupStatus(Struct, frozen=True):
     """A floating portal group, or a takeover group: `owner` is the node that the lease names, "" for none.
 
+    Another node may take the group `lease` seconds and the group's `grace` after the owner's last renewal; it
+    is 0 without an owner.
     A takeover group has no portals; its name is that of its nodes, such as `n1,n2`.
     `wish` is the node that an admin moved it to, as long as that has effect. `nodes` are the nodes of its
     list, in this order.
@@ -50,6 +52,7 @@ class FloatingGroupStatus(Struct, frozen=True):
     owner: str
     wish: str
     nodes: tuple["GroupCandidate", ...]
+    lease: float = 0.0
 
 
 class GroupCandidate(Struct, frozen=True):
@@ -146,7 +149,9 @@ def _check_fit(name: GroupId, node: str, candidates: CandidateViews) -> None:
 
 def _line(name: GroupId, group: FloatingGroup, state: GroupState) -> FloatingGroupStatus:
     nodes = tuple(_nodes(group, state.candidates))
-    return FloatingGroupStatus(name.target, name.name, group.portals, _owner(state), state.wish.node, nodes)
+    owner = _owner(state)
+    lease = state.lease.record.lease_ms / 1000 if state.lease is not None and owner else 0.0
+    return FloatingGroupStatus(name.target, name.name, group.portals, owner, state.wish.node, nodes, lease)
 
 
 def _nodes(group: FloatingGroup, candidates: CandidateViews) -> Iterator[GroupCandidate]:

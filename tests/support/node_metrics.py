@@ -2,8 +2,11 @@
 
 from msgspec.structs import replace
 
+from lunmapd.agent.floating.view import GroupView
 from lunmapd.agent.loop.report import CycleResult, first_status
 from lunmapd.agent.reconcile.result import PassResult
+from lunmapd.clock import boot_time
+from lunmapd.core.base.lunmap import GroupId
 from lunmapd.core.base.reasons import Reason
 from lunmapd.core.fleet.status import (
     APPLIED,
@@ -43,8 +46,14 @@ STATUS = replace(
 )
 
 
+GROUPS = (
+    GroupView(GroupId("t", "gold"), GroupPhase.OWNER, "n1", lease_end=boot_time() + 3600.0, takes=2),
+    GroupView(GroupId("t", "tin")),
+)
+
+
 def full() -> Metrics:
     """Return figures of a node that has a bit of everything."""
-    metrics = Metrics("n1", lambda: True)
+    metrics = Metrics("n1", lambda: True, groups=lambda: GROUPS)
     metrics.note(CycleResult(HistoryPoint("c", 7, "d"), DONE, lunmap=MAP), STATUS, 0.5)
     return metrics

@@ -202,11 +202,12 @@ class LeasedGroup:
         return next_owner(self.plan.group, candidates, facts.record, self._state.wish.node, idle)
 
     def _took(self, facts: Facts) -> None:
-        """Note the nodes that should have acted before this one; end the wish for another node.
+        """Count the take, note the nodes that should have acted before, and end the wish for another node.
 
         They are the former owner, and the node whose turn was first, if it has reported nothing meanwhile.
         """
         first = self._chosen(facts, 0.0)
+        self._memory.takes += 1
         passed = {first} if self._known.is_unchanged(first, facts.seen_at) else set[str]()
         self._known.hang({facts.record.owner, *passed} - {facts.node})
         if self._state.wish.node not in {"", self._me.node}:
@@ -322,6 +323,7 @@ class LeasedGroup:
             self.view,
             report=self._own.report,
             wish=self._state.wish.node,
+            takes=self._memory.takes,
             problem=problem,
             demoted=demoted,
         )

@@ -14,7 +14,7 @@ class Memory(Struct):
     Times are of CLOCK_BOOTTIME, in seconds. `created` is the transaction that made the lease's znode, None
     before the first read. `seen_at` is when `version` was first read. ZooKeeper has answered each read since
     `contact_at`, infinity if it did not answer the last one. `placed` are the addresses of the last grant,
-    with the interface that the map names. See Facts for the others.
+    with the interface that the map names. `takes` counts the acknowledged takes. See Facts for the others.
     """
 
     created: int | None = None
@@ -23,6 +23,7 @@ class Memory(Struct):
     seen_at: float = 0.0
     contact_at: float = float("inf")
     proof: Proof | None = None
+    takes: int = 0
     granted: int | None = None
     granted_for: int = 0
     placed: GroupAddresses | None = None

@@ -21,9 +21,10 @@ class GroupView(Struct, frozen=True):
 
     `owner` is the node that the record names, `chosen` the one that is to own the group, each "" for none.
     `since` is when the phase began, "" before the first look. `report` is how well this node can own the
-    group, `wish` the node that an admin moved it to. `seconds` are left of this node's lease. `problem` keeps
-    this node from serving the group, or is the last error of an action for it. `demoted` are the Luns whose
-    storage is not promoted here, so that nothing can be read from their devices.
+    group, `wish` the node that an admin moved it to. `lease_end` is when this node's lease ends unless it is
+    renewed (CLOCK_BOOTTIME, in seconds), 0 without one. `takes` counts how often this daemon has taken the
+    group. `problem` keeps this node from serving the group, or is the last error of an action for it.
+    `demoted` are the Luns whose storage is not promoted here, so that nothing can be read from their devices.
     """
 
     id: GroupId
@@ -33,7 +34,8 @@ class GroupView(Struct, frozen=True):
     since: str = ""
     report: Report = Report()
     wish: str = ""
-    seconds: float = 0.0
+    lease_end: float = 0.0
+    takes: int = 0
     problem: Failure | None = None
     demoted: frozenset[str] = frozenset()
 
@@ -59,7 +61,7 @@ def next_view(known: GroupView, facts: Facts, now: float) -> GroupView:
         owner="" if owner == NOBODY else owner,
         chosen=facts.node if facts.wanted else facts.successor,
         since=known.since if phase is known.phase else utc_now(),
-        seconds=lease_seconds_left(facts, now),
+        lease_end=_own_lease_end(facts),
     )
 
 
@@ -79,7 +81,7 @@ def _own_phase(facts: Facts, now: float) -> GroupPhase:
         return GroupPhase.OWNER
     if _is_in_use(facts):
         return GroupPhase.IN_USE
-    is_over = facts.proof is not None and not lease_seconds_left(facts, now)
+    is_over = facts.proof is not None and now >= _own_lease_end(facts)
     return GroupPhase.LOST if facts.enabled or is_over else GroupPhase.TAKING
 
 
@@ -94,11 +96,9 @@ def demoted_luns(plan: GroupPlan, promotion: Promotion | None) -> frozenset[str]
     return frozenset(name for name, _ in plan.hook.luns)
 
 
-def lease_seconds_left(facts: Facts, now: float) -> float:
-    """Return how long this node may still have the addresses by its last proof."""
-    if facts.proof is None or not facts.owns:
-        return 0.0
-    return max(0.0, lease_end(facts.times, facts.proof) - now)
+def _own_lease_end(facts: Facts) -> float:
+    """Return until when this node may have the addresses by its last proof, 0 if it may not."""
+    return 0.0 if facts.proof is None or not facts.owns else lease_end(facts.times, facts.proof)
 
 
 def in_use(address: str, hardware: str) -> Failure:

@@ -17,6 +17,7 @@ from msgspec.structs import replace
 from lunmapd.agent.floating.conditions import floating_conditions
 from lunmapd.agent.floating.groups import FloatingGroups, NoFloatingGroups
 from lunmapd.agent.floating.judge import NOTHING_KNOWN, judge_groups
+from lunmapd.agent.floating.view import GroupView
 from lunmapd.agent.loop.backing_checks import BackingChecks, NoBackingChecks
 from lunmapd.agent.loop.backing_reporter import BackingReporter, DescribeDevice, describe_nothing
 from lunmapd.agent.loop.daemon_state import DaemonState, Deferral, Emptied
@@ -359,6 +360,10 @@ class Agent:
     def _follow_groups(self, reading: ReadResult) -> None:
         if reading.snapshot is not None and not isinstance(reading.error, NodeNameTakenError):
             self._floating.follow(reading.snapshot.lunmap)
+
+    def group_views(self) -> tuple[GroupView, ...]:
+        """Return the present state of each floating and takeover group that this node may own."""
+        return self._floating.views()
 
     def _judge_groups(self, cycle: CycleResult) -> None:
         """Let the floating groups know how well this node serves their targets."""

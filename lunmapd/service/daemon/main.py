@@ -2,7 +2,7 @@
 
 import faulthandler
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import contextmanager, nullcontext, suppress
 from functools import partial
@@ -12,6 +12,7 @@ from typing import NamedTuple
 import click
 
 from lunmapd.agent.floating.own_report import Identity
+from lunmapd.agent.floating.view import GroupView
 from lunmapd.agent.loop.agent import Agent
 from lunmapd.agent.loop.backing_checks import BackingChecks
 from lunmapd.agent.loop.daemon_state import DaemonFile
@@ -110,7 +111,7 @@ def daemon(context: click.Context, config: Path, check_config: bool, once: bool,
             devices.watched_devices(devices_changed),
             portal_watch.watched_portals(watch),
             backing_watch.watched_backings(reads),
-            _metrics_listener(settings, lambda: session.connected) as note,
+            _metrics_listener(settings, lambda: session.connected, agent.group_views) as note,
         ):
             Loop(agent, process, note, SettingsFile(config, settings)).run()
 
@@ -144,14 +145,16 @@ class _Checks(NamedTuple):
 
 
 @contextmanager
-def _metrics_listener(settings: Settings, connected: Callable[[], bool]) -> Iterator[CycleListener]:
+def _metrics_listener(
+    settings: Settings, connected: Callable[[], bool], groups: Callable[[], Sequence[GroupView]]
+) -> Iterator[CycleListener]:
     """Yield the listener that updates the metrics. If they are off, their library (4 MB) is not loaded."""
     if settings.metrics is None:
         yield lambda *_: None
         return
     from lunmapd.service.daemon.metrics import Metrics, served  # noqa: PLC0415 - it is off by default
 
-    figures = Metrics(settings.node, connected, beat=settings.policy().beat)
+    figures = Metrics(settings.node, connected, groups=groups, beat=settings.policy().beat)
     with served(figures, settings.metrics.listen):
         yield figures.note
 

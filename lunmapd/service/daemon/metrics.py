@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections import Counter as Counted
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import contextmanager, suppress
 from itertools import product
@@ -19,12 +19,14 @@ from typing import Any, NamedTuple
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, make_wsgi_app
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 from lunmapd import __version__
+from lunmapd.agent.floating.view import GroupView
 from lunmapd.agent.loop.policy import BEAT
 from lunmapd.agent.loop.report import CycleResult
 from lunmapd.agent.reconcile.result import PassResult
+from lunmapd.clock import boot_time
 from lunmapd.core.base.lunmap import EMPTY_MAP
 from lunmapd.core.base.messages import Message, journal_fields
 from lunmapd.core.base.reasons import Reason
@@ -100,8 +102,8 @@ def _begin(series: _Series) -> None:
 class Metrics:
     """The metrics of one node.
 
-    `connected` returns whether there is a connection to ZooKeeper, `now` is a monotonic clock in seconds, and
-    a cycle is due every `beat` seconds.
+    `connected` returns whether there is a connection to ZooKeeper, `groups` the present state of the floating
+    groups. `now` is a monotonic clock in seconds, and a cycle is due every `beat` seconds.
     """
 
     def __init__(
@@ -110,6 +112,7 @@ class Metrics:
         connected: Callable[[], bool],
         now: Callable[[], float] = time.monotonic,
         *,
+        groups: Callable[[], Sequence[GroupView]] = tuple,
         beat: float = BEAT,
     ) -> None:
         """Register all metrics, with values of a daemon that has not run a cycle yet."""
@@ -119,6 +122,7 @@ class Metrics:
         self._observed = Observed()
         self._connected = connected
         self._now = now
+        self._groups = groups
         self._desired = 0
         self._tried = 0
         self._beat = beat
@@ -169,6 +173,7 @@ class Metrics:
             "lunmapd_zookeeper_connected", "Whether there is a connection now.", int(self._connected())
         )
         yield _gauge("lunmapd_beat_seconds", "A cycle is due at least every so many seconds.", self._beat)
+        yield from self._of_leases()
         if self._status is not None:
             yield from self._of_status(self._status)
             yield from self._of_groups(self._status)
@@ -186,6 +191,22 @@ class Metrics:
             owner.add_metric(labels, int(group.phase == GroupPhase.OWNER))
             fit.add_metric(labels, int(group.fit))
         yield from (owner, fit)
+
+    def _of_leases(self) -> Iterator[Metric]:
+        """Yield what changes between the cycles; a group's thread that hangs shows by its lease."""
+        seconds = GaugeMetricFamily(
+            "lunmapd_floating_lease_seconds",
+            "How long this node's lease of the floating group still lasts without a renewal, 0 for no lease.",
+            labels=_GROUP,
+        )
+        takes = CounterMetricFamily(
+            "lunmapd_floating_takes", "How often this node has taken the floating group.", labels=_GROUP
+        )
+        now = boot_time()
+        for view in self._groups():
+            seconds.add_metric(view.id, max(0.0, view.lease_end - now))
+            takes.add_metric(view.id, view.takes)
+        yield from (seconds, takes)
 
     def _of_backings(self, status: NodeStatus) -> Iterator[Metric]:
         cluster = status.observed.cluster if status.observed is not None else ""

@@ -14,12 +14,14 @@ from urllib.parse import quote
 from urllib.request import urlopen
 
 import pytest
+from msgspec.structs import replace
 from prometheus_client import generate_latest
 
 from lab import wait_for
 from lab.build.apt import extract, release
 from lab.build.cache import build_once, cache_directory
 from lab.wait import PATIENCE
+from lunmapd.core.fleet.status import GroupPhase, GroupStatus
 from lunmapd.service.daemon.metrics import Metrics, served
 from lunmapd.store.session.session import Session
 from support.agents import MAP, AgentFactory, put_checked
@@ -61,7 +63,7 @@ def run(tools: Path, *words: str, stdin: bytes = b"") -> str:
 
 def test_the_rules_are_rules(tools: Path) -> None:
     """Promtool reads every alert."""
-    assert "13 rules found" in run(tools, "check", "rules", str(RULES / "lunmapd.rules.yml"))
+    assert "16 rules found" in run(tools, "check", "rules", str(RULES / "lunmapd.rules.yml"))
 
 
 def test_the_alerts_come_when_they_should(tools: Path) -> None:
@@ -99,6 +101,9 @@ class Prometheus:
         return found["result"] if found else []
 
 
+OWNED = GroupStatus("t", "gold", GroupPhase.OWNER, fit=True)
+
+
 def free_port() -> int:
     """Return a free port of an address that only these tests use."""
     with socket.create_server((HOST, 0)) as server:
@@ -110,11 +115,12 @@ def free_port() -> int:
 def prometheus(
     session: Session, make_agent: AgentFactory, tools: Path, tmp_path: Path
 ) -> Iterator[Prometheus]:
-    """Give Prometheus with our rules, which scrapes a node that follows a map and lacks a device."""
+    """Give Prometheus with our rules, which scrapes an owner of a group that lacks a device."""
     put_checked(session, MAP)
     make_agent.kernel.missing.add("/dev/a")
     agent, metrics = make_agent(), Metrics("n1", lambda: session.connected)
-    metrics.note(agent.run_cycle(), agent.status, 0.1)
+    cycle = agent.run_cycle()
+    metrics.note(cycle, replace(agent.status, floating=(OWNED,)), 0.1)
     target, address = f"{HOST}:{free_port()}", f"{HOST}:{free_port()}"
     config = tmp_path / "prometheus.yml"
     config.write_text(_SETTINGS.format(rules=(RULES / "lunmapd.rules.yml").absolute(), target=target))
@@ -140,7 +146,7 @@ def test_rules_and_dashboard_fit_a_real_scrape(prometheus: Prometheus) -> None:
         wait_for(expression, partial(prometheus.query, expression), bool)
     rules = wait_for("the rules", lambda: _rules(prometheus), lambda found: "unknown" not in found.values())
     assert set(rules.values()) == {"ok"}
-    assert len(rules) == 13
+    assert len(rules) == 16
     raised = wait_for("the alerts", lambda: prometheus.query("ALERTS"), lambda found: len(found) >= 2)
     assert {series["metric"]["alertname"] for series in raised} >= {"LunmapdObjectsFail", "LunmapdTrouble"}
 

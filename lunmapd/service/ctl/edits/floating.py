@@ -34,16 +34,22 @@ def list_floating(connection: Connection, output: str) -> None:
 
 def _table(lines: Sequence[FloatingGroupStatus]) -> list[str]:
     rows = [
-        (line.target, line.name, line.owner, line.wish, ", ".join(map(_node, line.nodes))) for line in lines
+        (line.target, line.name, line.owner, _lease(line), line.wish, ", ".join(map(_node, line.nodes)))
+        for line in lines
     ]
     columns = (
         Column("TARGET"),
         Column("GROUP"),
         Column("OWNER"),
+        Column("LEASE", drop=2),
         Column("MOVED TO", drop=1),
         Column("NODES"),
     )
     return Table(columns, rows).lines(terminal_layout())
+
+
+def _lease(line: FloatingGroupStatus) -> str:
+    return f"{line.lease:g} s" if line.owner else ""
 
 
 def _node(node: GroupCandidate) -> str:

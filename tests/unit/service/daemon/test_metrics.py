@@ -73,6 +73,12 @@ def test_a_turn_is_counted() -> None:
         for name in ("owner", "fit")
     ]
     assert groups == [[1, 0], [0, 1]]
+    leases, takes = (
+        [found[f'lunmapd_floating_{name}{{group="{group}",target="t"}}'] for group in ("gold", "tin")]
+        for name in ("lease_seconds", "takes_total")
+    )
+    assert 0 < leases[0] <= 3600
+    assert (leases[1], takes) == (0, [2, 0])
     assert found['lunmapd_condition{type="Applied"}'] == 0
     assert found["lunmapd_turn_duration_seconds_sum"] == 0.5
 
