@@ -11,7 +11,6 @@ from lunmapd.core.base.lunmap import Chap, Lunmap
 from lunmapd.core.base.names import check_chap_user
 from lunmapd.core.base.password import Secret
 from lunmapd.core.edits.errors import DiffersError
-from lunmapd.core.edits.find import find_host
 from lunmapd.core.map.credentials import (
     CHAP,
     MUTUAL,
@@ -19,6 +18,7 @@ from lunmapd.core.map.credentials import (
     initiator_path,
     set_credentials,
 )
+from lunmapd.core.map.short_names import find_name
 from lunmapd.core.secrets.sealing import (
     NONCE_BYTES,
     SecretError,
@@ -29,6 +29,11 @@ from lunmapd.core.secrets.sealing import (
 
 COLUMNS = ("initiator", "user", "password", "mutual_user", "mutual_password")
 _SHORT_ROW = 3
+_EXPECTED = f"expected {','.join(COLUMNS[:_SHORT_ROW])}, and for mutual CHAP {','.join(COLUMNS[_SHORT_ROW:])}"
+_NO_HOST = (
+    "the map has no initiator of this name or alias, which is not shown: in a wrong column it could be a "
+    f"password ({_EXPECTED})"
+)
 
 
 class GivenPassword(NamedTuple):
@@ -118,23 +123,26 @@ class PasswordTable(Struct, frozen=True):
 def read_password_table(text: str, name: str) -> PasswordTable:
     """Read CSV with the columns of COLUMNS, of which the last two may be omitted.
 
-    A line with the names of the columns may come first. `name` is that of the file, for problems, which never
-    quote a user or a password.
+    A line with the names of the columns may come first. `name` is that of the file, for problems. They quote
+    no cell of the table but the name of a host of the map: in a wrong column it could be a password.
     """
+    lines = [(f"{name}:{number}", line) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
+    head = _column_names(lines[0][1]) if lines else ()
+    if head not in {(), COLUMNS, COLUMNS[:_SHORT_ROW]}:
+        return PasswordTable((), (Problem(("line",), f"other columns: {_EXPECTED}", lines[0][0]),))
     rows: list[PasswordRow] = []
     problems: list[Problem] = []
-    for source, line in _lines(text, name):
+    for source, line in lines[1 if head else 0 :]:
         found = list(_read_row(source, line))
         problems.extend(each for each in found if isinstance(each, Problem))
         rows.extend(each for each in found if isinstance(each, PasswordRow))
     return PasswordTable(tuple(rows), tuple(problems))
 
 
-def _lines(text: str, name: str) -> Iterator[tuple[str, str]]:
-    """Yield the place and the text of each line that is neither empty nor the head."""
-    for number, line in enumerate(text.splitlines(), 1):
-        if line.strip() and not (number == 1 and line.partition(",")[0].strip().lower() == COLUMNS[0]):
-            yield f"{name}:{number}", line
+def _column_names(line: str) -> tuple[str, ...]:
+    """Return the names of the columns, in lower case, if the line has them."""
+    cells = tuple(cell.strip(' "').lower() for cell in line.split(","))
+    return cells if COLUMNS[0] in cells else ()
 
 
 def _read_row(source: str, line: str) -> Iterator[PasswordRow | Problem]:
@@ -145,8 +153,7 @@ def _read_row(source: str, line: str) -> Iterator[PasswordRow | Problem]:
         yield Problem(("line",), f"not CSV: {error}", source)
         return
     if len(cells) not in {_SHORT_ROW, len(COLUMNS)}:
-        expected = f"expected {','.join(COLUMNS[:_SHORT_ROW])}, and for mutual CHAP {','.join(COLUMNS[3:])}"
-        yield Problem(("line",), f"it has {len(cells)} columns: {expected}", source)
+        yield Problem(("line",), f"it has {len(cells)} columns: {_EXPECTED}", source)
         return
     host, user, password, *mutual = cells
     given = [GivenPassword(CHAP, user.strip(), Secret(password))]
@@ -175,7 +182,9 @@ def import_passwords(lunmap: Lunmap, table: PasswordTable, sealer: Sealer) -> Lu
     problems, seen = list(table.problems), dict[str, str]()
     for row in table.rows:
         try:
-            iqn = find_host(lunmap, row.host)
+            if not (iqn := find_name(row.host, lunmap.initiators)):
+                problems.append(Problem(("initiator",), _NO_HOST, row.source))
+                continue
             for given in row.passwords:
                 lunmap = put_password(lunmap, initiator_path(iqn), given, sealer)
         except LunmapdError as error:

@@ -36,6 +36,11 @@ ONE, OTHER = (
     GivenPassword(CHAP, "u", Secret("a long password")),
     GivenPassword(CHAP, "u", Secret("another one 16")),
 )
+EXPECTED = f"expected {','.join(COLUMNS[:3])}, and for mutual CHAP {','.join(COLUMNS[3:])}"
+NO_HOST = (
+    "the map has no initiator of this name or alias, which is not shown: in a wrong column it could be a "
+    "password"
+)
 _nonces = count(1)
 
 
@@ -123,8 +128,8 @@ def test_all_wrong_lines_are_reported() -> None:
     with pytest.raises(InvalidInputError) as caught:
         import_passwords(TWO, read_password_table(text, "t.csv"), sealer_of(1))
     assert caught.value.lines == (
-        "t.csv:2: initiators[nobody]: the map has no initiator 'nobody'",
-        f"t.csv:3: line: it has 2 columns: expected {','.join(COLUMNS[:3])}, and for mutual CHAP {','.join(COLUMNS[3:])}",
+        f"t.csv:2: initiator: {NO_HOST} ({EXPECTED})",
+        f"t.csv:3: line: it has 2 columns: {EXPECTED}",
         "t.csv:4: line: not CSV: unexpected end of data",
         "t.csv:5: user: not a CHAP user: use ASCII letters without spaces, not starting with NULL",
         "t.csv:5: password: a password has 1 to 255 letters",
@@ -132,3 +137,25 @@ def test_all_wrong_lines_are_reported() -> None:
         f"t.csv:7: mutual_password: {unfit}",
         "t.csv:8: initiators[web]: the passwords of the two directions must differ",
     )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "TheSecret123,u,h\n",
+        "TheSecret123,h,u\n",
+        "u,TheSecret123,h\n",
+        "h,The Secret123,u\n",
+        "h,u,x,TheSecret123\n",
+        '"TheSecret123,u,h\n',
+        "initiator,password,user\nh,TheSecret123,u\n",
+        "user, Initiator,password\nu,h,TheSecret123\n",
+        '"password","initiator","user"\nTheSecret123,h,u\n',
+    ],
+)
+def test_no_cell_in_a_wrong_column_is_shown(text: str) -> None:
+    """A table with another order of the columns is refused, and none of its passwords is reported."""
+    with pytest.raises(InvalidInputError) as caught:
+        import_passwords(TWO, read_password_table(text, "t.csv"), sealer_of(1))
+    assert "Secret123" not in str(caught.value) + repr(caught.value.problems)
+    assert "t.csv:1" in str(caught.value)
