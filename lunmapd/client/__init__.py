@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from lunmapd.client.access import LockedOutError, Permissions, RoleRefusedError, ZnodesLeftError
-    from lunmapd.client.client import Client, Note, Proposal
+    from lunmapd.client.client import Client
     from lunmapd.client.drain import NotDrainedError
-    from lunmapd.client.file_merge import FieldConflict, FileConflictError, ForeignFileError, Prefer
+    from lunmapd.client.file_merge import FieldConflict, FileConflictError, ForeignFileError
     from lunmapd.client.files import BackupFileError
     from lunmapd.client.first_nodes import FirstNodes, RolloutHaltedError
     from lunmapd.client.fleet import Fleet, NotAppliedError
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         NotFitError,
         NotMovedError,
     )
+    from lunmapd.client.note import Note, Prefer, Proposal
     from lunmapd.client.revert import RevertConflictError
     from lunmapd.core.base.access import Principal, Role, Roles, parse_principal, with_password
     from lunmapd.core.base.acl_entries import AclDifference
@@ -99,9 +100,8 @@ if TYPE_CHECKING:
         StoreError,
         UnreachableError,
     )
-    from lunmapd.store.session.limits import TooLargeError
+    from lunmapd.store.session.limits import KEEP, TooLargeError
     from lunmapd.store.session.session import Session
-    from lunmapd.store.tree.history import KEEP
     from lunmapd.store.tree.history_errors import (
         HistoryTrimmedError,
         HistoryUnknownError,
@@ -248,13 +248,14 @@ __all__ = [
 # The same names as the imports above, which only type checkers see.
 _NAMES: Mapping[str, str] = {
     "client.access": "LockedOutError Permissions RoleRefusedError ZnodesLeftError",
-    "client.client": "Client Note Proposal",
+    "client.client": "Client",
     "client.drain": "NotDrainedError",
-    "client.file_merge": "FieldConflict FileConflictError ForeignFileError Prefer",
+    "client.file_merge": "FieldConflict FileConflictError ForeignFileError",
     "client.files": "BackupFileError",
     "client.first_nodes": "FirstNodes RolloutHaltedError",
     "client.fleet": "Fleet NotAppliedError",
     "client.floating": "FloatingGroupStatus GroupCandidate NoSuchGroupError NotFitError NotMovedError",
+    "client.note": "Note Prefer Proposal",
     "client.revert": "RevertConflictError",
     "core.base.access": "Principal Role Roles parse_principal with_password",
     "core.base.acl_entries": "AclDifference",
@@ -290,9 +291,8 @@ _NAMES: Mapping[str, str] = {
         "AlreadyInitialisedError NoClientError NotInitialisedError "
         "OlderSchemaError StoreError UnreachableError"
     ),
-    "store.session.limits": "TooLargeError",
+    "store.session.limits": "KEEP TooLargeError",
     "store.session.session": "Session",
-    "store.tree.history": "KEEP",
     "store.tree.history_errors": "HistoryTrimmedError HistoryUnknownError NoSuchRevisionError PartOnlyError",
     "store.tree.members": "FleetNode",
     "store.tree.snapshot": "Meta Snapshot",

@@ -2,11 +2,11 @@
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from enum import StrEnum
 from itertools import islice
 
 from msgspec import Struct
 
+from lunmapd.client.note import Prefer
 from lunmapd.core.base.errors import Exit, LunmapdError
 from lunmapd.core.base.lunmap import Lunmap
 from lunmapd.core.history.changes import Change, diff_maps
@@ -20,13 +20,6 @@ from lunmapd.store.tree.history import map_at, walk_revisions
 from lunmapd.store.tree.snapshot import Snapshot, effective_map
 
 _MAX_SEARCHED = 1000
-
-
-class Prefer(StrEnum):
-    """The value that a field gets if a file and another commit changed it differently."""
-
-    MINE = "mine"
-    THEIRS = "theirs"
 
 
 class ForeignFileError(LunmapdError):

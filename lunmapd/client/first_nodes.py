@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import NoReturn
 
-from lunmapd.client.fleet import Fleet, NotAppliedError, SeeFleet, wait_applied, watch_nodes
+from lunmapd.client.fleet import Fleet, NotAppliedError, SeeFleet, read_nodes, wait_applied, watch_nodes
+from lunmapd.client.rollouts import check_known
 from lunmapd.core.base.errors import Exit, LunmapdError
 from lunmapd.core.fleet.path_state import NodeView
 from lunmapd.core.fleet.rollout_health import new_problems
@@ -75,3 +76,10 @@ class FirstNodes:
                 name, self._before[name], now.get(name, NodeView()), fleet.snapshot.lunmap
             ):
                 yield f"{name}: {problem}"
+
+
+def read_first_nodes(session: Session, names: tuple[str, ...]) -> FirstNodes:
+    """Read the nodes that try a revision first: see `Client.first_nodes`."""
+    fleet = read_nodes(session)
+    check_known(fleet.snapshot.lunmap, names)
+    return FirstNodes(session, fleet, names)

@@ -14,6 +14,7 @@ from lunmapd.core.fleet.backing_differences import BackingDifference, find_backi
 from lunmapd.core.fleet.lag import Lag, RecentHistory, UnappliedRevision, compute_lag
 from lunmapd.core.fleet.lun_paths import LunPaths, find_lun_paths, find_owners
 from lunmapd.core.fleet.lun_sizes import lun_sizes
+from lunmapd.core.fleet.only_ways import OnlyWay, find_only_ways
 from lunmapd.core.fleet.path_state import NodeView
 from lunmapd.core.fleet.progress import Progress, progress_of
 from lunmapd.core.fleet.status import HistoryPoint
@@ -259,3 +260,9 @@ def _reports_paths(fleet: Fleet, luns: AbstractSet[str]) -> bool:
         for name in luns
         for node, path in sources_of(fleet.snapshot.lunmap, name).items()
     )
+
+
+def only_ways(fleet: Fleet, node: str) -> tuple[OnlyWay, ...]:
+    """Return the Luns that hosts reach through a node alone: see `Client.only_ways`."""
+    luns = fleet.lun_paths(datetime.now(UTC))
+    return tuple(find_only_ways(fleet.snapshot.lunmap, luns, node))

@@ -2,10 +2,13 @@
 
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 from msgspec import Struct
 from msgspec.structs import replace
 
+from lunmapd.client.author import default_author
+from lunmapd.clock import rfc3339
 from lunmapd.core.base.errors import Exit, LunmapdError
 from lunmapd.core.base.lunmap import FloatingGroup, GroupId, Lunmap, describe_group, leased_groups
 from lunmapd.core.fleet.status import GroupPhase
@@ -14,6 +17,8 @@ from lunmapd.core.map.rules.common import no_such
 from lunmapd.store.session.session import Session
 from lunmapd.store.tree.floating import GroupState, WatchedGroup
 from lunmapd.store.tree.own_group import write_wish
+from lunmapd.store.tree.read import read_tree
+from lunmapd.store.tree.snapshot import effective_map
 
 _POLL = 0.1  # seconds
 
@@ -162,3 +167,12 @@ def _nodes(group: FloatingGroup, candidates: CandidateViews) -> Iterator[GroupCa
         yield GroupCandidate(
             node, found.live, fit, found.report.phase, "" if fit else reason, found.report.since
         )
+
+
+def move_floating_group(session: Session, target: str, name: str, node: str, seconds: float) -> str:
+    """Move a group, and wait: see `Client.move_floating_group`."""
+    group_id = GroupId(target, name)
+    wish = Wish(node, default_author(), rfc3339(datetime.now(UTC)))
+    group, chosen = move_group(session, effective_map(read_tree(session)), group_id, wish)
+    wait_moved(session, group_id, group, chosen, seconds)
+    return chosen

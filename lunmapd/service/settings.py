@@ -8,13 +8,12 @@ from pathlib import Path
 from msgspec import Struct, field
 
 from lunmapd.agent.loop.policy import BEAT, DAY, Policy
+from lunmapd.core.base.disruption import DISRUPTION_WORDS, Disruption
 from lunmapd.core.base.errors import InvalidInputError, LunmapdError, Place, Problem, UnusableFilesError
 from lunmapd.core.base.names import check_name
 from lunmapd.core.base.plain_values import read_values, related
 from lunmapd.core.map.source import YamlSource, line_of
-from lunmapd.core.planning.disruption_limit import DISRUPTION_WORDS
 from lunmapd.core.planning.guard import RemovalLimits
-from lunmapd.core.planning.plan import Disruption
 from lunmapd.files import read_regular
 from lunmapd.service import keyfile, zookeeper
 from lunmapd.service.zookeeper import ZooKeeperSettings, check_seconds

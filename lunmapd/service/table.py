@@ -4,7 +4,6 @@ import re
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Self
-from unicodedata import east_asian_width
 
 from lunmapd.core.base.text import printable
 
@@ -124,7 +123,11 @@ def table(
 
 def display_width(text: str) -> int:
     """Return the number of columns of a terminal that a text takes."""
-    return len(text) + (0 if text.isascii() else sum(east_asian_width(char) in "WF" for char in text))
+    if text.isascii():
+        return len(text)
+    from unicodedata import east_asian_width  # noqa: PLC0415 - a library, which most tables don't need
+
+    return len(text) + sum(east_asian_width(char) in "WF" for char in text)
 
 
 def _fitted(columns: Sequence[Column], widths: list[int], width: int) -> list[int]:

@@ -11,10 +11,10 @@ from fuzz.documents import LUNS
 from fuzz.drift import change
 from fuzz.hosts import Session
 from fuzz.world import World
+from lunmapd.core.base.disruption import Disruption
 from lunmapd.core.planning.drift import CLASSES
 from lunmapd.core.planning.enablement import Enablement
 from lunmapd.core.planning.guard import RemovalLimits
-from lunmapd.core.planning.plan import Disruption
 
 LENGTH = 40
 

@@ -19,6 +19,7 @@ from lunmapd.agent.reconcile.reconcile import PassPorts, reconcile
 from lunmapd.agent.reconcile.result import RemovalHeldError
 from lunmapd.agent.state.address_file import AddressFile
 from lunmapd.agent.state.claims import Claims
+from lunmapd.core.base.disruption import Disruption
 from lunmapd.core.base.documents import decode, encode
 from lunmapd.core.base.events import FullPass
 from lunmapd.core.base.lunmap import Lunmap, TpgId
@@ -36,7 +37,6 @@ from lunmapd.core.planning.disruption_limit import allowed_disruption
 from lunmapd.core.planning.guard import RemovalLimits
 from lunmapd.core.planning.impact import Logins
 from lunmapd.core.planning.other_data import AddressRules, allowed_reuse
-from lunmapd.core.planning.plan import Disruption
 from lunmapd.core.secrets.sealing import Vault
 from lunmapd.store.tree.snapshot import Snapshot
 from property.test_follow import chains

@@ -23,6 +23,7 @@ from lunmapd.agent.reconcile.result import RemovalHeldError
 from lunmapd.agent.state.claims import Claims
 from lunmapd.agent.state.process import this_process
 from lunmapd.agent.state.seen_file import SeenFile, ValidityKey, baseline_from
+from lunmapd.core.base.disruption import Disruption
 from lunmapd.core.base.events import FullPass
 from lunmapd.core.base.lunmap import Lunmap
 from lunmapd.core.fleet.status import HistoryPoint
@@ -33,7 +34,7 @@ from lunmapd.core.planning.decide import PassInput, compare, decide
 from lunmapd.core.planning.enablement import Enablement
 from lunmapd.core.planning.guard import RemovalLimits
 from lunmapd.core.planning.impact import Logins
-from lunmapd.core.planning.plan import Disruption, Plan, Step
+from lunmapd.core.planning.plan import Plan, Step
 from lunmapd.core.planning.reservations import keep_reservations
 from lunmapd.core.secrets.sealing import Vault
 from lunmapd.service.daemon.preview import describe

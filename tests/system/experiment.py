@@ -13,12 +13,13 @@ from lab import wait_for
 from lab.machines.io import VerifiedIO
 from lab.wait import PATIENCE, wait_until
 from lunmapd.client import Chap, Client, Lunmap, Note, parse_map
+from lunmapd.core.base.disruption import Disruption
 from lunmapd.core.base.password import Secret
 from lunmapd.core.map.credentials import change_credentials
 from lunmapd.core.node import lio_objects
 from lunmapd.core.planning.decide import PassInput, compare, impacts
 from lunmapd.core.planning.impact import Impact
-from lunmapd.core.planning.plan import Action, Disruption, Step
+from lunmapd.core.planning.plan import Action, Step
 from lunmapd.core.secrets.sealing import KEY_BYTES, NONCE_BYTES, Vault, keyring
 from lunmapd.lio.worker.kernel import Kernel
 from support.cluster import DB1, PID, SAN, Cluster, StorageNode

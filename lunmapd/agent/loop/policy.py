@@ -2,9 +2,9 @@
 
 from msgspec import Struct
 
+from lunmapd.core.base.disruption import Disruption
 from lunmapd.core.fleet.status import DecisionLimits
 from lunmapd.core.planning.guard import RemovalLimits
-from lunmapd.core.planning.plan import Disruption
 
 DAY = 86400
 BEAT = 60.0

@@ -10,6 +10,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from lunmapd.agent.reconcile.result import PassResult
+from lunmapd.core.base.disruption import Disruption
 from lunmapd.core.base.events import FullPass
 from lunmapd.core.base.reasons import OF_BACKINGS, OF_PORTALS, Reason
 from lunmapd.core.node import lio_objects
@@ -25,7 +26,7 @@ from lunmapd.core.planning.decide import Comparison, PassInput
 from lunmapd.core.planning.enablement import Enablement
 from lunmapd.core.planning.other_data import Reuse
 from lunmapd.core.planning.outcome import StepOutcome
-from lunmapd.core.planning.plan import Disruption, Plan
+from lunmapd.core.planning.plan import Plan
 from lunmapd.core.planning.withhold import lets_children_proceed
 
 _COMPUTABLE = OF_BACKINGS | OF_PORTALS | {Reason.FOREIGN_TARGET, Reason.FOREIGN_DIRECTORY}

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Iterable, Mapping
 
+from lunmapd.core.base.disruption import Disruption
 from lunmapd.core.base.errors import LunmapdError
 from lunmapd.core.base.messages import Message, journal_fields
 from lunmapd.core.base.reasons import Reason
@@ -13,7 +14,6 @@ from lunmapd.core.node.observed import Observed
 from lunmapd.core.node.refused_logins import RefusedLogins, describe_refused
 from lunmapd.core.planning.impact import Disruptions
 from lunmapd.core.planning.outcome import StepOutcome
-from lunmapd.core.planning.plan import Disruption
 from lunmapd.core.planning.reservations import find_ended, find_restored
 
 _log = logging.getLogger(__name__)

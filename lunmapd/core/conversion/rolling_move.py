@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 from msgspec import Struct
 
+from lunmapd.core.base.disruption import Disruption
 from lunmapd.core.conversion.join import Joined
-from lunmapd.core.planning.plan import Disruption
 
 
 class NodeMove(Struct, frozen=True):

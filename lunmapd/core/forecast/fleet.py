@@ -6,15 +6,14 @@ from collections.abc import Iterator, Mapping
 from msgspec import Struct
 from msgspec.structs import replace
 
+from lunmapd.core.base.disruption import DISRUPTION_WORDS, Disruption
 from lunmapd.core.fleet.path_state import NodeView
 from lunmapd.core.fleet.status import NodeStatus, serving_logins
 from lunmapd.core.forecast.node import MapChange, NodeForecast, forecast_node
 from lunmapd.core.forecast.reduce import reduce_maps
 from lunmapd.core.forecast.standing import describe_outlook, outlook_of
 from lunmapd.core.map.addresses import LunAddress, Occupant, left_addresses, new_addresses
-from lunmapd.core.planning.disruption_limit import DISRUPTION_WORDS
 from lunmapd.core.planning.impact import Logins
-from lunmapd.core.planning.plan import Disruption
 
 
 class MovedAddress(Struct, frozen=True):

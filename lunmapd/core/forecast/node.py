@@ -12,6 +12,7 @@ from collections.abc import Set as AbstractSet
 from msgspec import Struct
 from msgspec.structs import replace
 
+from lunmapd.core.base.disruption import DISRUPTION_WORDS, Disruption
 from lunmapd.core.base.lunmap import Lunmap, takeover_group, takeover_luns, takeover_nodes
 from lunmapd.core.base.password import Secret
 from lunmapd.core.base.reasons import Reason
@@ -28,13 +29,13 @@ from lunmapd.core.node.leases import as_leased, as_opened
 from lunmapd.core.node.observed import LOGGED_IN, IscsiSession, Login, Observed
 from lunmapd.core.node.project import PORT_ID
 from lunmapd.core.planning.decide import Comparison, Decision, PassInput, compare, decide, impacts
-from lunmapd.core.planning.disruption_limit import DISRUPTION_WORDS, allowed_disruption
+from lunmapd.core.planning.disruption_limit import allowed_disruption
 from lunmapd.core.planning.former import Former, FormerLuns, HolderRecord, held_luns, hosts_of, record_change
 from lunmapd.core.planning.guard import RemovalLimits
 from lunmapd.core.planning.hosts import Hosts, TargetHost, add_hosts
 from lunmapd.core.planning.impact import Impact, Logins
 from lunmapd.core.planning.other_data import AddressRules, allowed_reuse
-from lunmapd.core.planning.plan import Action, Disruption, Step, disruption
+from lunmapd.core.planning.plan import Action, Step, disruption
 from lunmapd.core.secrets.sealing import UnknownKeyError, sealed_with
 
 _MAX_NAMED = 5

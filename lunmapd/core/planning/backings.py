@@ -11,13 +11,14 @@ from collections.abc import Set as AbstractSet
 
 from msgspec.structs import replace
 
+from lunmapd.core.base.disruption import Disruption
 from lunmapd.core.base.reasons import Reason
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.backing_facts import BackingFacts
 from lunmapd.core.node.failure import Failure
 from lunmapd.core.node.observed import Observed
 from lunmapd.core.planning.other_data import Reuse
-from lunmapd.core.planning.plan import Action, Disruption, Plan, Step, describe_difference
+from lunmapd.core.planning.plan import Action, Plan, Step, describe_difference
 from lunmapd.core.planning.withhold import Permitted, withhold_steps
 
 

@@ -23,6 +23,7 @@ from collections.abc import Set as AbstractSet
 from msgspec import Struct
 from msgspec.structs import replace
 
+from lunmapd.core.base.disruption import Disruption
 from lunmapd.core.base.lunmap import Lunmap, is_drained
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.backing_reads import ReadProblems, read_failures
@@ -49,7 +50,7 @@ from lunmapd.core.planning.guard import MassRemoval, RemovalLimits
 from lunmapd.core.planning.impact import AccessPaths, Audience, Disruptions, Impact, Logins, find_disruptions
 from lunmapd.core.planning.moving import Groups, ServedGroup, wait_for_moves
 from lunmapd.core.planning.other_data import AddressRules, hold_other_data, leave_empty
-from lunmapd.core.planning.plan import Action, Disruption, Plan, Step, disruption, find_removals, plan
+from lunmapd.core.planning.plan import Action, Plan, Step, disruption, find_removals, plan
 from lunmapd.core.planning.withhold import Permitted, withhold_steps
 from lunmapd.core.secrets.sealing import SecretOpener
 

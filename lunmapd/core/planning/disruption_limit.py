@@ -1,9 +1,9 @@
 """The disruption limit: steps above the allowed class are held while an affected initiator is logged in."""
 
 import re
-from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 
+from lunmapd.core.base.disruption import DISRUPTION_WORDS, Disruption
 from lunmapd.core.base.reasons import Reason
 from lunmapd.core.base.text import first_of
 from lunmapd.core.history.changes import Allowance
@@ -11,10 +11,8 @@ from lunmapd.core.node import lio_objects
 from lunmapd.core.node.failure import Failure
 from lunmapd.core.node.observed import Observed
 from lunmapd.core.planning.impact import AccessPaths, Audience, Impact
-from lunmapd.core.planning.plan import Action, Disruption, Plan, Step, disruption
+from lunmapd.core.planning.plan import Action, Plan, Step, disruption
 from lunmapd.core.planning.withhold import Permitted, created_keys, withhold_steps
-
-DISRUPTION_WORDS: Mapping[str, Disruption] = {each.word: each for each in Disruption}
 
 _MAX_NAMED = 5
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")

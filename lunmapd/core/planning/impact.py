@@ -7,6 +7,7 @@ from functools import cached_property
 
 from msgspec import Struct
 
+from lunmapd.core.base.disruption import Disruption
 from lunmapd.core.base.lunmap import (
     CLOSED,
     Lunmap,
@@ -18,7 +19,7 @@ from lunmapd.core.base.lunmap import (
 )
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.observed import IscsiSession, Login, Observed
-from lunmapd.core.planning.plan import Action, Disruption, Plan, Step, disruption, shrinks
+from lunmapd.core.planning.plan import Action, Plan, Step, disruption, shrinks
 
 AclKey = tuple[str, int, str]
 """Target, tag of the TPG and initiator of an ACL."""

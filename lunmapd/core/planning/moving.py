@@ -11,13 +11,14 @@ from enum import StrEnum
 
 from msgspec import Struct
 
+from lunmapd.core.base.disruption import Disruption
 from lunmapd.core.base.lunmap import TpgId
 from lunmapd.core.base.reasons import Reason
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.failure import Failure
 from lunmapd.core.node.observed import Observed
 from lunmapd.core.planning.impact import AccessPaths, Audience
-from lunmapd.core.planning.plan import Action, Disruption, Plan, Step, disruption
+from lunmapd.core.planning.plan import Action, Plan, Step, disruption
 from lunmapd.core.planning.withhold import Permitted, created_keys, withhold_steps
 
 MOVE_PATIENCE = 60.0

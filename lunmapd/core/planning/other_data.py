@@ -11,6 +11,7 @@ from collections.abc import Set as AbstractSet
 
 from msgspec import Struct
 
+from lunmapd.core.base.disruption import Disruption
 from lunmapd.core.base.reasons import Reason
 from lunmapd.core.base.text import first_of
 from lunmapd.core.history.changes import Allowance
@@ -19,7 +20,7 @@ from lunmapd.core.node import lio_objects
 from lunmapd.core.node.failure import Failure
 from lunmapd.core.planning.disruption_limit import is_current
 from lunmapd.core.planning.former import Former, FormerLuns, address_of, others_at, serial_of
-from lunmapd.core.planning.plan import Action, Disruption, Plan, Step
+from lunmapd.core.planning.plan import Action, Plan, Step
 from lunmapd.core.planning.withhold import Permitted, withhold_steps
 
 EMPTY_SECONDS = 30.0

@@ -7,10 +7,11 @@ step, the next plan converges.
 
 from collections.abc import Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
-from enum import IntEnum, StrEnum
+from enum import StrEnum
 
 from msgspec import Struct
 
+from lunmapd.core.base.disruption import Disruption
 from lunmapd.core.base.lunmap import OPEN
 from lunmapd.core.node import lio_objects
 
@@ -21,22 +22,6 @@ class Action(StrEnum):
     CREATE = "create"
     UPDATE = "update"
     DELETE = "delete"
-
-
-class Disruption(IntEnum):
-    """The class of disruption of a step: what an initiator may notice at worst."""
-
-    NONE = 0
-    UNIT_ATTENTION = 1
-    PATH_LOSS = 2
-    SESSION_DROP = 3
-    DATA_UNREACHABLE = 4
-    OTHER_DATA = 5
-
-    @property
-    def word(self) -> str:
-        """The class as programs read it, such as `path-loss`."""
-        return self.name.lower().replace("_", "-")
 
 
 class Step(Struct, frozen=True, omit_defaults=True):

@@ -15,15 +15,15 @@ def main() -> NoReturn:
 
     An interrupt while the modules are loaded ends the process at once, without Python's traceback.
     """
+    # Modules and a map have few cycles: the collector would walk them again and again while they are made.
+    gc.set_threshold(_MANY_OBJECTS)
     before = signal.getsignal(signal.SIGINT)
     if before is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
-    from lunmapd.service.cli import run_command  # noqa: PLC0415 - see above
-    from lunmapd.service.ctl.cli import ctl  # noqa: PLC0415
-    from lunmapd.service.ctl.interrupts import raise_interrupts  # noqa: PLC0415
+    from lunmapd.service.cli import run_command
+    from lunmapd.service.ctl.cli import ctl
+    from lunmapd.service.ctl.interrupts import raise_interrupts
 
     if before is signal.default_int_handler:
         raise_interrupts()
-    # A map has no cycles: the collector would walk a large one again and again while it is made.
-    gc.set_threshold(_MANY_OBJECTS)
     run_command("lunmapctl", ctl)

@@ -37,7 +37,7 @@ class Connection(NamedTuple):
     @contextmanager
     def client(self) -> "Iterator[Client]":
         """Open a client for one command. Raises the errors of the settings and StoreError."""
-        from lunmapd.service.ctl.connect import connected  # noqa: PLC0415 - it imports kazoo
+        from lunmapd.service.ctl.connect import connected
 
         with connected(self) as client:
             yield client

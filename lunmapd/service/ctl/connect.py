@@ -30,7 +30,7 @@ def endpoint_of(connection: Connection) -> ZooKeeperSettings:
     """Return the ensemble that the options or the settings file name. Raises the errors of the settings."""
     hosts, chroot = connection.hosts, connection.chroot
     if hosts is None:
-        from lunmapd.service import settings  # noqa: PLC0415 - it imports the reader of YAML
+        from lunmapd.service import settings
 
         endpoint = settings.load_settings(connection.config).zookeeper
         return endpoint if chroot is None else replace(endpoint, chroot=chroot)

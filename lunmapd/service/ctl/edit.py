@@ -172,7 +172,7 @@ def _plan_file(connection: Connection, file: TextIO, basis: Basis, note: Note, o
         check_undone(client, proposal, given, basis, dry_run=True)
         forecast = foresee(client, proposal, note, output)
     if output == "json":
-        from lunmapd.service.ctl.text.forecast_lines import plan_report  # noqa: PLC0415 - a large module
+        from lunmapd.service.ctl.text.forecast_lines import plan_report
 
         echo_json(plan_report(proposal, forecast))
     if forecast.is_noticed:
@@ -222,7 +222,7 @@ def edit_map(
         snapshot = client.read()
         part, name = section_and_name(section, name)
         text = map_text(snapshot, part, full_name(snapshot.lunmap, part, name))
-    from lunmapd.service.ctl.files.editor import edit_file  # noqa: PLC0415 - of this verb only
+    from lunmapd.service.ctl.files.editor import edit_file
 
     done = edit_file(text, commit)
     if done is None:
@@ -239,7 +239,7 @@ def _warn_of_backings(client: Client, proposal: Proposal, patience: float = 0.0)
 
     Wait at most `patience` seconds until the nodes report the paths of the map.
     """
-    from lunmapd.core.fleet.backing_differences import is_divided  # noqa: PLC0415 - after commits only
+    from lunmapd.core.fleet.backing_differences import is_divided
 
     names = {path for change in proposal.changes if (path := change.path).startswith("luns/")}
     luns = {name for path in names if is_divided(proposal.after, name := path.removeprefix("luns/"))}

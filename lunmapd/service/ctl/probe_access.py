@@ -51,7 +51,7 @@ class _File(Struct, frozen=True, forbid_unknown_fields=True):
 
 def read_access(path: Path) -> ProbeAccess:
     """Read the file. Raises CredentialsError, and InvalidInputError with the line of each problem."""
-    from lunmapd.core.map.source import YamlSource  # noqa: PLC0415 - it imports the parser
+    from lunmapd.core.map.source import YamlSource
 
     source = YamlSource(read_private(path).decode("utf-8", "replace"), str(path))
     content, problems = read_values({} if source.value is None else source.value, _File)
@@ -68,7 +68,7 @@ def check_access_owner(path: Path, initiator: str) -> None:
 
 def write_access(path: Path, access: ProbeAccess) -> None:
     """Write the file. Raises AccessFileError."""
-    import yaml  # noqa: PLC0415 - most uses of this module write no file
+    import yaml
 
     content = {
         "initiator": access.initiator,

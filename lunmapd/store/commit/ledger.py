@@ -11,6 +11,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from lunmapd.clock import rfc3339
+from lunmapd.core.base.disruption import Disruption
 from lunmapd.core.base.documents import DocumentError, encode
 from lunmapd.core.base.errors import InvalidInputError, Problem
 from lunmapd.core.base.lunmap import Lunmap
@@ -25,7 +26,6 @@ from lunmapd.core.map.ledger import (
     merge_ledgers,
     record_departures,
 )
-from lunmapd.core.planning.plan import Disruption
 from lunmapd.store.commit.commit_options import CommitOptions
 from lunmapd.store.commit.draft import Content, Write, WriteStep, lasting
 from lunmapd.store.commit.reuse import MapStep, ledger_of_history, problems_of_reuse

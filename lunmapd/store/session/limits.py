@@ -1,4 +1,4 @@
-"""The limit on the size of one document.
+"""The limits on the size of one document, and on the length of the history.
 
 ZooKeeper drops the connection of a client that sends more than jute.maxbuffer (1 MiB by default).
 """
@@ -7,6 +7,8 @@ from lunmapd.core.base.errors import Exit
 from lunmapd.store.session.errors import StoreError
 
 MAX_DOCUMENT = 256 * 1024
+KEEP = 1000
+"""The number of revisions that a trim keeps by default."""
 
 
 class TooLargeError(StoreError):

@@ -20,9 +20,6 @@ from lunmapd.store.tree.history_errors import (
 from lunmapd.store.tree.snapshot import Snapshot, edits_explained, recorded_map
 from lunmapd.store.tree.znodes import list_revisions, read_revisions
 
-KEEP = 1000
-"""The number of revisions that a trim keeps by default."""
-
 _BATCH = 64
 
 

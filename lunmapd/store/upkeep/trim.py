@@ -14,9 +14,10 @@ from lunmapd.store.commit.draft import Write
 from lunmapd.store.commit.send import submit_in_tree
 from lunmapd.store.session import paths
 from lunmapd.store.session.errors import DamagedError
+from lunmapd.store.session.limits import KEEP
 from lunmapd.store.session.session import Session
 from lunmapd.store.tree.checkpoint import list_checkpoints, newest_checkpoint, read_checkpoint
-from lunmapd.store.tree.history import KEEP, checkpoint_at
+from lunmapd.store.tree.history import checkpoint_at
 from lunmapd.store.tree.read import read_base
 from lunmapd.store.tree.znodes import list_children, list_revisions
 

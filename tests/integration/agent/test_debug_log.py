@@ -10,12 +10,12 @@ from fakes.clock import Clock
 from fakes.lio import FakeLio
 from lab.wait import wait_until
 from lunmapd.agent.loop.policy import Policy
+from lunmapd.core.base.disruption import Disruption
 from lunmapd.core.base.documents import encode
 from lunmapd.core.base.events import Event
 from lunmapd.core.base.lunmap import Authentication, Chap, Initiator
 from lunmapd.core.base.password import Secret
 from lunmapd.core.node import lio_objects
-from lunmapd.core.planning.plan import Disruption
 from lunmapd.core.secrets.sealing import Vault
 from lunmapd.service.keyfile import add_key, read_keys
 from lunmapd.store.session.credentials import Credentials, PasswordLogin

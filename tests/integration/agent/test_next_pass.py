@@ -15,6 +15,7 @@ from lunmapd.agent.loop.daemon_state import DAEMON_FILE
 from lunmapd.agent.loop.next_pass import Site, decide_next_pass
 from lunmapd.agent.loop.pass_input import NodeUnknownError, NoMapError
 from lunmapd.agent.loop.policy import Policy
+from lunmapd.core.base.disruption import Disruption
 from lunmapd.core.base.lunmap import Scope, Shared
 from lunmapd.core.base.reasons import Reason
 from lunmapd.core.node import lio_objects
@@ -22,7 +23,6 @@ from lunmapd.core.node.failure import Failure
 from lunmapd.core.node.observed import LOGGED_IN, IscsiSession
 from lunmapd.core.planning.draining import DRAIN_WINDOW
 from lunmapd.core.planning.drift import CLASSES
-from lunmapd.core.planning.plan import Disruption
 from lunmapd.service.daemon.preview import Preview, describe
 from lunmapd.service.keyfile import read_keys
 from lunmapd.store.session.errors import NodeNameTakenError

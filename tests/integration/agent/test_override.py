@@ -9,11 +9,11 @@ from lunmapd.agent.loop.registration import Registration
 from lunmapd.agent.state.machine_id import MachineId
 from lunmapd.client import Client, InvalidInputError, Note, UnexpectedRevisionError
 from lunmapd.clock import utc_now
+from lunmapd.core.base.disruption import Disruption
 from lunmapd.core.base.lunmap import Lunmap, Node, NodeState, PortalGroup, Scope, Shared, Target
 from lunmapd.core.fleet.status import APPLIED, HistoryPoint, NodeStatus, Standing, standing_of
 from lunmapd.core.node.observed import IscsiSession as Login
 from lunmapd.core.node.observed import Login as Seen
-from lunmapd.core.planning.plan import Disruption
 from lunmapd.store.session.session import Session
 from lunmapd.store.tree.read import read_tree
 from support.agents import (

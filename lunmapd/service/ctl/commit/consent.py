@@ -3,21 +3,16 @@
 import functools
 import sys
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import click
 from msgspec import Struct
 
 from lunmapd.client import Client, Lunmap, Note, Proposal
+from lunmapd.core.base.disruption import DISRUPTION_WORDS, Disruption
 from lunmapd.core.base.errors import Exit, LunmapdError
 from lunmapd.core.base.text import first_of
-from lunmapd.core.planning.disruption_limit import DISRUPTION_WORDS
-from lunmapd.core.planning.plan import Disruption
-from lunmapd.service.ctl.text.rollout_lines import rollout_note
 from lunmapd.service.output import echo, echo_paragraphs
-from lunmapd.service.table import terminal_layout
-from lunmapd.store.commit.commit_errors import RolloutPendingError
 
 if TYPE_CHECKING:
     from lunmapd.core.forecast.fleet import Forecast
@@ -74,10 +69,15 @@ def consent_options(command: Callable[..., None]) -> Callable[..., None]:
 
 def foresee(client: Client, proposal: Proposal, note: Note, output: str) -> "Forecast":
     """Return what the nodes would do; print it for people."""
+    from lunmapd.service.ctl.text.rollout_lines import rollout_note
+
     forecast = client.forecast(proposal, note)
     echo(*rollout_note(proposal.before), err=True)
     if output != "json":
-        from lunmapd.service.ctl.text.forecast_lines import plan_paragraphs  # noqa: PLC0415 - a large module
+        from datetime import UTC, datetime
+
+        from lunmapd.service.ctl.text.forecast_lines import plan_paragraphs
+        from lunmapd.service.table import terminal_layout
 
         layout = terminal_layout()._replace(full_names=False)
         echo_paragraphs(*plan_paragraphs(proposal, forecast, datetime.now(UTC), layout))
@@ -93,6 +93,8 @@ def agree(
     RolloutPendingError during a rollout, in which nothing can be committed.
     """
     if proposal.before.rollout and proposal.before.tried:
+        from lunmapd.store.commit.commit_errors import RolloutPendingError
+
         raise RolloutPendingError(proposal.before.rollout)
     if _is_emptied(proposal.before.lunmap, proposal.after) and not consent.empty:
         raise NotAgreedError(("the new map has no nodes: if that is meant, use --allow-empty",))

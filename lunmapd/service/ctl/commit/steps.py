@@ -10,7 +10,6 @@ from lunmapd.client import Client, Lunmap, Note, Problem, Proposal, Revision
 from lunmapd.service.ctl.commit.consent import Consent, agree, foresee
 from lunmapd.service.ctl.commit.waiting import is_waiting, next_steps, remember_first
 from lunmapd.service.ctl.text.output import echo_committed, reuse_options
-from lunmapd.service.ctl.text.problem_lines import problem_lines
 from lunmapd.service.output import echo, echo_paragraphs
 
 dry_run_option = click.option(
@@ -82,7 +81,8 @@ def commit_proposal(
 
 def warn_of_map(lunmap: Lunmap, locate: Callable[..., Problem]) -> None:
     """Print the warnings of a map; `locate` returns the problem of a place and a message."""
-    from lunmapd.core.map import rules  # noqa: PLC0415 - only verbs that change the map need them
+    from lunmapd.core.map import rules
+    from lunmapd.service.ctl.text.problem_lines import problem_lines
 
     located = [locate(warning.place, warning.message) for warning in rules.map_warnings(lunmap)]
     echo(*(f"lunmapctl: warning: {line}" for line in problem_lines(located)), err=True)

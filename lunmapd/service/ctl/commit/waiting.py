@@ -14,7 +14,6 @@ from lunmapd.client import Note
 from lunmapd.service.ctl.commit.duration import duration
 from lunmapd.service.ctl.text.output import echo_committed, note_committed
 from lunmapd.service.output import echo
-from lunmapd.store.commit.commit_errors import CommitInterruptedError
 
 if TYPE_CHECKING:
     from lunmapd.client import Change, Client, FirstNodes, Fleet, Progress, Revision
@@ -131,6 +130,8 @@ def wait_for(
         if seconds is not None:
             client.wait_applied(report.revision, seconds, report.see)
     except KeyboardInterrupt:
+        from lunmapd.store.commit.commit_errors import CommitInterruptedError
+
         if made is None:
             raise
         raise CommitInterruptedError.after(report.revision, report.behind) from None

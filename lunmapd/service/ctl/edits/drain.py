@@ -6,12 +6,11 @@ import click
 from msgspec.structs import replace
 
 from lunmapd.client import Client, NodeState
+from lunmapd.core.base.disruption import Disruption
 from lunmapd.core.edits.servers import set_node_state
-from lunmapd.core.planning.plan import Disruption
 from lunmapd.service.ctl.cli import Connection
 from lunmapd.service.ctl.edits.run import How, commit_edit, commit_edit_by, edit_options
 from lunmapd.service.ctl.start.lazy import is_planning
-from lunmapd.service.ctl.text.drain_lines import only_way_lines
 from lunmapd.service.output import echo
 
 
@@ -48,6 +47,8 @@ def drain_node(client: Client, node: str, how: How) -> None:
 
 
 def _find_losses(client: Client, node: str) -> tuple[str, ...]:
+    from lunmapd.service.ctl.text.drain_lines import only_way_lines
+
     return tuple(only_way_lines(client.read().lunmap, node, client.only_ways(node)))
 
 

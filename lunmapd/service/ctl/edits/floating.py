@@ -1,16 +1,20 @@
 """`lunmapctl float`: the floating portal groups and takeover groups, and moving one to another node."""
 
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import click
 
-from lunmapd.client.floating import FloatingGroupStatus, GroupCandidate
 from lunmapd.core.base.lunmap import GroupId, describe_group
 from lunmapd.service.cli import output_option
 from lunmapd.service.ctl.cli import Connection
 from lunmapd.service.ctl.files.sections import full_name
 from lunmapd.service.output import echo, echo_json, echo_paragraphs
 from lunmapd.service.table import Column, Table, terminal_layout
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lunmapd.client import FloatingGroupStatus, GroupCandidate
 
 
 @click.group("float")
@@ -32,7 +36,7 @@ def list_floating(connection: Connection, output: str) -> None:
     return echo_paragraphs(_table(found))
 
 
-def _table(lines: Sequence[FloatingGroupStatus]) -> list[str]:
+def _table(lines: "Sequence[FloatingGroupStatus]") -> list[str]:
     rows = [
         (line.target, line.name, line.owner, _lease(line), line.wish, ", ".join(map(_node, line.nodes)))
         for line in lines
@@ -48,11 +52,11 @@ def _table(lines: Sequence[FloatingGroupStatus]) -> list[str]:
     return Table(columns, rows).lines(terminal_layout())
 
 
-def _lease(line: FloatingGroupStatus) -> str:
+def _lease(line: "FloatingGroupStatus") -> str:
     return f"{line.lease:g} s" if line.owner else ""
 
 
-def _node(node: GroupCandidate) -> str:
+def _node(node: "GroupCandidate") -> str:
     return node.node if node.fit else f"{node.node} (not fit: {node.reason})"
 
 

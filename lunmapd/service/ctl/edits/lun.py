@@ -14,20 +14,19 @@ from lunmapd.core.edits.errors import BadAssignmentError
 from lunmapd.core.edits.find import find_grantee, find_lun, find_node, find_target
 from lunmapd.core.edits.luns import add_lun, drop_lun, rename_lun, resize_lun
 from lunmapd.core.edits.maps import AskedMap, FreeNumbers, map_lun, with_shared
-from lunmapd.core.map.mapfile import parse_size
 from lunmapd.core.map.short_names import short_names
 from lunmapd.service.ctl.cli import Connection
 from lunmapd.service.ctl.edits.run import How, commit_edit, edit_options
 from lunmapd.service.ctl.start.lazy import is_planning
-from lunmapd.service.ctl.text.host_lines import resize_commands
 from lunmapd.service.output import echo, echo_paragraphs
-from lunmapd.service.table import table
 
 _KINDS = {plugin.saved_name: plugin for plugin in PLUGINS.values()}
 
 
 def _read_size(context: click.Context, option: click.Parameter, value: str | None) -> int | None:
     """Return the bytes of a size such as 64GiB."""
+    from lunmapd.core.map.mapfile import parse_size
+
     try:
         return None if value is None else parse_size(value)
     except ValueError as error:
@@ -173,6 +172,8 @@ def _grow(connection: Connection, name: str, size: int | None, how: How) -> None
     commit_edit(connection, edit, how)
     if how.output == "json" or how.dry_run or is_planning():
         return
+    from lunmapd.service.ctl.text.host_lines import resize_commands
+
     with connection.client() as client:
         sizes = client.wait_sizes(name, size or 0, how.wait or 0.0)
         lunmap = client.read().lunmap
@@ -200,6 +201,8 @@ class NotGrownError(LunmapdError):
 
 
 def _size_lines(name: str, sizes: Mapping[str, int]) -> list[str]:
+    from lunmapd.service.table import table
+
     if not sizes:
         return [f"no live node reports {name}"]
     return table(

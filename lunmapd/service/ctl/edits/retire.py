@@ -7,8 +7,7 @@ from functools import partial
 import click
 from msgspec.structs import replace
 
-from lunmapd.client import Client, LunmapdError, NeverRegisteredError, Note
-from lunmapd.client.drain import held_elsewhere
+from lunmapd.client import Client, LunmapdError, Note
 from lunmapd.core.base.errors import Exit
 from lunmapd.core.base.lunmap import Lunmap, is_drained
 from lunmapd.core.edits.find import find_node
@@ -103,6 +102,8 @@ def _await_removal(client: Client, node: str, revision: int, how: How, report: C
         raise RetireUnfinishedError(
             node, f"{node} waits for a confirmation of this removal: 'lunmapctl confirm {revision}'"
         )
+    from lunmapd.client.drain import held_elsewhere
+
     if others := held_elsewhere(client.fleet(), node):
         raise RetireUnfinishedError(
             node,
@@ -115,6 +116,8 @@ def _await_removal(client: Client, node: str, revision: int, how: How, report: C
 
 
 def _forget(client: Client, node: str, how: How, report: Callable[[str], None]) -> None:
+    from lunmapd.client import NeverRegisteredError
+
     until = time.monotonic() + _seconds(how)
     if _is_live(client, node):
         report(f"stop lunmapd on {node} for good: {_STOP}")

@@ -3,26 +3,15 @@
 import functools
 import sys
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from lunmapd.client import (
-    Client,
-    ConflictError,
-    Lunmap,
-    Note,
-    Proposal,
-    Revision,
-    UnexpectedRevisionError,
-)
+from lunmapd.client import Client, Lunmap, Note, Proposal, Revision
 from lunmapd.core.base.errors import Exit
 from lunmapd.core.base.lunmap import Section
 from lunmapd.core.base.text import nearest, suggestion
-from lunmapd.core.edits.maps import FreeNumbers
-from lunmapd.core.forecast.reduce import reduce_maps
-from lunmapd.core.map.rules import map_warnings
-from lunmapd.core.map.short_names import last_part
 from lunmapd.service.cli import output_option
 from lunmapd.service.ctl.cli import Connection
 from lunmapd.service.ctl.commit.consent import Consent, consent_options, foresee
@@ -30,12 +19,14 @@ from lunmapd.service.ctl.commit.steps import commit_proposal, dry_run_option, no
 from lunmapd.service.ctl.commit.waiting import rollout_options, wait_for, wait_option
 from lunmapd.service.ctl.edits.words import typed_words
 from lunmapd.service.ctl.start.lazy import is_planning
-from lunmapd.service.ctl.text.forecast_lines import plan_report
-from lunmapd.service.ctl.text.host_lines import HostDuties, host_duties
 from lunmapd.service.ctl.text.output import note_options
 from lunmapd.service.output import echo, echo_json, echo_paragraphs
 
-EditMap = Callable[[Lunmap, FreeNumbers], Lunmap]
+if TYPE_CHECKING:
+    from lunmapd.core.edits.maps import FreeNumbers
+    from lunmapd.service.ctl.text.host_lines import HostDuties
+
+EditMap = Callable[[Lunmap, "FreeNumbers"], Lunmap]
 FindLosses = Callable[[], tuple[str, ...]]
 """Finds the `losses` of `agree`."""
 
@@ -103,6 +94,8 @@ def commit_edit_by(
     An edit with `find_losses` is made again after any commit of another client, since that may have ended the
     other way to a Lun.
     """
+    from lunmapd.store.commit.commit_errors import ConflictError, UnexpectedRevisionError
+
     for attempt in range(1, _ATTEMPTS + 1):
         proposal = client.propose_edit(edit, how.note)
         bound = how if find_losses is tuple else bind(how, proposal.before.revision)
@@ -131,6 +124,9 @@ def commit_proposed(
 
     `gone` is as in `commit_edit`.
     """
+    from lunmapd.core.forecast.reduce import reduce_maps
+    from lunmapd.service.ctl.text.host_lines import host_duties
+
     # Unchanged Luns need nothing of hosts, and have no new warnings.
     before, after = reduce_maps(proposal.before.lunmap, proposal.after)
     duties = host_duties(before, after)
@@ -156,16 +152,20 @@ def commit_proposed(
 
 def _nothing_there(lunmap: Lunmap, section: Section, word: str) -> str:
     """Return the sentence that the object to remove is not in the map, with the nearest one."""
+    from lunmapd.core.map.short_names import last_part
+
     known = lunmap.section(section)
     near = nearest(word, {*known, *map(last_part, known)})
     return f"nothing to change: the map has no {section}/{word}{suggestion(near)}"
 
 
 def _show_plan(
-    client: Client, proposal: Proposal, how: How, duties: HostDuties, losses: tuple[str, ...]
+    client: Client, proposal: Proposal, how: How, duties: "HostDuties", losses: tuple[str, ...]
 ) -> None:
     forecast = foresee(client, proposal, how.note, how.output)
     if how.output == "json":
+        from lunmapd.service.ctl.text.forecast_lines import plan_report
+
         echo_json(plan_report(proposal, forecast))
     elif losses or duties.before or duties.after:
         echo("")
@@ -176,6 +176,8 @@ def _show_plan(
 
 def _warn_of_changes(proposal: Proposal, after: Lunmap) -> None:
     """Print the warnings of the objects that the edit changes; `after` has all of them."""
+    from lunmapd.core.map.rules import map_warnings
+
     changed = {change.path for change in proposal.changes}
     for warning in map_warnings(after):
         if "/".join(map(str, warning.place[:2])) in changed:

@@ -6,8 +6,6 @@ from textwrap import shorten
 import click
 from click.core import ParameterSource
 
-from lunmapd.core.map.mapfile import show_size
-
 _MAX_MESSAGE = 72
 HOW_OPTIONS = frozenset(
     {"message", "author", "expect_revision", "shrink", "rebacking", "reuse_luns", "reuse_ids", "allow", "yes"}
@@ -40,4 +38,10 @@ def _given(context: click.Context, parameter: click.Parameter) -> Iterator[str]:
         if option:
             yield option.opts[-1]
         if not is_flag:
-            yield show_size(each) if isinstance(each, int) and parameter.type is click.STRING else str(each)
+            yield _show_size(each) if isinstance(each, int) and parameter.type is click.STRING else str(each)
+
+
+def _show_size(size: int) -> str:
+    from lunmapd.core.map.mapfile import show_size
+
+    return show_size(size)

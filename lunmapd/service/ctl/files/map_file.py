@@ -13,7 +13,6 @@ from lunmapd.client import (
     Client,
     FileBase,
     InvalidInputError,
-    LastChange,
     Lunmap,
     Prefer,
     Proposal,
@@ -27,6 +26,7 @@ from lunmapd.service.ctl.files.text_file import read_text
 from lunmapd.service.output import echo
 
 if TYPE_CHECKING:
+    from lunmapd.client import LastChange
     from lunmapd.core.map.source import YamlSource
 
 _MAX_NAMED = 20
@@ -128,7 +128,7 @@ class UndoesCommitsError(LunmapdError):
 
     exit_code = Exit.CONFLICT
 
-    def __init__(self, undone: Sequence[LastChange], *, is_shown: bool = False) -> None:
+    def __init__(self, undone: "Sequence[LastChange]", *, is_shown: bool = False) -> None:
         self.undone, self.is_shown = tuple(undone), is_shown
         super().__init__("\n".join(self.lines))
 
@@ -142,7 +142,7 @@ class UndoesCommitsError(LunmapdError):
         return (*undone, f"nothing was committed: {advice}")
 
 
-def _undone_lines(undone: Sequence[LastChange]) -> Iterator[str]:
+def _undone_lines(undone: "Sequence[LastChange]") -> Iterator[str]:
     yield "the file does not name the revision that it was made from, and undoes changes of other commits:"
     fields: dict[tuple[int, str, str], list[str]] = {}
     for each in undone:
@@ -166,7 +166,7 @@ def check_undone(
         ask_undone(undone, can_ask=can_ask and not file.is_standard_input)
 
 
-def ask_undone(undone: Sequence[LastChange], *, can_ask: bool) -> None:
+def ask_undone(undone: "Sequence[LastChange]", *, can_ask: bool) -> None:
     """Ask on a terminal whether a file may undo these changes; without one, --replace is the only yes.
 
     Raises UndoesCommitsError.
@@ -178,7 +178,7 @@ def ask_undone(undone: Sequence[LastChange], *, can_ask: bool) -> None:
         raise UndoesCommitsError(undone, is_shown=True)
 
 
-def _warn_of_undone(undone: Sequence[LastChange]) -> None:
+def _warn_of_undone(undone: "Sequence[LastChange]") -> None:
     echo(*(f"lunmapctl: warning: {line}" for line in _undone_lines(undone)), err=True)
 
 

@@ -7,7 +7,6 @@ import click
 from lunmapd.core.base.errors import Exit
 from lunmapd.service.cli import output_option
 from lunmapd.service.ctl.cli import Connection
-from lunmapd.service.ctl.text.explanation import explain_object, explanation_paragraphs, world_of
 from lunmapd.service.ctl.text.layout import full_names_option, names_for
 from lunmapd.service.output import echo_json, echo_paragraphs
 from lunmapd.service.table import terminal_layout
@@ -27,6 +26,8 @@ def explain(connection: Connection, name: str, lun: str | None, output: str, ful
     way to this Lun is shown. Exit code 6 if any check fails.
     """
     with connection.client() as client:
+        from lunmapd.service.ctl.text.explanation import explain_object, explanation_paragraphs, world_of
+
         world = world_of(client.fleet())
         found = explain_object(world, name, lun)
     if output == "json":

@@ -59,8 +59,8 @@ def serve_pages(connection: Connection, listen: Listen, no_login: bool, names: t
     """
     _check_login(listen, no_login=no_login)
     check_libraries("jinja2", "waitress")
-    from lunmapd.service.ctl.page.call import call_of  # noqa: PLC0415 - the help needs no library
-    from lunmapd.service.ctl.page.server import serve_cluster  # noqa: PLC0415 - as above
+    from lunmapd.service.ctl.page.call import call_of
+    from lunmapd.service.ctl.page.server import serve_cluster
 
     with open_socket(listen) as opened, connection.client() as client:
         url = url_of(opened)

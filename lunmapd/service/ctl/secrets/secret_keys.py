@@ -34,7 +34,7 @@ class KeyMissingError(LunmapdError):
 
 def configured_key_file(config: Path) -> Path:
     """Return the key file of the settings file, the default one if there are no settings."""
-    from lunmapd.service import settings  # noqa: PLC0415 - it imports the reader of YAML
+    from lunmapd.service import settings
 
     try:
         return Path(settings.load_settings(config).key_file)

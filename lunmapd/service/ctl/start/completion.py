@@ -10,7 +10,6 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import click
-from click.shell_completion import CompletionItem
 
 Names = Mapping[str, Sequence[str]]
 """The names of the map by section, hosts and targets by their short names; `revisions`, newest first."""
@@ -69,6 +68,8 @@ _KINDS_OF: Mapping[str, Mapping[str, str]] = {
 
 
 if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
     AnyType = click.ParamType[Any]
 else:  # older releases of click have no generic type
     AnyType = click.ParamType
@@ -92,8 +93,10 @@ class NameType(AnyType):
         ctx: click.Context,
         param: click.Parameter,  # noqa: ARG002 - click hands it over by name
         incomplete: str,
-    ) -> list[CompletionItem]:
+    ) -> "list[CompletionItem]":
         """Return the names that begin so; none if the tree can't be read in time."""
+        from click.shell_completion import CompletionItem
+
         names = read_names(ctx)
         return [
             CompletionItem(name) for name in _choices(self._kind, ctx, names) if name.startswith(incomplete)

@@ -2,15 +2,17 @@
 
 from collections.abc import Mapping
 from importlib import import_module
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
-from click.shell_completion import CompletionItem
 
 from lunmapd.core.base.text import nearest, suggestion
 from lunmapd.service.cli import examples_text
 from lunmapd.service.ctl.start.completion import complete_names
 from lunmapd.service.ctl.start.examples import EXAMPLES
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 _PLANNING = "lunmapd.planning"
 
@@ -93,8 +95,10 @@ class LazyGroup(click.Group):
                 under = [name for name in names if self._verbs[name].heading == heading]
                 formatter.write_dl([(name.ljust(width), self._verbs[name].summary) for name in under])
 
-    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> "list[CompletionItem]":
         """Return the verbs that begin so, with their summaries, and the options of the group."""
+        from click.shell_completion import CompletionItem
+
         names = [name for name in self.list_commands(ctx) if name.startswith(incomplete)]
         found = [CompletionItem(name, help=self._verbs[name].summary) for name in names]
         return [*found, *click.Command.shell_complete(self, ctx, incomplete)]

@@ -7,7 +7,7 @@ from lunmapd.service.ctl.start.lazy import Verb
 _HERE = "lunmapd.service.ctl"
 _GROUPS: Mapping[str, tuple[tuple[str, str, str, str], ...]] = {
     "Look": (
-        ("check", "check", "check", "Print one line for Nagios or Icinga."),
+        ("check", "look.check", "check", "Print one line for Nagios or Icinga."),
         ("diff", "history", "diff", "Show the changes between two revisions."),
         ("explain", "look.explain", "explain", "Show why a host sees a Lun, or why not."),
         ("get", "get", "get", "Print the map, a section or an object."),
@@ -16,7 +16,7 @@ _GROUPS: Mapping[str, tuple[tuple[str, str, str, str], ...]] = {
         ("probe", "probe", "probe", "Compare what a host sees with the map."),
         ("serve", "page.serve", "serve_pages", "Serve a read-only page for browsers."),
         ("show", "history", "show", "Show one revision with its changes."),
-        ("status", "status", "status", "Show nodes, revisions, paths and problems."),
+        ("status", "look.status", "status", "Show nodes, revisions, paths and problems."),
         ("validate", "offline.validate", "validate", "Check map files without ZooKeeper."),
     ),
     "Change": (

@@ -4,11 +4,11 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
 from lunmapd.client import Lunmap, OnlyWay
+from lunmapd.core.base.disruption import Disruption
 from lunmapd.core.base.lunmap import CLOSED
 from lunmapd.core.base.text import first_of
 from lunmapd.core.fleet.path_state import USABLE
 from lunmapd.core.map.short_names import ShortNames, short_names
-from lunmapd.core.planning.plan import Disruption
 
 _MAX_NAMED = 3
 _MAX_LINES = 10

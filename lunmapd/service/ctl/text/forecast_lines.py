@@ -8,13 +8,13 @@ from datetime import datetime
 from msgspec import Struct
 
 from lunmapd.client import Proposal, differences
+from lunmapd.core.base.disruption import DISRUPTION_WORDS
 from lunmapd.core.base.reasons import Reason
 from lunmapd.core.base.text import first_of
 from lunmapd.core.forecast.fleet import Forecast, LeavingNode, MovedAddress
 from lunmapd.core.forecast.node import HostForecast, NodeForecast
 from lunmapd.core.history.fields import Difference
 from lunmapd.core.map.short_names import FULL_NAMES, ShortNames, short_names
-from lunmapd.core.planning.disruption_limit import DISRUPTION_WORDS
 from lunmapd.service.ctl.text.differences import change_sum, difference_lines
 from lunmapd.service.table import Column, Layout, Table
 from lunmapd.store.tree.liveness import seconds_since

@@ -152,8 +152,8 @@ def echo_committed(
     those that the verb has waited for.
     """
     effective = changes if revision is None or revision.part else revision.changes or changes
-    from lunmapd.core.history.fields import differences  # noqa: PLC0415 - connecting needs only a note
-    from lunmapd.service.ctl.text.differences import difference_lines  # noqa: PLC0415 - as above
+    from lunmapd.core.history.fields import differences
+    from lunmapd.service.ctl.text.differences import difference_lines
 
     changed = differences(effective)
     if output == "json":

@@ -8,13 +8,13 @@ from msgspec.structs import replace
 from lunmapd.agent.loop.daemon_state import DAEMON_FILE, DaemonFile, DaemonState, Deferral
 from lunmapd.agent.loop.policy import Policy
 from lunmapd.agent.state.process import this_process
+from lunmapd.core.base.disruption import Disruption
 from lunmapd.core.base.reasons import Reason
 from lunmapd.core.fleet.status import HistoryPoint
 from lunmapd.core.node.failure import Failure
 from lunmapd.core.node.observed import HostCommands
 from lunmapd.core.planning.draining import DrainProgress
 from lunmapd.core.planning.moving import Others, ServedGroup
-from lunmapd.core.planning.plan import Disruption
 
 POINT = HistoryPoint("c", 3, "d")
 DEFERRAL = Deferral(("lun", "t", 1, "l1"), Failure(Reason.IN_USE, "busy"), 100.5)

@@ -9,6 +9,7 @@ from fakes.clock import Clock
 from lunmapd.agent.reconcile.pass_state import Partial, PassState
 from lunmapd.agent.reconcile.result import PassResult
 from lunmapd.core.base.backings import Block
+from lunmapd.core.base.disruption import Disruption
 from lunmapd.core.base.documents import encode
 from lunmapd.core.base.errors import LunmapdError
 from lunmapd.core.base.events import Event, FullPass
@@ -22,7 +23,7 @@ from lunmapd.core.node.observed import Observed
 from lunmapd.core.planning.decide import Comparison, PassInput
 from lunmapd.core.planning.enablement import Enablement
 from lunmapd.core.planning.outcome import StepOutcome
-from lunmapd.core.planning.plan import Disruption, plan, with_dependents
+from lunmapd.core.planning.plan import plan, with_dependents
 from lunmapd.core.secrets.sealing import Keyring, Vault
 from support.debug_log import lines
 

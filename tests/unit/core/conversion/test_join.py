@@ -5,6 +5,7 @@ import pytest
 from msgspec import structs
 
 from lunmapd.core.base.backings import Block, RamDisk
+from lunmapd.core.base.disruption import Disruption
 from lunmapd.core.base.lunmap import (
     Access,
     Chap,
@@ -24,7 +25,6 @@ from lunmapd.core.conversion.conversion import Conversion, RemarkKind
 from lunmapd.core.conversion.formats import open_problems
 from lunmapd.core.conversion.join import Joined, join_maps
 from lunmapd.core.conversion.rolling_move import move_lines, rolling_move
-from lunmapd.core.planning.plan import Disruption
 from support.foreign_files import H1, H2, IQN
 
 SERIAL = "6b1a4bf40d264b3c9f6e1f2a3b4c5d6e"

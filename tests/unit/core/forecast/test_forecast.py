@@ -6,6 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from lunmapd.core.base.backings import Block
+from lunmapd.core.base.disruption import Disruption
 from lunmapd.core.base.lunmap import (
     Access,
     Authentication,
@@ -25,7 +26,6 @@ from lunmapd.core.forecast.fleet import LeavingNode, MovedAddress
 from lunmapd.core.forecast.node import HostForecast
 from lunmapd.core.history.changes import Allowance
 from lunmapd.core.node.observed import Login
-from lunmapd.core.planning.plan import Disruption
 from support.agents import mapped_luns
 from support.forecasts import HERE, LATER, NOW, REVISION, forecast, status, view
 from support.small_map import LUN, MAP, H, T

@@ -3,11 +3,12 @@
 import pytest
 from msgspec.structs import replace
 
+from lunmapd.core.base.disruption import Disruption
 from lunmapd.core.base.lunmap import AluaState, Lunmap
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.interning import ObjectPool
 from lunmapd.core.node.project import project_map
-from lunmapd.core.planning.plan import Disruption, disruption, plan
+from lunmapd.core.planning.plan import disruption, plan
 from support.small_map import drained
 from support.takeover_map import TAKEN, TAKEOVER, THREE
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 import pytest
 from msgspec.structs import replace
 
+from lunmapd.core.base.disruption import Disruption
 from lunmapd.core.base.lunmap import Access, Lunmap, Map
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.backing_facts import BackingFacts, NameState
@@ -15,7 +16,7 @@ from lunmapd.core.planning.drift import CLASSES, DriftBaseline
 from lunmapd.core.planning.guard import MassRemoval
 from lunmapd.core.planning.other_data import AddressRules, Reuse
 from lunmapd.core.planning.outcome import kept_objects
-from lunmapd.core.planning.plan import Action, Disruption, plan
+from lunmapd.core.planning.plan import Action, plan
 from lunmapd.core.secrets.sealing import Vault
 from support.agents import H, T, mapped_luns
 

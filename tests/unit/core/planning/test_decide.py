@@ -3,6 +3,7 @@
 import pytest
 from msgspec.structs import replace
 
+from lunmapd.core.base.disruption import Disruption
 from lunmapd.core.base.lunmap import Authentication, Chap, Initiator, Lunmap, NodeState
 from lunmapd.core.base.reasons import Reason
 from lunmapd.core.node import lio_objects
@@ -22,7 +23,7 @@ from lunmapd.core.planning.decide import (
 from lunmapd.core.planning.drift import CLASSES, DriftBaseline
 from lunmapd.core.planning.enablement import Enablement
 from lunmapd.core.planning.guard import MassRemoval, RemovalLimits
-from lunmapd.core.planning.plan import Action, Disruption
+from lunmapd.core.planning.plan import Action
 from lunmapd.core.secrets.sealing import Vault
 from support.agents import H, T, mapped_luns
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from lunmapd.core.base.disruption import Disruption
 from lunmapd.core.base.lunmap import Lunmap
 from lunmapd.core.base.reasons import Reason
 from lunmapd.core.history.changes import Allowance
@@ -10,7 +11,7 @@ from lunmapd.core.node.failure import Failure
 from lunmapd.core.node.observed import IscsiSession, Observed
 from lunmapd.core.planning.disruption_limit import allowed_disruption, limit_disruption
 from lunmapd.core.planning.impact import AccessPaths
-from lunmapd.core.planning.plan import Action, Disruption, objects_after, plan
+from lunmapd.core.planning.plan import Action, objects_after, plan
 from lunmapd.core.planning.withhold import Permitted, Withheld, withhold_steps
 
 T = "iqn.2026-01.org.example:t"

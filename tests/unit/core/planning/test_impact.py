@@ -6,11 +6,12 @@ import pytest
 from msgspec.structs import replace
 
 from lunmapd.core.base.backings import Block
+from lunmapd.core.base.disruption import Disruption
 from lunmapd.core.base.lunmap import AluaState, Lun, Lunmap, Map, Node, NodeState, PortalGroup, Target
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.observed import IscsiSession, Login, Observed
 from lunmapd.core.planning.impact import AccessPaths, Audience, Impact, Logins, find_disruptions
-from lunmapd.core.planning.plan import Action, Disruption, Step
+from lunmapd.core.planning.plan import Action, Step
 
 T = "iqn.2026-01.org.example:t"
 H, OTHER = "iqn.2026-01.org.example:h", "iqn.2026-01.org.example:other"

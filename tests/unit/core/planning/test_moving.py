@@ -3,6 +3,7 @@
 import pytest
 from msgspec.structs import replace
 
+from lunmapd.core.base.disruption import Disruption
 from lunmapd.core.base.lunmap import Lunmap, Map
 from lunmapd.core.base.reasons import Reason
 from lunmapd.core.node import lio_objects
@@ -11,7 +12,7 @@ from lunmapd.core.node.project import project_map
 from lunmapd.core.planning.decide import Decision, PassInput, compare, decide
 from lunmapd.core.planning.moving import Others, ServedGroup
 from lunmapd.core.planning.outcome import kept_objects
-from lunmapd.core.planning.plan import Action, Disruption
+from lunmapd.core.planning.plan import Action
 from lunmapd.core.secrets.sealing import Vault
 from support.floating_map import FLOATING, LUN, MIXED, H, T
 

@@ -3,6 +3,7 @@
 import pytest
 from msgspec.structs import replace
 
+from lunmapd.core.base.disruption import Disruption
 from lunmapd.core.base.lunmap import Lunmap
 from lunmapd.core.history.changes import Allowance
 from lunmapd.core.map.addresses import LunAddress
@@ -18,7 +19,7 @@ from lunmapd.core.planning.other_data import (
     allowed_reuse,
     replaces_other_data,
 )
-from lunmapd.core.planning.plan import Action, Disruption, Step, plan
+from lunmapd.core.planning.plan import Action, Step, plan
 from lunmapd.core.secrets.sealing import Vault
 
 T, H = "iqn.2026-01.org.example:t", "iqn.2026-01.org.example:h"

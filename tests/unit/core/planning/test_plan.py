@@ -4,13 +4,14 @@ import msgspec
 import pytest
 
 from lunmapd.core.base.backings import FileIO
+from lunmapd.core.base.disruption import Disruption
 from lunmapd.core.base.reasons import Reason
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.desire import keep_observed
 from lunmapd.core.node.failure import Failure
 from lunmapd.core.node.project import project_map
 from lunmapd.core.planning.outcome import FailureTracker, StepOutcome, failures_of
-from lunmapd.core.planning.plan import Action, Disruption, Step, disruption, plan
+from lunmapd.core.planning.plan import Action, Step, disruption, plan
 from support.small_map import LUN, MAP, H, T
 
 TPG = lio_objects.Tpg(T, 1)

@@ -7,10 +7,10 @@ import pytest
 from msgspec.structs import replace
 
 from lunmapd.client import Lunmap, Proposal
+from lunmapd.core.base.disruption import Disruption
 from lunmapd.core.base.lunmap import EMPTY_MAP
 from lunmapd.core.fleet.path_state import NodeView
 from lunmapd.core.history.changes import diff_maps
-from lunmapd.core.planning.plan import Disruption
 from lunmapd.service.ctl.commit.consent import Consent, NotAgreedError, agree
 from lunmapd.store.tree.snapshot import Snapshot
 from support.agents import mapped_luns

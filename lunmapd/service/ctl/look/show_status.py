@@ -1,4 +1,4 @@
-"""`lunmapctl status`: the nodes, and the paths of each Lun."""
+"""What `lunmapctl status` shows: once, or again and again."""
 
 import sys
 import time
@@ -7,11 +7,10 @@ from typing import NamedTuple
 import click
 
 from lunmapd.client import Client, Fleet
-from lunmapd.core.base.errors import Exit
 from lunmapd.core.map.find_object import find_object
 from lunmapd.core.map.short_names import FULL_NAMES, ShortNames
 from lunmapd.service.ctl.cli import Connection
-from lunmapd.service.ctl.text.layout import names_for, output_options
+from lunmapd.service.ctl.text.layout import names_for
 from lunmapd.service.ctl.text.narrow import only_bad, only_object
 from lunmapd.service.ctl.text.node_lines import node_status_table
 from lunmapd.service.ctl.text.path_lines import paths_table
@@ -62,67 +61,20 @@ class View(NamedTuple):
         return Shown(only_bad(status) if self.bad else status, sums, names)
 
 
-@click.command()
-@click.argument("name", required=False, metavar="[NODE|LUN|HOST]")
-@click.option(
-    "--luns", is_flag=True, help="Also show the paths of each Lun, and the initiators that are logged in."
-)
-@click.option("--bad", is_flag=True, help="Only nodes that have a problem, and Luns that lack a path.")
-@output_options("html")
-@click.option(
-    "-w",
-    "--watch",
-    type=click.FloatRange(0.1, 3600),
-    is_flag=False,
-    flag_value=2.0,
-    metavar="SECONDS",
-    help="Repeat every SECONDS, by default 2: on a terminal a screen with keys, else each change.",
-)
-@click.pass_obj
-def status(
-    connection: Connection,
-    name: str | None,
-    luns: bool,
-    bad: bool,
-    output: str,
-    layout: Layout,
-    watch: float | None,
-) -> None:
-    """Show the nodes, the revision that each has applied, failing objects, and Luns that lack paths.
-
-    With a name only what concerns this node, Lun or host; of a host the part after the last colon is enough.
-    Write nodes/NAME, luns/NAME or initiators/NAME if it could be several.
-
-    With -o html it is a page for browsers, with all Luns, refused logins and the last revisions.
-
-    Exit code 6 if there is any problem. LAG compares the clocks of this machine and of the committing one.
-    """
-    view = View(luns, bad, name, output, layout)
-    if output == "html":
-        _check_html(view, watch)
-    with connection.client() as client:
-        if output == "html":
-            latest: FleetStatus | None = _print_html(client, connection)
-        else:
-            latest = _once(client, view) if watch is None else _watch(client, view, watch)
-    if latest is None or not all_well(latest):
-        sys.exit(Exit.DEGRADED)
-
-
-def _check_html(view: View, watch: float | None) -> None:
-    """Check that a page can be printed: of the whole cluster, once. Raises PageLibrariesError."""
-    from lunmapd.service.ctl.page.libraries import check_libraries  # noqa: PLC0415 - no other output needs it
-
-    if view.name is not None or view.bad or watch is not None:
-        raise click.UsageError("-o html is a page of the whole cluster: leave NAME, --bad and --watch out")
-    check_libraries("jinja2")
+def show_status(client: Client, connection: Connection, view: View, every: float | None) -> bool:
+    """Print the status, every so many seconds or once; return whether all was well at last."""
+    if view.output == "html":
+        latest: FleetStatus | None = _print_html(client, connection)
+    else:
+        latest = _once(client, view) if every is None else _watch(client, view, every)
+    return latest is not None and all_well(latest)
 
 
 def _print_html(client: Client, connection: Connection) -> FleetStatus:
-    from lunmapd.service.ctl.page.call import call_of  # noqa: PLC0415 - no other output needs these
-    from lunmapd.service.ctl.page.overview import overview  # noqa: PLC0415
-    from lunmapd.service.ctl.page.reading import Latest, read_cluster  # noqa: PLC0415
-    from lunmapd.service.ctl.page.render import about, render_file  # noqa: PLC0415
+    from lunmapd.service.ctl.page.call import call_of
+    from lunmapd.service.ctl.page.overview import overview
+    from lunmapd.service.ctl.page.reading import Latest, read_cluster
+    from lunmapd.service.ctl.page.render import about, render_file
 
     reading = read_cluster(client, call_of(connection, client.chroot))
     echo(*render_file(overview(reading, most=None), about(Latest(reading))).splitlines())
@@ -138,10 +90,10 @@ def _once(client: Client, view: View) -> FleetStatus:
 def _watch(client: Client, view: View, every: float) -> FleetStatus | None:
     """Show until Ctrl-C; return the last status, None when ZooKeeper did not answer the last read."""
     if view.is_all_for_people:
-        from lunmapd.service.ctl.watch import terminal  # noqa: PLC0415 - no other output needs curses
+        from lunmapd.service.ctl.watch import terminal
 
         if terminal.is_capable():
-            from lunmapd.service.ctl.watch.run import run_screen  # noqa: PLC0415 - as above
+            from lunmapd.service.ctl.watch.run import run_screen
 
             return run_screen(client, every, luns=view.luns, full_names=view.layout.full_names)
     fleet: Fleet | None = None

@@ -1,43 +1,32 @@
-"""`lunmapctl check`: the plugin for Nagios, Icinga and compatible monitoring systems."""
+"""What `lunmapctl check` prints: the level, one line of text, and the figures."""
 
-import click
-
-from lunmapd.core.base.errors import LunmapdError
 from lunmapd.core.fleet.lun_paths import PathProblem
 from lunmapd.core.fleet.status import Standing
 from lunmapd.core.node.refused_logins import RefusalCause
-from lunmapd.service.ctl.cli import Connection
-from lunmapd.service.ctl.plugin import Level, end_with, end_with_error
+from lunmapd.service.ctl.plugin import Level
 from lunmapd.service.ctl.text.node_lines import refused_lines
 from lunmapd.service.ctl.text.path_lines import path_problem_lines
-from lunmapd.service.ctl.text.summary import FleetStatus, all_well, problems_of, summary
+from lunmapd.service.ctl.text.summary import FleetStatus, all_well, problems_of
 
 
-@click.command()
-@click.pass_obj
-def check(connection: Connection) -> None:
-    """Print one line for Nagios or Icinga: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN.
-
-    CRITICAL means: a node is dead or silent, a Lun has no path, or ZooKeeper does not answer.
-    """
-    try:
-        with connection.client() as client:
-            fleet_status = summary(client.fleet())
-    except LunmapdError as error:
-        end_with_error("LUNMAP", error)
+def check_line(fleet_status: FleetStatus) -> tuple[Level, str, str]:
+    """Return the level, the text and the figures of a status."""
     level = _level(fleet_status)
-    text = f"{len(fleet_status.nodes)} nodes have applied revision {fleet_status.revision}"
-    if level is not Level.OK:
-        sentences = dict.fromkeys(
-            (
-                *_unavailable(fleet_status),
-                *path_problem_lines(_outages(fleet_status)),
-                *problems_of(fleet_status),
-                *refused_lines(fleet_status.nodes),
-            )
+    return level, _text(fleet_status, level), _figures(fleet_status)
+
+
+def _text(fleet_status: FleetStatus, level: Level) -> str:
+    if level is Level.OK:
+        return f"{len(fleet_status.nodes)} nodes have applied revision {fleet_status.revision}"
+    sentences = dict.fromkeys(
+        (
+            *_unavailable(fleet_status),
+            *path_problem_lines(_outages(fleet_status)),
+            *problems_of(fleet_status),
+            *refused_lines(fleet_status.nodes),
         )
-        text = "; ".join(sentences) or f"not all nodes have applied revision {fleet_status.revision}"
-    end_with("LUNMAP", level, text, _figures(fleet_status))
+    )
+    return "; ".join(sentences) or f"not all nodes have applied revision {fleet_status.revision}"
 
 
 def _level(fleet_status: FleetStatus) -> Level:
