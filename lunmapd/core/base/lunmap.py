@@ -165,11 +165,22 @@ class FloatingGroup(Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
     interface: str = ""
 
 
+class Takeover(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """How the takeover groups of a target change their owner; the fields are those of FloatingGroup."""
+
+    failback: Failback = Failback.AUTO
+    failback_after: int = 30
+    grace: int = 2
+
+
+_TAKEOVER = Takeover()
+
+
 class Target(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """An iSCSI target: each node in `nodes` serves it through its portals, in one TPG for each node.
 
     `attributes` and `parameters` are those of its TPGs, by name (see attributes.py). `floating` are its
-    floating portal groups, by name.
+    floating portal groups, by name. `takeover` is for its takeover groups.
     """
 
     nodes: Mapping[str, PortalGroup]
@@ -178,6 +189,7 @@ class Target(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True
     attributes: Mapping[str, int] = {}
     parameters: Mapping[str, str] = {}
     floating: Mapping[str, FloatingGroup] = {}
+    takeover: Takeover = _TAKEOVER
 
 
 class Chap(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -349,11 +361,25 @@ def takeover_luns(lunmap: Lunmap) -> dict[GroupId, tuple[str, ...]]:
 def leased_groups(lunmap: Lunmap) -> dict[GroupId, FloatingGroup]:
     """Return each group that one node at a time owns: the floating portal groups, then the takeover groups.
 
-    A takeover group has no TPG of its own (`tpg_tag` 0) and no portals.
+    A takeover group has no TPG of its own (`tpg_tag` 0) and no portals. What the map says for the takeover
+    groups of its target holds for it.
     """
     floating = {GroupId(iqn, name): group for iqn, name, group in floating_groups(lunmap)}
-    taken_over = {group: FloatingGroup(0, (), takeover_nodes(group)) for group in takeover_luns(lunmap)}
+    taken_over = {group: _as_floating(lunmap, group) for group in takeover_luns(lunmap)}
     return {**floating, **taken_over}
+
+
+def _as_floating(lunmap: Lunmap, group: GroupId) -> FloatingGroup:
+    target = lunmap.targets.get(group.target)
+    times = _TAKEOVER if target is None else target.takeover
+    return FloatingGroup(
+        0,
+        (),
+        takeover_nodes(group),
+        failback=times.failback,
+        failback_after=times.failback_after,
+        grace=times.grace,
+    )
 
 
 def luns_of_group(lunmap: Lunmap, group: GroupId) -> tuple[str, ...]:

@@ -53,6 +53,8 @@ _REFINED: Mapping[tuple[str, str], Mapping[str, Any]] = {
     ("FloatingGroup", "failback_after"): _number(0, MAX_FAILBACK),
     ("FloatingGroup", "grace"): _number(0, MAX_GRACE),
     ("Target", "floating"): _NAMED,
+    ("Takeover", "failback_after"): _number(0, MAX_FAILBACK),
+    ("Takeover", "grace"): _number(0, MAX_GRACE),
 }
 _ONE_OF_TWO = {"oneOf": [{"required": ["initiator"]}, {"required": ["group"]}]}
 

@@ -11,6 +11,7 @@ from lunmapd.core.base.lunmap import (
     GroupId,
     Lunmap,
     Scope,
+    Takeover,
     closed_nodes,
     floating_groups,
     reporting_nodes,
@@ -149,6 +150,11 @@ def _numbers(place: Place, group: FloatingGroup) -> Iterator[Problem]:
         yield Problem((*place, "tpg_tag"), f"{group.tpg_tag} is not a TPG tag: use 1 to {most}")
     if not 0 < group.port_id <= most:
         yield Problem((*place, "port_id"), f"{group.port_id} is not a port id: use 1 to {most}")
+    yield from check_times(place, group)
+
+
+def check_times(place: Place, group: FloatingGroup | Takeover) -> Iterator[Problem]:
+    """Check the times of a group, or of the takeover groups of a target."""
     times = (("failback_after", group.failback_after, MAX_FAILBACK), ("grace", group.grace, MAX_GRACE))
     for field, seconds, limit in times:
         if not 0 <= seconds <= limit:

@@ -6,6 +6,7 @@ from lunmapd.core.base import attributes, names
 from lunmapd.core.base.errors import Place, Problem
 from lunmapd.core.base.lunmap import Lunmap, PortalGroup, Target, portals_of
 from lunmapd.core.map.rules.common import check_repeated, check_text, no_such
+from lunmapd.core.map.rules.floating import check_times
 
 
 def check_targets(lunmap: Lunmap) -> Iterator[Problem]:
@@ -17,6 +18,7 @@ def check_targets(lunmap: Lunmap) -> Iterator[Problem]:
             yield from _portal_group(lunmap, (*place, "nodes", name), name, group)
         yield from _attributes((*place, "attributes"), target)
         yield from _parameters((*place, "parameters"), target)
+        yield from check_times((*place, "takeover"), target.takeover)
 
 
 def _portal_group(lunmap: Lunmap, place: Place, name: str, group: PortalGroup) -> Iterator[Problem]:

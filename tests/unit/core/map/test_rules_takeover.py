@@ -7,11 +7,13 @@ from msgspec.structs import replace
 
 from lunmapd.core.base.lunmap import (
     AluaState,
+    Failback,
     FloatingGroup,
     GroupId,
     Lun,
     Lunmap,
     Map,
+    Takeover,
     leased_groups,
     takeover_luns,
 )
@@ -94,6 +96,18 @@ def test_luns_of_a_target_with_one_list_are_one_group() -> None:
         GROUP: ("n1", "n2"),
         GroupId(T, "n2,n1"): ("n2", "n1"),
     }
+
+
+def test_a_target_says_how_its_lists_change_their_owner() -> None:
+    """By default as a floating portal group does; its times have the same limits."""
+    given = Takeover(Failback.MANUAL, 40, 5)
+    lunmap = replace(TAKEOVER, targets={T: replace(MAP.targets[T], takeover=given)})
+    found = leased_groups(lunmap)[GROUP]
+    assert (found.failback, found.failback_after, found.grace) == (Failback.MANUAL, 40, 5)
+    assert leased_groups(replace(TAKEOVER, targets={}))[GROUP].grace == 2
+    wrong = replace(lunmap, targets={T: replace(MAP.targets[T], takeover=Takeover(grace=601))})
+    problems = [str(each) for each in rules.check_map(wrong)]
+    assert f"targets[{T}].takeover.grace: 601 is not a number of seconds: use 0 to 600" in problems
 
 
 def test_the_short_form_sets_a_list() -> None:
