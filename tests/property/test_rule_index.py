@@ -6,6 +6,7 @@ from msgspec.structs import replace
 
 from lunmapd.core.base.backings import Block
 from lunmapd.core.base.lunmap import (
+    AluaState,
     Authentication,
     Chap,
     Document,
@@ -59,7 +60,9 @@ _DOCUMENTS: dict[Section, st.SearchStrategy[Document]] = {
         ),
         serial=st.sampled_from(("00" + "5" * 30, "7" * 32, "8" * 32, "bad")),
         nodes=st.one_of(st.just(()), _FEW_NODES.map(tuple)),
-        preferred=st.sampled_from(("", *NODES)),
+        preferred=st.sampled_from(("", *NODES, NODES[:2])),
+        others=st.sampled_from((AluaState.NON_OPTIMIZED, AluaState.STANDBY)),
+        hook=st.sampled_from(("", "", "drbd", "zfs")),
         shared=st.just(Shared(Scope.OFF, Scope.OFF)),
         maps=st.lists(_MAPS, max_size=2).map(tuple),
     ),

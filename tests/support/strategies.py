@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from lunmapd.core.base.backings import Backing, Block, FileIO, RamDisk, User
 from lunmapd.core.base.lunmap import (
+    CLOSED,
     Access,
     AluaState,
     Failback,
@@ -189,11 +190,14 @@ def _luns(draw: st.DrawFn, index: int, name: str, lunmap: Lunmap, taken: set[tup
     if isinstance(lun.backing, RamDisk):
         some = some or everywhere[:1]
     nodes = some or everywhere
+    preferred = "" if isinstance(lun.backing, User) else draw(_preferred(lunmap, lun, nodes))
+    may_have_hook = isinstance(lun.backing, Block) and isinstance(preferred, tuple) and lun.others in CLOSED
     return replace(
         lun,
         nodes=some,
         attributes={} if isinstance(lun.backing, User) else draw(_ATTRIBUTES),
-        preferred="" if isinstance(lun.backing, User) else draw(_preferred(lunmap, lun, nodes)),
+        preferred=preferred,
+        hook=draw(_one_of("", "drbd")) if may_have_hook else "",
         shared=Shared(draw(_SCOPES), draw(_SCOPES)) if len(nodes) > 1 else None,
     )
 

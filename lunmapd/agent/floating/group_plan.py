@@ -13,7 +13,7 @@ from lunmapd.core.base.lunmap import (
     leased_groups,
     takeover_luns,
 )
-from lunmapd.core.floating.hooks import hook_call
+from lunmapd.core.floating.hooks import hook_calls
 from lunmapd.core.floating.promotion import HookCall
 from lunmapd.core.node.portals import host_of
 
@@ -52,13 +52,13 @@ def plans_for(lunmap: Lunmap, node: str) -> dict[GroupId, GroupPlan]:
     """Return the groups of a map that a node may own."""
     if node not in lunmap.nodes:
         return {}
-    luns = takeover_luns(lunmap)
+    luns, hooks = takeover_luns(lunmap), hook_calls(lunmap, node)
     return {
         name: GroupPlan(
             name,
             group,
             tuple((lun, lunmap.luns[lun].others) for lun in luns.get(name, ())),
-            hook_call(lunmap, name, node),
+            hooks.get(name),
         )
         for name, group in leased_groups(lunmap).items()
         if node in group.nodes

@@ -11,7 +11,6 @@ from lunmapd.core.base.lunmap import (
     Lunmap,
     closed_nodes,
     leased_groups,
-    luns_of_group,
     reporting_nodes,
     state_on,
     takeover_nodes,
@@ -19,7 +18,7 @@ from lunmapd.core.base.lunmap import (
 from lunmapd.core.fleet.lag import RecentHistory
 from lunmapd.core.fleet.path_state import DRAINED, USABLE, NodeView, PathState, path_state_of
 from lunmapd.core.fleet.status import HistoryPoint, NodeStatus
-from lunmapd.core.floating.fitness import fitness_of, scopes_of_group
+from lunmapd.core.floating.fitness import fitness_of, luns_of_group, scopes_of_group
 from lunmapd.core.planning.moving import Groups, Others
 
 NOTHING_KNOWN: Mapping[GroupId, Judgement] = {}

@@ -382,13 +382,12 @@ def _as_floating(lunmap: Lunmap, group: GroupId) -> FloatingGroup:
     )
 
 
-def luns_of_group(lunmap: Lunmap, group: GroupId) -> tuple[str, ...]:
-    """Return the Luns that the owner of a group serves: those of its target, or those that it takes over."""
-    if takeover_nodes(group):
-        return tuple(name for name, lun in lunmap.luns.items() if takeover_group(lun) == group)
-    return tuple(
-        name for name, lun in lunmap.luns.items() if any(each.target == group.target for each in lun.maps)
-    )
+def groups_of(lunmap: Lunmap, lun: Lun) -> tuple[GroupId, ...]:
+    """Return the groups whose owner serves a Lun: its takeover group, or floating ones of its targets."""
+    if (group := takeover_group(lun)) is not None:
+        return (group,)
+    targets = dict.fromkeys(entry.target for entry in lun.maps if entry.target in lunmap.targets)
+    return tuple(GroupId(iqn, name) for iqn in targets for name in lunmap.targets[iqn].floating)
 
 
 def groups_on(target: Target, node: str) -> dict[str, FloatingGroup]:

@@ -4,8 +4,8 @@ from lunmapd.core.base.lunmap import (
     GroupId,
     Lunmap,
     closed_nodes,
-    luns_of_group,
     reporting_nodes,
+    takeover_group,
     takeover_nodes,
 )
 from lunmapd.core.fleet.path_state import USABLE, PathState, scopes_of
@@ -23,6 +23,15 @@ def fitness_of(lunmap: Lunmap, group: GroupId, node: str, state: PathState) -> C
     served = sum(_serves(lunmap, name, group, node, state) for name in names)
     applied = state.state(scopes_of_group(group)) in USABLE
     return Candidate(fit=applied and served == len(names), served=served)
+
+
+def luns_of_group(lunmap: Lunmap, group: GroupId) -> tuple[str, ...]:
+    """Return the Luns that the owner of a group serves: those of its target, or those that it takes over."""
+    if takeover_nodes(group):
+        return tuple(name for name, lun in lunmap.luns.items() if takeover_group(lun) == group)
+    return tuple(
+        name for name, lun in lunmap.luns.items() if any(each.target == group.target for each in lun.maps)
+    )
 
 
 def scopes_of_group(group: GroupId) -> frozenset[str]:

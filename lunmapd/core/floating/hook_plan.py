@@ -139,6 +139,7 @@ class HookPlan:
 
     def _learn(self, call: HookCall, result: HookResult, now: float) -> None:
         self._checked_at, self._luns = now, frozenset(call.luns)
+        before, self._known = self._known, Promotion.UNKNOWN
         self._unfit = self._stuck = None
         match result.status:
             case 0:
@@ -150,7 +151,8 @@ class HookPlan:
             case 4:
                 self._known, self._unfit = Promotion.DEMOTED, _not_promotable(call, result)
             case _:
-                self._known, self._stuck = Promotion.UNKNOWN, _failed(HookAction.STATUS, call, result)
+                # After a boot the devices are missing: to demote makes them.
+                self._stuck = None if before is None else _failed(HookAction.STATUS, call, result)
 
     def _promoted(self, call: HookCall, result: HookResult, now: float) -> None:
         if result.status == DONE:

@@ -1,14 +1,19 @@
-"""Which hook a group of the map has, and for which devices."""
+"""Which hooks the groups of a map have, and for which devices."""
 
-from lunmapd.core.base.lunmap import GroupId, Lunmap, luns_of_group, source_on
+from collections.abc import Mapping
+
+from lunmapd.core.base.lunmap import GroupId, Lunmap, groups_of, source_on
 from lunmapd.core.floating.promotion import HookCall
 
 
-def hook_call(lunmap: Lunmap, group: GroupId, node: str) -> HookCall | None:
-    """Return the hook of a group at a node, None if its Luns need none. By the rules they name the same."""
-    luns = {name: lunmap.luns[name] for name in luns_of_group(lunmap, group)}
-    hooked = {name: lun for name, lun in luns.items() if lun.hook}
-    if not hooked:
-        return None
-    paths = ((name, source_on(lun, node, lunmap.nodes[node])) for name, lun in hooked.items())
-    return HookCall(next(iter(hooked.values())).hook, *group, node, tuple(paths))
+def hook_calls(lunmap: Lunmap, node: str) -> Mapping[GroupId, HookCall]:
+    """Return the hook of each group that has one, as the node calls it. The Luns of a group agree (rules)."""
+    found: dict[GroupId, dict[str, str]] = {}
+    hooks: dict[GroupId, str] = {}
+    for name, lun in lunmap.luns.items():
+        for group in groups_of(lunmap, lun) if lun.hook else ():
+            hooks.setdefault(group, lun.hook)
+            found.setdefault(group, {})[name] = source_on(lun, node, lunmap.nodes[node])
+    return {
+        group: HookCall(hooks[group], *group, node, tuple(paths.items())) for group, paths in found.items()
+    }

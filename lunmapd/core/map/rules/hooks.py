@@ -10,10 +10,10 @@ from lunmapd.core.base.lunmap import (
     GroupId,
     Lun,
     Lunmap,
-    leased_groups,
-    luns_of_group,
+    groups_of,
     reporting_nodes,
     takeover_group,
+    takeover_nodes,
 )
 from lunmapd.core.map.rules.common import check_text
 
@@ -42,7 +42,7 @@ def _owner(lunmap: Lunmap, place: Place, lun: Lun) -> Iterator[Problem]:
             "standby', or give its one target a single floating portal group and no nodes of its own",
         )
         return
-    nodes = leased_groups(lunmap)[group].nodes
+    nodes = takeover_nodes(group) or lunmap.targets[group.target].floating[group.name].nodes
     for node in reporting_nodes(lunmap, lun):
         if node not in nodes:
             yield Problem(
@@ -52,23 +52,27 @@ def _owner(lunmap: Lunmap, place: Place, lun: Lun) -> Iterator[Problem]:
 
 def group_with_hook(lunmap: Lunmap, lun: Lun) -> GroupId | None:
     """Return the group whose owner promotes the storage of a Lun, None if it is not one group."""
-    group = takeover_group(lun)
-    if group is not None:
-        return group if lun.others in CLOSED else None
-    targets = {entry.target for entry in lun.maps}
-    groups = [each for each in leased_groups(lunmap) if each.target in targets]
-    is_alone = len(targets) == len(groups) == 1 and not lunmap.targets[groups[0].target].nodes
-    return groups[0] if is_alone else None
+    if takeover_group(lun) is not None and lun.others not in CLOSED:
+        return None
+    targets, groups = {entry.target for entry in lun.maps}, groups_of(lunmap, lun)
+    if len(targets) != 1 or len(groups) != 1:
+        return None
+    (group,) = groups
+    is_alone = bool(takeover_nodes(group)) or not lunmap.targets[group.target].nodes
+    return group if is_alone else None
 
 
 def _unequal(lunmap: Lunmap) -> Iterator[Problem]:
     """Report the Luns of a group whose hook differs from that of the group's first Lun that has one."""
-    for group in leased_groups(lunmap) if any(lun.hook for lun in lunmap.luns.values()) else ():
-        hooks = {name: hook for name in luns_of_group(lunmap, group) if (hook := lunmap.luns[name].hook)}
-        for name, hook in hooks.items():
-            first = next(iter(hooks))
-            if hook != hooks[first]:
-                yield Problem(
-                    ("luns", name, "hook"),
-                    f"the Lun moves together with luns[{first}]: name the same hook, {hooks[first]!r}",
-                )
+    first: dict[GroupId, str] = {}
+    for name, lun in lunmap.luns.items():
+        group = group_with_hook(lunmap, lun) if lun.hook else None
+        if group is None:
+            continue
+        other = first.setdefault(group, name)
+        hook = lunmap.luns[other].hook
+        if lun.hook != hook:
+            yield Problem(
+                ("luns", name, "hook"),
+                f"the Lun moves together with luns[{other}]: name the same hook, {hook!r}",
+            )

@@ -171,17 +171,27 @@ def test_a_hook_that_can_not_demote_is_run_again(promoted: HookPlan) -> None:
 
 
 def test_storage_in_an_unknown_state_is_demoted_when_the_node_drops_the_group() -> None:
-    """Nothing runs before: the node may own the group."""
+    """Nothing runs before: the node may own the group. After a boot that is no problem."""
     plan = HookPlan()
     plan.follow(MORE)
     answer(plan, 1, call=MORE)
-    assert shown(plan) == (Promotion.UNKNOWN, Reason.HOOK_FAILED)
-    problem = plan.report(NOW).problem
-    assert problem is not None
-    assert "for a and 1 more" in problem.message
+    assert shown(plan) == (Promotion.UNKNOWN, None)
     assert plan.due(NOW) == inf
     plan.close()
-    assert plan.due(NOW + HOOK_PAUSE) == DEMOTE
+    assert shown(plan) == (Promotion.DEMOTING, None)
+    answer(plan, 1, call=MORE)
+    problem = plan.report(NOW).problem
+    assert problem is not None
+    assert problem.message.startswith("'drbd demote' failed for a and 1 more: ")
+
+
+def test_a_status_that_fails_later_is_a_problem(plan: HookPlan) -> None:
+    """Something has happened to the storage, so it is demoted."""
+    answer(plan, None, NOW + CHECK)
+    assert shown(plan, NOW + CHECK) == (Promotion.UNKNOWN, Reason.HOOK_FAILED)
+    plan.close()
+    assert plan.due(NOW + CHECK) == NOW + CHECK + HOOK_PAUSE
+    assert plan.due(NOW + CHECK + HOOK_PAUSE) == DEMOTE
 
 
 def test_promoted_storage_that_is_found_has_a_short_lease() -> None:

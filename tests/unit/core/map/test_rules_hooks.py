@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from lunmapd.core.base.backings import Block
 from lunmapd.core.base.lunmap import AluaState, FloatingGroup, GroupId, Lunmap, Map
-from lunmapd.core.floating.hooks import hook_call
+from lunmapd.core.floating.hooks import hook_calls
 from lunmapd.core.floating.promotion import HookCall
 from lunmapd.core.map import rules
 from support.small_map import MAP
@@ -77,8 +77,8 @@ def test_a_hook_must_have_one_owner(lunmap: Lunmap, sentences: list[str]) -> Non
 def test_a_group_calls_its_hook_with_the_paths_of_the_node() -> None:
     """Luns without a hook are left out, and a group without any has no call."""
     there = luns(TAKEOVER, a=HOOKED, b=replace(OTHER, hook=""))
-    assert hook_call(there, GROUP, "n1") == HookCall("drbd", T, "n1,n2", "n1", (("a", PATH),))
-    assert hook_call(TAKEOVER, GROUP, "n1") is None
-    assert hook_call(floats("gold"), GroupId(T, "gold"), "n2") == HookCall(
-        "drbd", T, "gold", "n2", (("a", PATH),)
-    )
+    assert hook_calls(there, "n1") == {GROUP: HookCall("drbd", T, "n1,n2", "n1", (("a", PATH),))}
+    assert hook_calls(TAKEOVER, "n1") == {}
+    gold = HookCall("drbd", T, "gold", "n2", (("a", PATH),))
+    assert hook_calls(floats("gold"), "n2") == {GroupId(T, "gold"): gold}
+    assert hook_calls(replace(floats("gold"), targets={}), "n2") == {}
