@@ -164,7 +164,7 @@ def _preferred(lunmap: Lunmap, lun: Lun, nodes: tuple[str, ...]) -> st.SearchStr
     one: st.SearchStrategy[str | tuple[str, ...]] = _one_of("", *nodes)
     targets = {entry.target for entry in lun.maps}
     floats = any(lunmap.targets[iqn].floating for iqn in targets)
-    if len(nodes) == 1 or len(targets) != 1 or floats or lun.others is AluaState.OPTIMIZED:
+    if len(nodes) < 2 or len(targets) != 1 or floats or lun.others is AluaState.OPTIMIZED:
         return one
     return one | st.permutations(nodes).map(tuple)
 
