@@ -30,20 +30,26 @@ _LUNS = ("file", "touched")
 NOTE = Note()
 _WORKER = "exec python3 -m lunmapd.lio.worker.worker"
 # Fetches pending unit attentions by TEST UNIT READY (sg_turs of sg3-utils 1.48 sends nothing), writes to the
-# given disks, and prints the kernel's log of both.
+# given disks, and prints the kernel's log of both. udev watches its own nodes: each of them that was open for
+# writing costs an event, which takes longer than all else here.
 _NOTICED = """
 for d in /sys/class/scsi_device/*; do
-    for n in 1 2 3; do sg_raw /dev/$(ls $d/device/block) 00 00 00 00 00 00 >/dev/null 2>&1; done
+    set -- $d/device/block/*
+    for n in 1 2 3; do sg_raw -R /dev/${{1##*/}} 00 00 00 00 00 00 >/dev/null 2>&1; done
 done
 for disk in {disks}; do
-    dd if=/dev/zero of=$disk bs=4k count=1 oflag=direct conv=nocreat 2>/dev/null && echo written $disk
+    cp --remove-destination -aL $disk /run/lab/disk 2>/dev/null &&
+        dd if=/dev/zero of=/run/lab/disk bs=4k count=1 oflag=direct conv=nocreat 2>/dev/null &&
+        echo written $disk
 done
-cd /sys/class/iscsi_session
-for s in session*; do
-    c=$(echo $s/device/connection*/iscsi_connection/connection*) host=$(readlink -f $s/device)
+dmesg >/run/lab/dmesg
+for s in /sys/class/iscsi_session/session*; do
+    set -- $s/device/connection*/iscsi_connection/connection*
     read state <$s/state && [ $state = LOGGED_IN ] || continue
-    host=${{host#*/host}} host=${{host%%/*}}
-    echo login $(cat $s/targetname $c/persistent_address $c/local_port) $(dmesg | grep -c "sd $host:.* changed")
+    read target <$s/targetname && read address <$1/persistent_address && read port <$1/local_port &&
+        cd -P $s/device || continue
+    host=${{PWD#*/host}}
+    echo login $target $address $port $(grep -c "sd ${{host%%/*}}:.* changed" /run/lab/dmesg)
 done
 """
 

@@ -26,24 +26,28 @@ iscsid
 multipathd
 until multipathd show daemon >/dev/null 2>&1; do :; done
 """
+# Tests run these often, so the shell does all by itself. multipathd answers `timeout` while it is
+# busy with new maps for longer than 4 s (`uxsock_timeout`).
 _SESSIONS = r"""
-cd /sys/class/iscsi_session 2>/dev/null || exit 0
-for s in session*; do
+for s in /sys/class/iscsi_session/session*; do
     [ -e $s ] || continue
-    c=$(echo $s/device/connection*/iscsi_connection/connection*)
+    set -- $s/device/connection*/iscsi_connection/connection*
     read target <$s/targetname; read state <$s/state; read tpgt <$s/tpgt
-    read address <$c/persistent_address; read port <$c/persistent_port
-    echo "${s#session} $address $port $tpgt $target $state"
+    read address <$1/persistent_address; read port <$1/persistent_port
+    echo "${s##*/session} $address $port $tpgt $target $state"
 done
 """
-_MAPS = r"""
+_MAPS = rf"""
+{_SESSIONS}
+echo @@@
 for d in /sys/block/sd*; do
-    [ -e $d ] || continue
-    at=$(readlink -f $d/device); session=${at#*/session}
-    echo "${d##*/} ${at##*/} ${session%%/*}"
+    cd -P $d/device 2>/dev/null || continue
+    session=${{PWD#*/session}}
+    echo "${{d##*/}} ${{PWD##*/}} ${{session%%/*}}"
 done
 echo @@@
-multipathd show maps json
+until maps=$(multipathd show maps json); do sleep 0.1; done
+echo "$maps"
 """
 
 
@@ -152,15 +156,14 @@ class Initiator:
 
     def sessions(self) -> list[Session]:
         """Return all sessions, also those that have lost their connection."""
-        lines = self.machine.run(_SESSIONS).stdout.splitlines()
-        return [_session(line) for line in lines]
+        return _sessions(self.machine.run(_SESSIONS).stdout)
 
     def multipaths(self) -> list[Map]:
         """Return all multipath maps."""
-        disks, _, maps = self.machine.run(_MAPS).stdout.partition("@@@")
-        portals = {str(session.sid): session.address for session in self.sessions()}
+        sessions, disks, maps = self.machine.run(_MAPS).stdout.split("@@@")
+        portals = {str(session.sid): session.address for session in _sessions(sessions)}
         ways = {}
-        for device, hctl, sid in map(str.split, disks.splitlines()):
+        for device, hctl, sid in map(str.split, disks.strip().splitlines()):
             ways[device] = (hctl, portals.get(sid, ""))
         return [_map(entry, ways) for entry in json.loads(maps)["maps"]]
 
@@ -193,6 +196,10 @@ class Initiator:
     def _node(self, verb: str, target: str | None, portal: str | None) -> None:
         chosen = [*(["-T", target] if target else []), *(["-p", portal] if portal else [])]
         self.machine.run(["iscsiadm", "-m", "node", *chosen, verb])
+
+
+def _sessions(lines: str) -> list[Session]:
+    return [_session(line) for line in lines.strip().splitlines()]
 
 
 def _session(line: str) -> Session:
