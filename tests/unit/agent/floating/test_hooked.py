@@ -3,11 +3,19 @@
 import pytest
 from msgspec.structs import replace
 
-from fakes.hooks import FakeStorage
+from fakes.floating import FakeAddresses, FakeStore, FakeTpgs, FakeTree
+from fakes.hooks import FakeHooks, FakeStorage
+from lunmapd.agent.floating.group import Edges, LeasedGroup
+from lunmapd.agent.floating.group_plan import GroupPlan
+from lunmapd.agent.floating.own_report import Identity
 from lunmapd.agent.floating.view import GroupView
+from lunmapd.core.base.lunmap import FloatingGroup, GroupId
 from lunmapd.core.base.reasons import Reason
 from lunmapd.core.floating.documents import Wish
-from support.hooked import TIMES, Cluster, Fault, Kind
+from lunmapd.core.floating.promotion import HookCall
+from lunmapd.service.lease.hooked import Hooked
+from support.hooked import FIT, TIMES, Cluster, Fault, Kind
+from support.takeover_map import T
 
 
 @pytest.fixture
@@ -122,3 +130,53 @@ def test_a_demoted_node_knows_which_luns_it_can_not_read(cluster: Cluster) -> No
     cluster.nodes["n2"].start()
     assert view(cluster, "n2").demoted == {"a"}
     assert replace(plan, hook=None).addresses.hook is None
+
+
+GOLD = FloatingGroup(1001, ("10.0.0.50:3260",), ("n1", "n2"), 77)
+CALL = HookCall("drbd", T, "gold", "n1", (("a", "/dev/mapper/drbd-r0"),))
+
+
+class Clock:
+    """A clock that is set by hand."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        """Return the time."""
+        return self.now
+
+
+class FloatingNode:
+    """A node with a floating portal group whose Luns have a hook."""
+
+    def __init__(self, name: str, clock: Clock, tree: FakeTree, storage: FakeStorage) -> None:
+        self.addresses, self.tpgs = FakeAddresses(clock, []), FakeTpgs()
+        self.hooks, self.due = FakeHooks(name, storage, clock), 0.0
+        edges = Edges(FakeStore(tree, name), Hooked(self.addresses, self.hooks, "g"), self.tpgs, clock)
+        plan = GroupPlan(GroupId(T, "gold"), GOLD, hook=CALL)
+        self.group = LeasedGroup(plan, Identity(name, "boot"), edges, TIMES)
+        self.group.judgement = FIT
+
+    @property
+    def serves(self) -> bool:
+        """Whether hosts reach a target of this node."""
+        return self.addresses.has("10.0.0.50") or bool(self.tpgs.enabled)
+
+
+def test_a_floating_group_serves_only_promoted_storage() -> None:
+    """Its addresses come and go, and its TPG is enabled and disabled, while the storage is promoted there."""
+    clock, tree, storage = Clock(), FakeTree(), FakeStorage()
+    nodes = {name: FloatingNode(name, clock, tree, storage) for name in ("n1", "n2")}
+    owners: list[set[str]] = []
+    while clock.now < 1020:
+        tree.wish = Wish("n2") if clock.now > 1012 else Wish()
+        for name, node in nodes.items():
+            node.hooks.advance()
+            if node.due <= clock.now:
+                node.due = clock.now + max(0.05, node.group.step())
+            assert not node.serves or name in storage.promoted
+        owners += [] if owners[-1:] == [storage.promoted] else [set(storage.promoted)]
+        clock.now += 0.05
+    assert owners == [set(), {"n1"}, set(), {"n2"}]
+    assert [node.serves for node in nodes.values()] == [False, True]
