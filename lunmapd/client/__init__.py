@@ -52,6 +52,7 @@ if TYPE_CHECKING:
         NodeState,
         PortalGroup,
         Shared,
+        Takeover,
         Target,
     )
     from lunmapd.core.base.password import Secret
@@ -224,6 +225,7 @@ __all__ = [
     "StoppedError",
     "StoreError",
     "TakenOverError",
+    "Takeover",
     "Target",
     "Title",
     "Tls",
@@ -263,7 +265,7 @@ _NAMES: Mapping[str, str] = {
     "core.base.errors": "InvalidInputError LunmapdError Problem",
     "core.base.lunmap": (
         "Access AluaState Authentication Chap Discovery Failback FloatingGroup Group Initiator "
-        "Lun Lunmap Map Node NodeState PortalGroup Shared Target"
+        "Lun Lunmap Map Node NodeState PortalGroup Shared Takeover Target"
     ),
     "core.base.password": "Secret",
     "core.edits.maps": "FreeNumbers",
