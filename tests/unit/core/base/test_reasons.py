@@ -27,7 +27,7 @@ VALUES = {
     "SecretUndecodable", "SecretUnfit", "Seen", "SerialImmutable", "SizeMismatch", "SnapshotDamaged", "SnapshotTooOld",
     "Stuck", "Surprised", "TlsFailed", "UnknownIdentity", "Unreachable", "Unsteady", "Unwritable", "Waiting", "WentBack",
     "Withheld", "WorkerDied",
-    "AddressInUse", "LeaseLost", "LeaseProcess", "LeaseUnbounded", "NoFitNode", "NoInterface", "NoLink", "Owned", "Standby",
+    "AddressInUse", "HookFailed", "LeaseLost", "LeaseProcess", "LeaseUnbounded", "NoFitNode", "NoInterface", "NoLink", "NotPromotable", "Owned", "Standby",
 }  # fmt: skip
 
 ERRORS: list[tuple[type[ConditionError], str]] = [
@@ -42,8 +42,10 @@ ERRORS: list[tuple[type[ConditionError], str]] = [
     (addresses.NoInterfaceError, "NoInterface"),
     (addresses.GrantLateError, "LeaseUnbounded"),
     (addresses.LeaseProcessError, "LeaseProcess"),
+    (addresses.HookFailedError, "HookFailed"),
     (tpgs.TpgError, "KernelRefused"),
     (tpgs.TpgStuckError, "Stuck"),
+    (tpgs.ForeignTpgError, "ForeignTarget"),
     (errors.UnreachableError, "Unreachable"),
     (errors.LostError, "Lost"),
     (errors.NotServedError, "Lost"),
