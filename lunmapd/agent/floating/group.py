@@ -52,6 +52,8 @@ from lunmapd.store.tree.floating import GroupState
 
 _RECENT = 2 * CHECK_PAUSE  # seconds for which a duplicate that was found is a problem
 
+_GAP = 5.0  # seconds between two steps after which this node was stopped, or hung
+
 PAUSE = 0.2
 """The time in seconds before an action that failed is tried again."""
 
@@ -89,6 +91,7 @@ class LeasedGroup:
         self._problem: Failure | None = None
         self._look = LocalLook(edges.addresses, edges.tpgs, edges.clock)
         self._refused = False
+        self._stepped_at = float("-inf")
 
     @property
     def is_over(self) -> bool:
@@ -111,6 +114,7 @@ class LeasedGroup:
         """Read the facts and do what comes next; return the seconds until the next step."""
         self._problem = None
         plan = self.plan
+        self._note_gap(self._edges.clock())
         self._read(plan)
         try:
             local = self._look.at(plan)
@@ -131,6 +135,12 @@ class LeasedGroup:
         self._show(self._view(facts, unable, self._edges.clock()))
         self._write_report()
         return wait
+
+    def _note_gap(self, now: float) -> None:
+        """Begin the time anew for which this node has been fit, if it has been stopped for a while."""
+        if now > self._stepped_at + _GAP:
+            self._own.was_not_seen()
+        self._stepped_at = now
 
     def _give_up(self, reason: str) -> None:
         """Report that this node can do nothing for the group now, so that another one may take it.

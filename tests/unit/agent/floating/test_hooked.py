@@ -70,6 +70,16 @@ def test_the_storage_of_a_stopped_daemon_is_demoted(cluster: Cluster) -> None:
     assert (cluster.serving, cluster.most) == (["n2"], 1)
 
 
+def test_a_daemon_that_goes_on_does_not_take_the_storage_back_at_once(cluster: Cluster) -> None:
+    """It was not fit while it was stopped, so it waits as after any other fault."""
+    cluster.run(20, (Fault(0, "n1", Kind.STOP, 18),))
+    assert cluster.serving == ["n2"]
+    cluster.run(25)
+    assert cluster.serving == ["n2"]
+    cluster.run(15)
+    assert cluster.serving == ["n1"]
+
+
 def test_a_daemon_that_is_started_again_goes_on(cluster: Cluster) -> None:
     """The hook reports that the storage is promoted, so nothing is interrupted."""
     n1 = cluster.nodes["n1"]
