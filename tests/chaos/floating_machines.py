@@ -276,6 +276,7 @@ def run_moves(field: Field, count: int, end: float) -> None:
     pauses: list[float] = []
     while len(pauses) < count and time.monotonic() < end:
         pauses.append(field.move())
+        assert not field.overlaps(), field.overlaps()
         if len(pauses) % 20 == 0:
             print(f"{len(pauses)} moves: {_pauses(pauses)}", flush=True)
     print(f"moves      {len(pauses)}: {_pauses(pauses)}; 0 errors, 0 mismatches", flush=True)
@@ -303,6 +304,7 @@ def run_faults(field: Field, count: int, end: float) -> list[Fault]:
         _goes_on(io)
         wait_until("both nodes are well", field.cluster.all_well)
         print(f"{node.name}: {kind}, {lasts:g} s; without the address {field.gap(start):.1f} s", flush=True)
+        assert not field.overlaps(), field.overlaps()
     _check(io.stop())
     return made
 
@@ -320,11 +322,10 @@ def main() -> int:
         field = Field(bring_up(lab, nodes=2), Random(chosen.seed))
         run_moves(field, chosen.moves, end - 30 * chosen.minutes * bool(chosen.faults))
         made = run_faults(field, chosen.faults, end)
-        overlaps = field.overlaps()
     counted = Counter(f"{each.name} of {'the owner' if each.owned else 'the other'}" for each in made)
     print(f"faults     {len(made)}: " + ", ".join(f"{n} {name}" for name, n in counted.most_common()))
-    print(f"overlaps   {len(overlaps)}" + "".join(f"\n    {each}" for each in overlaps), flush=True)
-    return 1 if overlaps else 0
+    print("overlaps   none", flush=True)
+    return 0
 
 
 if __name__ == "__main__":
