@@ -39,9 +39,9 @@ def keep_leases(session: Session, lunmap: Lunmap, made: int | None) -> None:
 def _keep_all(session: Session, lists: Mapping[GroupId, tuple[str, ...]]) -> None:
     roles = read_roles(session)
     roles = replace(roles, groups={**roles.groups, **with_owners(session, lists)})
-    wanted = [path for group, nodes in lists.items() for path in _paths(group, nodes)]
-    for path in (FLOATING, *wanted):
-        _keep(session, path, acl_at(roles, path))
+    wanted = [FLOATING, *(path for group, nodes in lists.items() for path in _paths(group, nodes))]
+    for path, there in zip(wanted, read_acls(session, wanted), strict=True):
+        _keep(session, path, there, acl_at(roles, path))
 
 
 def _paths(group: GroupId, nodes: tuple[str, ...]) -> Iterator[str]:
@@ -53,8 +53,7 @@ def _paths(group: GroupId, nodes: tuple[str, ...]) -> Iterator[str]:
     yield from (paths.candidate_of(group, node) for node in nodes)
 
 
-def _keep(session: Session, path: str, acl: AclEntries) -> None:
-    (there,) = read_acls(session, (path,))
+def _keep(session: Session, path: str, there: AclEntries | None, acl: AclEntries) -> None:
     if there is None:
         create_znode(session, path, acl=acl)
     elif there != acl:
