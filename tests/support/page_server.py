@@ -8,7 +8,14 @@ from http.client import HTTPConnection
 from pathlib import Path
 from typing import NamedTuple
 
-_PROGRAM = (sys.executable, "-c", "from lunmapd.service.ctl import main; main()")
+# A shell starts background jobs with SIGINT ignored, and tests that are one hand that on.
+_CODE = """
+import signal
+from lunmapd.service.ctl import main
+signal.signal(signal.SIGINT, signal.default_int_handler)
+main()
+"""
+_PROGRAM = (sys.executable, "-c", _CODE)
 _PATIENCE = 60.0
 
 
