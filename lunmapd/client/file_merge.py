@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from lunmapd.client.note import Prefer
 from lunmapd.core.base.errors import Exit, LunmapdError
@@ -18,6 +19,7 @@ from lunmapd.core.map.fill_in import keep_identities
 from lunmapd.store.session.session import Session
 from lunmapd.store.tree.history import map_at, walk_revisions
 from lunmapd.store.tree.snapshot import Snapshot, effective_map
+from lunmapd.store.tree.znodes import read_revisions
 
 _MAX_SEARCHED = 1000
 
@@ -84,6 +86,7 @@ def merge_file(
     """
     if base.cluster and (base.cluster, base.incarnation) != (now.cluster, now.incarnation):
         raise ForeignFileError(base, now)
+    base = _standing_base(session, base, now)
     if base.revision == now.revision and not base.only:
         return target
     newest = effective_map(now)
@@ -93,6 +96,16 @@ def merge_file(
         conflicts = find_conflicts(session, merged.clashes, was, base.revision, now)
         raise FileConflictError(base, tuple(conflicts))
     return merged.ours if prefer is Prefer.MINE else merged.theirs
+
+
+def _standing_base(session: Session, base: FileBase, now: Snapshot) -> FileBase:
+    """Return the base of a file; of one that became a revision that was tried and undone, the one before.
+
+    So the file can be applied again: the undoing is no change of another commit, which would win.
+    """
+    following = (base.revision + 1,) if base.revision < now.revision else ()
+    is_undone = any(record.undoes == base.revision for record in read_revisions(session, following))
+    return replace(base, revision=base.revision - 1) if is_undone else base
 
 
 def find_conflicts(

@@ -27,6 +27,7 @@ from lunmapd.store.tree.liveness import view_of
 from lunmapd.store.tree.members import FleetNode, read_fleet
 from lunmapd.store.tree.read import refresh
 from lunmapd.store.tree.snapshot import Snapshot
+from lunmapd.store.tree.znodes import read_revisions
 
 _POLL = 0.2  # seconds
 
@@ -213,7 +214,8 @@ def wait_applied(session: Session, revision: int, seconds: float, seen: SeeFleet
     tried and was undone.
     """
     for fleet in watch_nodes(session, seconds):
-        _check_not_undone(fleet, revision)
+        if revision < fleet.snapshot.revision:
+            check_not_undone(session, revision + 1)
         seen(fleet)
         known = fleet.snapshot.lunmap.nodes
         behind = tuple(name for name in fleet.behind(revision) if name in known and not fleet.waits(name))
@@ -222,10 +224,11 @@ def wait_applied(session: Session, revision: int, seconds: float, seen: SeeFleet
     raise NotAppliedError(revision, behind, seconds)
 
 
-def _check_not_undone(fleet: Fleet, revision: int) -> None:
-    rollout = fleet.snapshot.rollout
-    if rollout is not None and rollout.revision == revision and is_undone(rollout, fleet.snapshot.revision):
-        raise RolloutUndoneError(revision, rollout.undo)
+def check_not_undone(session: Session, undoing: int) -> None:
+    """Check that the revision `undoing` undoes none that was tried. Raises RolloutUndoneError."""
+    for record in read_revisions(session, (undoing,)):
+        if record.undoes:
+            raise RolloutUndoneError(record.undoes, undoing)
 
 
 def wait_backing_differences(

@@ -6,17 +6,15 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from lunmapd.client.fleet import read_nodes
+from lunmapd.client.fleet import check_not_undone, read_nodes
 from lunmapd.core.base.disruption import DISRUPTION_WORDS, Disruption
 from lunmapd.core.base.errors import InvalidInputError, Problem
 from lunmapd.core.base.lunmap import Lunmap, floating_groups, takeover_group
 from lunmapd.store.commit import acts
-from lunmapd.store.commit.commit_errors import RolloutUndoneError
 from lunmapd.store.commit.commit_options import Trial
 from lunmapd.store.commit.end_rollout import confirm_rollout
 from lunmapd.store.tree.read import read_tree
 from lunmapd.store.tree.snapshot import effective_map
-from lunmapd.store.tree.znodes import read_revisions
 
 if TYPE_CHECKING:
     from lunmapd.client.committer import Committer
@@ -74,16 +72,10 @@ def confirm(committer: Committer, revision: int | None, note: Note) -> Revision 
         # Another rollout that begins meanwhile is not confirmed.
         bound = note if note.expect is not None else replace(note, expect=now.rollout.revision)
         return committer.tidied(confirm_rollout(committer.session, now, committer.options(bound)))
-    _check_not_undone(committer.session, now.revision if revision is None else revision + 1)
+    # A late admin means the revision that was tried.
+    check_not_undone(committer.session, now.revision if revision is None else revision + 1)
     chosen = now.revision if revision is None else revision
     return committer.tidied(acts.confirm(committer.session, now, chosen, committer.options(note)))
-
-
-def _check_not_undone(session: Session, undoing: int) -> None:
-    """Check that the revision `undoing` undoes none that was tried: a late admin means that one."""
-    for record in read_revisions(session, (undoing,)):
-        if record.undoes:
-            raise RolloutUndoneError(record.undoes, undoing)
 
 
 def override(committer: Committer, allowance: Allowance, note: Note) -> Revision:

@@ -13,6 +13,7 @@ from lunmapd.core.base.lunmap import (
     Lun,
     Map,
     NodeState,
+    is_drained,
     reporting_nodes,
     state_on,
     takeover_group,
@@ -22,7 +23,7 @@ from lunmapd.core.base.text import human_size
 from lunmapd.core.explain.remedy import NO_REMEDY, Remedy, run
 from lunmapd.core.explain.world import Route, World
 from lunmapd.core.fleet.lun_paths import hides_logins
-from lunmapd.core.fleet.path_state import OK, USABLE, scope_of, tags_on
+from lunmapd.core.fleet.path_state import DRAINED, OK, USABLE, scope_of, tags_on
 from lunmapd.core.fleet.status import NodeStatus, Standing, standing_of
 from lunmapd.core.node.observed import Login
 from lunmapd.core.node.portals import portals_by_tag
@@ -67,12 +68,12 @@ class Check(Struct, frozen=True):
 def path_checks(world: World, lun: str, entry: Map, initiator: str, route: Route) -> tuple[Check, ...]:
     """Return the checks of a path of an initiator to a Lun.
 
-    A node whose status does not describe the present is checked no further.
+    A node that is drained, or whose status does not describe the present, is checked no further.
     """
     owner, status = tuple(owner_checks(world, route)), world.current_status(route.node)
     if route.floating and not route.node:
         return owner
-    if status is None:
+    if status is None or is_drained(world.lunmap, route.node):
         return (node_check(world, route.node),)
     rest = (
         device_check(world, lun, route.node, status),
@@ -125,6 +126,13 @@ def is_left_to_owner(check: Check) -> bool:
     if check.topic is not Topic.ALUA or check.verdict is not Verdict.OK:
         return False
     return check.text.partition(":")[0] in CLOSED
+
+
+def is_drain(check: Check) -> bool:
+    """Return whether a check failed because the map drains the node, as an admin wants it."""
+    if check.topic is not Topic.NODE or check.verdict is not Verdict.NO:
+        return False
+    return check.text.partition(":")[0] == DRAINED
 
 
 def node_check(world: World, node: str, state: str = "") -> Check:

@@ -11,6 +11,7 @@ from lunmapd.core.explain.checks import (
     Topic,
     Verdict,
     describe_refusal,
+    is_drain,
     is_left_to_owner,
     path_checks,
     remedy_of_refusal,
@@ -70,8 +71,10 @@ class HostExplanation(Struct, frozen=True):
 
     @property
     def is_well(self) -> bool:
-        """Whether the host sees each of its Luns through every path."""
-        return not self.problems
+        """Whether the host sees each of its Luns through every path but those of drained nodes, and one."""
+        return all(map(is_drain, self.problems)) and all(
+            any(path.verdict is Verdict.OK for path in lun.paths) for lun in self.luns
+        )
 
 
 class PairExplanation(Struct, frozen=True):
@@ -85,8 +88,8 @@ class PairExplanation(Struct, frozen=True):
 
     @property
     def is_well(self) -> bool:
-        """Whether the host sees the Lun through every path."""
-        return 0 < self.paths == self.usable
+        """Whether the host sees the Lun through every path but those of drained nodes, and one."""
+        return 0 < self.usable == self.paths - sum(map(is_drain, self.checks))
 
 
 def explain_host(world: World, initiator: str) -> HostExplanation:

@@ -2,13 +2,14 @@
 
 from msgspec import Struct
 
-from lunmapd.core.base.lunmap import Map
+from lunmapd.core.base.lunmap import Map, is_drained
 from lunmapd.core.base.names import naa
 from lunmapd.core.explain.checks import (
     Check,
     Verdict,
     alua_check,
     device_check,
+    is_drain,
     node_check,
     owner_checks,
     portal_check,
@@ -16,6 +17,7 @@ from lunmapd.core.explain.checks import (
 )
 from lunmapd.core.explain.world import Route, World
 from lunmapd.core.fleet.lun_paths import Host, LunPaths, NodePath
+from lunmapd.core.fleet.path_state import USABLE
 
 
 class LunExplanation(Struct, frozen=True):
@@ -39,8 +41,11 @@ class LunExplanation(Struct, frozen=True):
 
     @property
     def is_well(self) -> bool:
-        """Whether all hosts are logged in through every path."""
-        return not self.problems and not any(host.missing or host.unknown for host in self.hosts)
+        """Whether all hosts are logged in through every path but those of drained nodes, and there is one."""
+        if self.problems and not any(path.state in USABLE for path in self.paths):
+            return False
+        is_known = not any(host.missing or host.unknown for host in self.hosts)
+        return is_known and all(map(is_drain, self.problems))
 
 
 def explain_lun(world: World, name: str) -> LunExplanation:
@@ -65,7 +70,7 @@ def _path_checks(world: World, lun: str, path: NodePath) -> tuple[Check, ...]:
     owner, status = tuple(owner_checks(world, route)), world.current_status(path.node)
     if route.floating and not route.node:
         return owner
-    if status is None:
+    if status is None or is_drained(world.lunmap, path.node):
         return (node_check(world, path.node),)
     portals = (portal_check(world, target, route, status) for target in _targets(world, lun, path))
     rest = (device_check(world, lun, path.node, status), *portals, *alua_check(world, lun, route))

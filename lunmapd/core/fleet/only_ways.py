@@ -8,9 +8,11 @@ from msgspec import Struct
 
 from lunmapd.core.base.lunmap import Lunmap, nodes_of
 from lunmapd.core.fleet.lun_paths import Host, LunPaths, NodePath
-from lunmapd.core.fleet.path_state import BEHIND, UNKNOWN, USABLE
+from lunmapd.core.fleet.path_state import BEHIND, DEAD, SILENT, UNKNOWN, USABLE
 
-_PERHAPS = USABLE | {BEHIND, UNKNOWN}
+_UNHEARD = frozenset({DEAD, SILENT})
+"""The states of paths of a node whose kernel may serve on, without a daemon that reports who is logged in."""
+_PERHAPS = USABLE | _UNHEARD | {BEHIND, UNKNOWN}
 """The states of paths that a host that is logged in there may use, at least as before the newest revision."""
 
 
@@ -58,14 +60,16 @@ def _by_initiator(lunmap: Lunmap, lun: LunPaths) -> dict[str, list[Host]]:
 def _only_way(lunmap: Lunmap, lun: LunPaths, hosts: Sequence[Host], node: str) -> OnlyWay | None:
     """Return the way of one host, None if it has another one or does not use this one."""
     logged_in = any(host.at or host.unknown for host in hosts)
-    states = _PERHAPS if logged_in else USABLE
+    states = _PERHAPS if logged_in else USABLE | _UNHEARD
     ending = [path for path in lun.paths if _ends_with(path, node) and path.state in states]
     here = [host for host in hosts if any(_leads_to(lunmap, path, host.target) for path in ending)]
     usable = {path.node for path in lun.paths if path.state in USABLE} - {node}
     usable |= {each for path in ending for each in path.standby}  # they take the Lun over
     if not logged_in and any(_moves(path, host.target) for path in lun.paths for host in hosts):
         return None
-    used = [host for host in here if node in {*host.at, *host.unknown}] if logged_in else here
+    is_unheard = any(path.state in _UNHEARD for path in ending)
+    is_known = logged_in and not is_unheard
+    used = [host for host in here if node in {*host.at, *host.unknown}] if is_known else here
     if not used or any(usable & _ways(lunmap, host, logged_in=logged_in) for host in hosts):
         return None
     first = used[0]

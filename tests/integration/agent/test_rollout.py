@@ -18,6 +18,7 @@ from lab.wait import wait_until
 from lunmapd.agent.state.machine_id import MachineId
 from lunmapd.client import (
     Client,
+    FileBase,
     InvalidInputError,
     NoRolloutError,
     Note,
@@ -244,6 +245,19 @@ def test_an_aborted_rollout_is_an_ordinary_revision(session: Session, fleet: Fle
     assert fleet.shown() == ({"l1"},) * 3
     assert admin.map_at(1) == admin.read().lunmap
     assert set(admin.map_at(2).luns) == {"l2"}
+
+
+def test_an_undone_revision_can_be_applied_again(session: Session) -> None:
+    """Its file, which names it as the base, has changes again; a program that waits for it learns its end."""
+    admin = Client(session)
+    admin.apply(fleet_map(1))
+    admin.apply(fleet_map(1, 2), Note(confirm_within=MINUTE))
+    admin.abort_rollout()
+    admin.apply(replace(admin.read().lunmap, initiators={H: Initiator("db")}))
+    with pytest.raises(RolloutUndoneError):
+        admin.wait_applied(2, 0)
+    proposal = admin.propose(fleet_map(1, 2), base=FileBase(2))
+    assert [change.path for change in proposal.changes] == ["luns/l2"]
 
 
 def test_a_confirmation_and_the_deadline_never_both_win(session: Session, fleet: Fleet) -> None:

@@ -26,6 +26,11 @@ def drain(connection: Connection, node: str, how: How) -> None:
     code 6) while NODE is the only way to a Lun for a host, without --allow data-unreachable. With --wait it
     ends when NODE offers nothing and has no session. It can be repeated.
     """
+    if how.wait is not None and how.note.first and node not in how.note.first:
+        raise click.UsageError(
+            f"--wait would wait in vain: {node} follows the revision after 'lunmapctl rollout continue', or "
+            "if --first names it"
+        )
     with connection.client() as client:
         drain_node(client, node, how)
         if how.wait is not None and not (how.dry_run or is_planning()):

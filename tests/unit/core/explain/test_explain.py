@@ -121,6 +121,23 @@ def test_a_node_that_can_not_serve_is_the_only_check() -> None:
     assert [path.word for path in paths] == ["dead", "ok"]
 
 
+def test_a_drained_node_is_no_problem_as_long_as_there_is_another_way() -> None:
+    """It is shown with the command that ends the drain; without another way the host is not well."""
+    away = {name: replace(node, state=NodeState.DRAINED) for name, node in MAP.nodes.items()}
+    there = world({"n1": view(), "n2": view(HERE)}, replace(MAP, nodes={**MAP.nodes, "n1": away["n1"]}))
+    host, pair, lun = explain_host(there, H), explain_pair(there, H, "a"), explain_lun(there, "a")
+    assert (
+        [problem.command for problem in host.problems]
+        == ["lunmapctl undrain n1"]
+        == [lun.problems[0].command]
+    )
+    assert (host.is_well, pair.is_well, lun.is_well, explain_node(there, "n1").is_well) == (True,) * 4
+    cut_off = world({"n1": view(), "n2": view()}, replace(MAP, nodes=away))
+    assert not explain_host(cut_off, H).is_well
+    assert not explain_pair(cut_off, H, "a").is_well
+    assert not explain_lun(cut_off, "a").is_well
+
+
 def test_a_node_that_is_behind_may_not_serve_yet() -> None:
     """What it has not applied may concern the Lun; a node that is told of is to be explained further."""
     late = view(

@@ -58,6 +58,16 @@ def test_a_host_may_use_a_path_that_is_not_known(here: str) -> None:
     assert ways(replace(host, at=()), here=here, other="dead") == []
 
 
+@pytest.mark.parametrize("here", ["dead", "silent"])
+def test_a_node_that_reports_nothing_may_be_the_only_way(here: str) -> None:
+    """Its kernel serves on without the daemon: a host that is known nowhere else may be logged in there."""
+    host = Host(H, T)
+    assert ways(host, here=here, other="drained") == [OnlyWay("a", H, T, False, (NodePath("n2", "drained"),))]
+    assert ways(host, here=here) == []
+    assert ways(replace(host, at=("n2",)), here=here) == []
+    assert [way.logged_in for way in ways(replace(host, at=("n2",)), here=here, other="drained")] == [True]
+
+
 def test_another_target_is_another_way() -> None:
     """A host may see a Lun through two targets."""
     assert ways(Host(H, T, ("n1",), ("n2",)), Host(H, U, ("n2",))) == []
