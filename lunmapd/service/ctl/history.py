@@ -1,17 +1,22 @@
 """The verbs that read the history: log, show, diff."""
 
+from datetime import UTC, datetime, timedelta
 from itertools import islice
 
 import click
 
 from lunmapd.client import differences
+from lunmapd.clock import rfc3339
 from lunmapd.service.cli import output_option
 from lunmapd.service.ctl.cli import Connection
+from lunmapd.service.ctl.commit.duration import duration
 from lunmapd.service.ctl.files.sections import object_path
 from lunmapd.service.ctl.text.differences import difference_lines, log_table, revision_lines, revision_report
 from lunmapd.service.ctl.text.layout import table_options
 from lunmapd.service.output import echo, echo_json, echo_painted
 from lunmapd.service.table import Layout
+
+_LONGEST = 3650 * 86400  # seconds
 
 
 def parse_span(_: click.Context, __: click.Parameter, words: tuple[str, ...]) -> tuple[int, int | None]:
@@ -23,6 +28,18 @@ def parse_span(_: click.Context, __: click.Parameter, words: tuple[str, ...]) ->
     raise click.BadParameter(
         f"{text!r} is not a span of revisions: use 3..7, or 3.. for all since revision 3"
     )
+
+
+def _parse_since(context: click.Context, option: click.Parameter, value: str | None) -> str:
+    """Return a time as revisions have it, but for the Z at its end, "" for any; without a zone it is UTC."""
+    if value is None:
+        return ""
+    try:
+        moment = datetime.fromisoformat(value)
+    except ValueError:
+        moment = datetime.now(UTC) - timedelta(seconds=duration(1, _LONGEST)(context, option, value) or 0)
+    utc = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return rfc3339(utc, "auto").removesuffix("Z")
 
 
 @click.command()
@@ -37,14 +54,38 @@ def parse_span(_: click.Context, __: click.Parameter, words: tuple[str, ...]) ->
 @click.option(
     "--object", "path", metavar="PATH", help="Only revisions that changed this object, such as luns/db1."
 )
+@click.option(
+    "--since",
+    callback=_parse_since,
+    metavar="TIME",
+    help="Only revisions since this time (2026-01-31T12:00:00Z, 2026-01-31) or so long ago (10m, 2h, 7d).",
+)
+@click.option("--author", help="Only revisions of this author, as the log prints it.")
 @table_options
 @click.pass_obj
-def log(connection: Connection, limit: int, path: str | None, output: str, layout: Layout) -> None:
-    """List the revisions, newest first."""
+def log(
+    connection: Connection,
+    limit: int,
+    path: str | None,
+    since: str,
+    author: str | None,
+    output: str,
+    layout: Layout,
+) -> None:
+    """List the revisions, newest first.
+
+    Their times are those of the machines that committed them, in UTC.
+    """
     with connection.client() as client:
         if path is not None:
             path = object_path(client.read().lunmap, path)
-        revisions = list(islice(client.log(path), limit))
+        # Times are compared as text; those of two machines need not be in order.
+        found = (
+            each
+            for each in client.log(path)
+            if each.time.removesuffix("Z") >= since and author in {None, each.author}
+        )
+        revisions = list(islice(found, limit))
     if path is not None and not revisions:
         echo(f"lunmapctl: none of the kept revisions changed {path}", err=True)
     if output == "json":

@@ -41,6 +41,21 @@ def test_the_log_lists_who_when_and_why(ctl_with_history: Ctl) -> None:
     assert "not the path of an object" in ctl_with_history("log", "--object", "disks/x", expect=1).err
 
 
+def test_the_log_is_limited_to_a_time_and_an_author(ctl_with_history: Ctl) -> None:
+    """The time is one in UTC, or so long ago; what is neither is wrong usage."""
+
+    def numbers(*words: str) -> list[int]:
+        return [entry["revision"] for entry in asked(ctl_with_history, "log", *words)]
+
+    first = asked(ctl_with_history, "show", "1")["time"]
+    assert (
+        numbers("--since", first) == numbers("--since", "1h") == numbers("--since", first[:10]) == [3, 2, 1]
+    )
+    assert numbers("--since", "2999-01-01T00:00:00+01:00") == []
+    assert (numbers("--author", "ann"), numbers("--author", "bob", "--since", "1d")) == ([3, 1], [2])
+    assert "is not a duration" in ctl_with_history("log", "--since", "yesterday", expect=2).err
+
+
 def test_show_says_what_a_revision_changed(ctl_with_history: Ctl) -> None:
     """A revision is shown with every field that it changed, from which value to which."""
     assert ctl_with_history("show", "2").out.splitlines()[3:] == [

@@ -23,7 +23,8 @@ def explain(connection: Connection, name: str, lun: str | None, output: str, ful
 
     NAME is that of a host (its alias or the part after the last colon is enough), a Lun or a node; write
     luns/NAME, nodes/NAME or initiators/NAME if it could be several. With a host and a LUN every check on the
-    way to this Lun is shown. Exit code 6 if any check fails, but for those of drained nodes beside another way.
+    way to this Lun is shown. Exit code 6 if any check fails; that a node is drained is no failure beside
+    another way.
     """
     with connection.client() as client:
         from lunmapd.service.ctl.text.explanation import explain_object, explanation_paragraphs, world_of

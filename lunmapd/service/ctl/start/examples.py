@@ -45,7 +45,7 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
     "host set": ("host set host1 alias='db host 1'",),
     "import undo": ("import undo",),
     "init": ("init",),
-    "log": ("log", "log -n 5 --object db1"),
+    "log": ("log", "log -n 5 --object db1", "log --since 2h"),
     "lun create": (
         "lun create db2 /dev/vg0/db2 --target san --to host1 --shared off",
         "lun create tmp /srv/tmp.img --type fileio --size 10GiB --on n1",
