@@ -1,7 +1,8 @@
-"""Nodes that follow, each a process of its own: `python -m bench.followers agent|bare HOSTS ROOT NODE`.
+"""Nodes that follow: `python -m bench.followers agent|agents|bare HOSTS ROOT NODE[,NODE...]`.
 
 Each prints a line for each revision: one of lunmapd's once it is applied (on the fake LIO), a bare one once
-head and the revision are read.
+head and the revision are read. `agent` and `bare` are one node, in a process of its own. `agents` are several
+nodes of lunmapd in one process, with the settings of the daemon, and with the node's name in each line.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ from __future__ import annotations
 import sys
 import tempfile
 import threading
+from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,11 +27,13 @@ from lunmapd.agent.state.claims import Claims
 from lunmapd.agent.state.machine_id import MachineId
 from lunmapd.agent.state.map_snapshot import LocalSnapshot
 from lunmapd.clock import utc_now
+from lunmapd.service.settings import Settings
+from lunmapd.service.zookeeper import ZooKeeperSettings
 from lunmapd.store.session.session import Session
 from support.daemon import running
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from kazoo.protocol.states import WatchedEvent
 
@@ -45,18 +50,41 @@ def say(revision: int) -> None:
 
 def agent(hosts: str, root: str, node: str) -> None:
     """Be a node of lunmapd, until standard input ends."""
+    # As in the daemon, a pass between two audits is a partial one.
+    policy = Policy(resync=_RARELY, retry=_RARELY, audit=_RARELY)
+    with _node(hosts, root, node, policy, say):
+        sys.stdin.read()
+
+
+def agents(hosts: str, root: str, nodes: str) -> None:
+    """Be several nodes of lunmapd, until standard input ends."""
+    with ExitStack() as stack:
+        for node in nodes.split(","):
+            policy = Settings(ZooKeeperSettings(()), node).policy()
+            stack.enter_context(_node(hosts, root, node, policy, partial(_say_node, node)))
+        sys.stdin.read()
+
+
+def _say_node(node: str, revision: int) -> None:
+    # In one call, since the nodes are threads.
+    sys.stdout.write(f"{node} {revision}\n")
+    sys.stdout.flush()
+
+
+@contextmanager
+def _node(hosts: str, root: str, node: str, policy: Policy, applied: Callable[[int], None]) -> Iterator[None]:
+    """Run a node of lunmapd on a fake LIO; `applied` is called with each revision."""
+
+    def note(cycle: CycleResult, _status: NodeStatus, _seconds: float) -> None:
+        if cycle.converged and cycle.at is not None:
+            applied(cycle.at.revision)
+
     with tempfile.TemporaryDirectory() as directory, Session(hosts, root, deadline=60.0) as session:
         member = Registration(session, node, MachineId(node, node), utc_now())
-        follower = Follower(session, LocalSnapshot(Path(directory)), Policy(), node=node)
+        follower = Follower(session, LocalSnapshot(Path(directory)), policy, node=node)
         local = NodeFiles(Claims(Path(directory)))
-        policy = Policy(resync=_RARELY, retry=_RARELY)
-        with running(Agent(member, follower, FakeLio(), local, policy), _said):
-            sys.stdin.read()
-
-
-def _said(cycle: CycleResult, _status: NodeStatus, _seconds: float) -> None:
-    if cycle.converged and cycle.at is not None:
-        say(cycle.at.revision)
+        with running(Agent(member, follower, FakeLio(), local, policy), note):
+            yield
 
 
 def bare(hosts: str, root: str, _node: str) -> None:
@@ -85,4 +113,4 @@ def _read(
 
 
 if __name__ == "__main__":
-    {"agent": agent, "bare": bare}[sys.argv[1]](*sys.argv[2:])
+    {"agent": agent, "agents": agents, "bare": bare}[sys.argv[1]](*sys.argv[2:])

@@ -116,6 +116,11 @@ class Snapshot(Struct, frozen=True):
             return self.raw[path]
         return document_at(self.lunmap, path)
 
+    def has(self, path: str) -> bool:
+        """Return whether the tree has an object at `path`, readable or not."""
+        section, name = split_path(path)
+        return name in self.lunmap.section(section) or path in self.unreadable
+
     def paths(self) -> set[str]:
         """Return the paths of all objects in the tree, readable or not."""
         return {f"{section}/{name}" for section, name, _ in self.lunmap.documents()} | self.unreadable.keys()

@@ -65,7 +65,7 @@ def forget(session: Session, snapshot: Snapshot, node: str) -> Forgotten:
     """
     if snapshot.schema < SCHEMA:
         raise OlderSchemaError(snapshot.schema, SCHEMA)
-    if f"nodes/{node}" in snapshot.paths():
+    if snapshot.has(f"nodes/{node}"):
         raise NodeInUseError(node, _MAPPED)
     if check_name(node):
         raise NeverRegisteredError(node)

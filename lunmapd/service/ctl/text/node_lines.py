@@ -88,7 +88,7 @@ def _standing(node: FleetNode, now: datetime) -> Standing:
 
 def _retired(name: str, fleet: Fleet) -> Iterator[str]:
     node = fleet.nodes[name]
-    if f"nodes/{name}" in fleet.snapshot.paths():
+    if fleet.snapshot.has(f"nodes/{name}"):
         return
     if node.live is None:
         yield f"it is dead and not in the map: if it was retired, run 'lunmapctl forget {name}'"

@@ -5,7 +5,7 @@ from lunmapd.core.base.documents import decode, encode
 from lunmapd.core.base.lunmap import Lun, Lunmap, Map
 from lunmapd.core.history.changes import Head
 from lunmapd.core.history.digest import show_digest
-from lunmapd.store.tree.snapshot import assemble
+from lunmapd.store.tree.snapshot import Raw, assemble
 from support.digests import map_digest
 from support.stored_map import META, lun, luns, objects
 
@@ -44,3 +44,11 @@ def test_luns_share_what_is_equal_in_most() -> None:
     assert one.backing.overrides is other.backing.overrides
     assert one.maps[0].lun is one.maps[1].lun
     assert encode(one) == encode(Lun(lun(1).backing, maps=entries))
+
+
+def test_a_snapshot_has_the_objects_of_its_paths() -> None:
+    """An object that can't be decoded is there too, one of another section or name is not."""
+    damaged = {**objects(luns(1)), "luns/l2": Raw(b"?", 0)}
+    found = assemble(META, Head(1, ""), 1, damaged)
+    asked = ("luns/l1", "luns/l2", "luns/l3", "nodes/l1")
+    assert {path for path in asked if found.has(path)} == found.paths() == {"luns/l1", "luns/l2"}
