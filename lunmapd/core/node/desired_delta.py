@@ -151,12 +151,16 @@ class DesiredView:
         return is_open_for_reading(self.desired.get(("storage_object", name)))
 
     def _has_resized_device(self, lunmap: Lunmap, changed: AbstractSet[str]) -> bool:
-        """Return whether the desired size of a device changes: only a full observation reads its size."""
+        """Return whether the desired size of a device changes: only a full observation reads its size.
+
+        That of a Lun that this node does not have makes no difference here.
+        """
         both = changed & lunmap.luns.keys() & self.lunmap.luns.keys()
         return any(
             isinstance(lunmap.luns[name].backing, Block)
             and lunmap.luns[name].size != self.lunmap.luns[name].size
             for name in both
+            if ("storage_object", name) in self.desired
         )
 
     def _takes_lun_number(self, item: lio_objects.DesiredObject, changed: AbstractSet[str]) -> bool:

@@ -93,6 +93,18 @@ def test_what_may_concern_more_needs_a_full_pass(other: Lunmap, reason: FullPass
     assert view().delta_to(other) is reason
 
 
+def test_the_size_of_a_lun_elsewhere_needs_no_full_pass() -> None:
+    """A node that does not serve a Lun follows its new size by a partial pass without objects."""
+    nodes = {**MAP.nodes, "n2": Node(2, ("10.0.0.2:3260",))}
+    before = replace(MAP, nodes=nodes)
+    wanted = compute_desired(before, {}, "n2", Observed(), VAULT).objects
+    elsewhere = DesiredView(before, "n2", VAULT, frozenset(), wanted)
+    after = replace(before, luns={**before.luns, "l1": replace(lun(1), size=1 << 30)})
+    part = elsewhere.delta_to(after)
+    assert isinstance(part, Delta)
+    assert part.keys == frozenset()
+
+
 def test_an_initiator_whose_secret_fails_is_left_to_a_whole_pass() -> None:
     """A new ACL that can't have its credentials has to be reported."""
     strict = {T: replace(MAP.targets[T], authentication=Authentication.CHAP)}
