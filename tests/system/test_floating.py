@@ -7,7 +7,7 @@ import pytest
 
 from lab.machines.io import VerifiedIO
 from lab.wait import wait_until
-from support.cluster import DB1, HOST, Cluster
+from support.cluster import DB1, HOST, Cluster, StorageNode
 
 pytestmark = pytest.mark.kernel
 
@@ -109,3 +109,27 @@ def test_a_host_with_one_path_follows_its_address(logged_in: Cluster, io: Verifi
     logged_in.ctl.apply(lunmap(logged_in).replace("tpg_tag: 2,", "tpg_tag: 2, state: drained,"))
     wait_until("n1 has the address", lambda: owners(logged_in) == ["n1"])
     goes_on(io)
+
+
+def test_a_lun_is_replaced_where_no_host_uses_it(logged_in: Cluster, io: VerifiedIO) -> None:
+    """Each node opens the device by another path: the owner does so after it has released the group."""
+    former, text = owners(logged_in), lunmap(logged_in)
+    logged_in.ctl.apply(text)
+    wait_until("both nodes are well", logged_in.all_well)
+    assert owners(logged_in) == former
+    goes_on(io)
+    logged_in.ctl.apply(text.replace("/dev/vg0/db1", "/dev/disk/lab/db1"), rebacking=["db1"])
+    wait_until("both nodes are well", logged_in.all_well)
+    (owner,) = (node for node in logged_in.nodes if node.name in former)
+    log = owner.log()
+    moved = log.rindex("the node has released floating group gold")
+    assert "the group moves now" in log[:moved]
+    # A slow node may leave the group to the former owner, which has made the change by then.
+    assert "replaced: path /dev/vg0/db1 -> /dev/disk/lab/db1" in log[moved:]
+    assert all("/dev/disk/lab/db1" in opened_paths(node) for node in logged_in.nodes)
+    goes_on(io)
+
+
+def opened_paths(node: StorageNode) -> str:
+    """Return the paths by which a node has opened its devices."""
+    return node.machine.run("cat /sys/kernel/config/target/core/*/*/udev_path").stdout

@@ -367,7 +367,9 @@ class Agent:
 
     def _judge_groups(self, cycle: CycleResult) -> None:
         """Let the floating groups know how well this node serves their targets."""
-        disturbed = () if cycle.result is None else cycle.result.disturbed
+        owned = self._floating.served(0)
+        is_done = cycle.result is not None and cycle.result.converged
+        disturbed = () if is_done else self._moves.disturbed(owned)
         judged = judge_groups(cycle.lunmap, self._registration.node, self.status, self._judgements, disturbed)
         self._judgements = judged
         self._floating.judge(judged)

@@ -21,15 +21,25 @@ class MoveWatch:
         """Start without a change that waits."""
         self._now = now
         self._since: dict[TpgId, float] = {}
+        self._disturbed: tuple[ServedGroup, ...] = ()
 
     def served(self, groups: Groups) -> tuple[ServedGroup, ...]:
-        """Return the groups; for one whose changes have waited for long, no other node counts."""
-        return tuple(replace(each, others=Others.NONE) if self._is_over(each) else each for each in groups)
+        """Return the groups, and which of them move; after a long time no other node counts for a group."""
+        known = (replace(each, leaving=each.tpg in self._since) for each in groups)
+        return tuple(replace(each, others=Others.NONE) if self._is_over(each) else each for each in known)
 
     def follow(self, disturbed: Iterable[ServedGroup]) -> None:
         """Take the groups whose hosts a pass would disturb, or disturbs now."""
-        now = self._now()
-        self._since = {group.tpg: self._since.get(group.tpg, now) for group in disturbed}
+        now, self._disturbed = self._now(), tuple(disturbed)
+        self._since = {group.tpg: self._since.get(group.tpg, now) for group in self._disturbed}
+
+    def disturbed(self, groups: Groups) -> tuple[ServedGroup, ...]:
+        """Return those of the groups that this node owns whose hosts the last full pass would have disturbed.
+
+        A cycle without a full pass, as one that the move itself sets off, changes nothing of it.
+        """
+        owned = {group.tpg for group in groups}
+        return tuple(each for each in self._disturbed if each.tpg in owned)
 
     def seconds_left(self) -> float:
         """Return the seconds until the next look, infinity if nothing waits."""

@@ -37,12 +37,19 @@ class ServedGroup(Struct, frozen=True):
     """A floating group that this node owns.
 
     `others` is NONE if no other node can serve it, BEHIND while some have still to apply the revision, READY
-    if one can serve it now.
+    if one can serve it now. `leaving`: a change would have disturbed its hosts before, so this node gives it
+    away.
     """
 
     target: str
     tag: int
     others: Others = Others.NONE
+    leaving: bool = False
+
+    @property
+    def moves(self) -> bool:
+        """Whether this node is giving the group away: its hosts may be gone before the lease is."""
+        return self.leaving and self.others is Others.READY
 
     @property
     def tpg(self) -> TpgId:
@@ -66,10 +73,11 @@ def wait_for_moves(steps: Plan, observed: Observed, paths: AccessPaths, groups: 
     if not replacing:
         return Moving(Permitted(steps))
     audience, known = Audience(observed, paths), {group.tpg: group for group in groups}
+    moved = {group.tpg for group in groups if group.moves}
     disturbed = set[ServedGroup]()
     withheld = dict[tuple[Action, lio_objects.Key], Failure]()
     for step in replacing:
-        tpgs = {TpgId(each.iqn, each.tag) for each in audience.impact(step).sessions}
+        tpgs = moved | {TpgId(each.iqn, each.tag) for each in audience.impact(step).sessions}
         found = [known[tpg] for tpg in sorted(tpgs & known.keys())]
         disturbed.update(found)
         waiting = [group for group in found if group.others is not Others.NONE]

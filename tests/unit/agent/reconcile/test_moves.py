@@ -56,15 +56,17 @@ class Node:
 
 
 def test_the_change_is_made_after_the_move(tmp_path: Path) -> None:
-    """It waits for the others, then for the move, and is made when no host is left."""
+    """It waits for the others, then for the move: the TPG is disabled before the lease is released."""
     node = Node(tmp_path)
     for others in (Others.BEHIND, Others.READY):
         result = node.follow(CHANGED, others)
         assert (node.product, result.draining) == ("", 2.0)
-        assert result.disturbed == (ServedGroup(T, 1001, others),)
+        assert result.disturbed == (ServedGroup(T, 1001, others, leaving=others is Others.READY),)
         assert Reason.MOVING in {failure.reason for failure in result.failures.values()}
         node.clock.now += result.draining
     node.give_up()
+    assert node.follow(CHANGED, Others.READY).disturbed
+    assert not node.product
     result = node.follow(CHANGED, None)
     assert (node.product, result.converged, result.draining, result.disturbed) == ("NEW", True, NEVER, ())
 
@@ -87,3 +89,13 @@ def test_a_later_change_waits_again(tmp_path: Path) -> None:
     node.clock.now += MOVE_PATIENCE
     node.follow(CHANGED, Others.READY)
     assert node.product == ""
+
+
+def test_a_group_moves_until_it_is_given_away_or_the_change_is_made() -> None:
+    """Cycles that make no full pass, such as those that the move sets off, don't end it."""
+    group, moves = ServedGroup(T, 1001, Others.READY), MoveWatch(Clock())
+    moves.follow((group,))
+    assert moves.disturbed((group,)) == (group,)
+    assert moves.disturbed(()) == ()
+    moves.follow(())
+    assert moves.disturbed((group,)) == ()

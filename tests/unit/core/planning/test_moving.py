@@ -76,6 +76,18 @@ def test_nothing_waits_without_hosts(observed: Observed) -> None:
     assert found.disturbed == ()
 
 
+@pytest.mark.parametrize(
+    ("others", "waits"), [(Others.READY, True), (Others.BEHIND, False), (Others.NONE, False)]
+)
+def test_a_group_that_moves_is_waited_for_without_hosts(others: Others, waits: bool) -> None:  # noqa: FBT001
+    """Its TPG is disabled first: a change then would let the node keep the group, and hosts return to it."""
+    group = replace(GOLD[others], leaving=True)
+    given = PassInput("n1", 2, changed(), {}, Vault("c"), served=(group,))
+    observed = Observed(project_map(FLOATING, "n1"))
+    found = decide(given, compare(given, observed), None, {}, {})
+    assert (bool(found.held), found.disturbed) == (waits, (group,) if waits else ())
+
+
 def test_nothing_waits_at_a_node_that_does_not_own_the_group() -> None:
     """Hosts that are still logged in to it go with its TPG."""
     assert decision(changed(), owner(), None).held == {}
