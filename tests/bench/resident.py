@@ -24,7 +24,7 @@ def _rss() -> Measured:
     return Measured(
         found["rss"],
         f"{found['rss']:.0f} MB",
-        note=f"the daemon {found['daemon']:.0f}, its worker {worker:.0f}; {found['shared']:.0f} with shared pages counted once",
+        note=f"the daemon {found['daemon']:.0f}, its worker {worker:.0f}; {found['shared']:.0f} with shared pages counted once; other processes {found['others']:.0f}",
     )
 
 
