@@ -12,6 +12,7 @@ from lunmapd.store.session.access_errors import CredentialsError
 OWNER_ONLY = 0o077
 NOT_OTHERS = 0o027
 _MAX_SIZE = 64 * 1024
+_ACL_MASK = 0o040
 
 
 def read_secret(path: Path) -> Secret:
@@ -59,14 +60,25 @@ def _opened(path: Path) -> Iterator[int]:
 def check_owner(path: Path, status: os.stat_result, forbidden: int) -> None:
     """Check that a file is a regular file and has none of the `forbidden` mode bits.
 
-    Unless `forbidden` is 0, root or this process's user must own it. Raises CredentialsError.
+    Unless `forbidden` is 0, root or this process's user must own it. A credential of systemd may have the
+    group's read bit. Raises CredentialsError.
     """
     if not stat.S_ISREG(status.st_mode):
         raise CredentialsError(path, "it is not a regular file")
     if forbidden and status.st_uid not in {0, os.geteuid()}:
         raise CredentialsError(path, f"it belongs to user {status.st_uid}: chown it to root")
-    if status.st_mode & forbidden:
+    if status.st_mode & forbidden & ~(_ACL_MASK if _is_credential(path) else 0):
         mode = stat.S_IMODE(status.st_mode)
         raise CredentialsError(
             path, f"its mode {mode:04o} gives others access: chmod {mode & ~forbidden:04o} it"
         )
+
+
+def _is_credential(path: Path) -> bool:
+    """Return whether a file is a credential that systemd gave this service.
+
+    A service with a user of its own reads root's file by an ACL, whose mask is in the bits of the group
+    (systemd: src/core/exec-credential.c; acl(5)). Only the service reaches the directory.
+    """
+    directory = os.environ.get("CREDENTIALS_DIRECTORY", "")
+    return bool(directory) and path.parent == Path(directory)

@@ -69,3 +69,27 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
     """A file that is not there is named with the reason."""
     with pytest.raises(CredentialsError, match="absent: no such file or directory"):
         read_secret(tmp_path / "absent")
+
+
+@pytest.fixture
+def credential(file: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Give a password file in the directory of systemd's credentials, with the mask of an ACL."""
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(file.parent))
+    file.chmod(0o440)
+    return file
+
+
+def test_a_credential_of_systemd_may_have_an_acl(credential: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its mask is the group's read bit, which other files may not have."""
+    assert read_secret(credential).text == "open sesame"
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", "/run/credentials/other")
+    with pytest.raises(CredentialsError, match="gives others access"):
+        read_secret(credential)
+
+
+@pytest.mark.parametrize("mode", [0o444, 0o460, 0o441])
+def test_a_credential_with_any_other_right_is_refused(credential: Path, mode: int) -> None:
+    """A reader of the file would not need the ACL."""
+    credential.chmod(mode)
+    with pytest.raises(CredentialsError, match="gives others access"):
+        read_secret(credential)
