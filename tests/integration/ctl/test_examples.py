@@ -30,6 +30,8 @@ ENDS = {
     "check": 2,
     "status": 6,
     "explain": 6,
+    "drain": 6,
+    "plan drain n1": 6,
     "float move san gold n2": 4,
     "import": 1,
     "probe": 6,
