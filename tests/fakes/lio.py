@@ -148,8 +148,12 @@ class FakeLio:
         return self.identities.get(path, path)
 
     def log_in(self, iqn: str, initiator: str, isid: str = "1", tag: int = 1) -> None:
-        """Let an initiator log in; a session with the same ISID ends without a logout."""
-        self.drop(iqn, initiator, isid)
+        """Let an initiator log in; a session of the same TPG with the same ISID ends without a logout.
+
+        The kernel looks for it in that TPG alone (iscsi_check_for_session_reinstatement in
+        drivers/target/iscsi/iscsi_target_login.c).
+        """
+        self._end((iqn, initiator, isid), {tag})
         before = self._counted(iqn)
         self._counters[iqn] = replace(before, accepts=before.accepts + 1)
         number = next(self._numbers) + 1
@@ -157,13 +161,18 @@ class FakeLio:
         self.sessions = (*self.sessions, new)
 
     def drop(self, iqn: str, initiator: str, isid: str = "1") -> bool:
-        """End a session as a broken connection does; return whether there was one."""
-        kept = tuple(
-            each for each in self.sessions if (each.iqn, each.initiator, each.isid) != (iqn, initiator, isid)
-        )
-        there = len(kept) < len(self.sessions)
-        self.sessions = kept
-        return there
+        """End the sessions of all TPGs as broken connections do; return whether there was one."""
+        return self._end((iqn, initiator, isid), {each.tag for each in self.sessions})
+
+    def _end(self, which: tuple[str, str, str], tags: AbstractSet[int]) -> bool:
+        """End the sessions by target, initiator and ISID in TPGs with these tags."""
+        ended = {
+            each
+            for each in self.sessions
+            if each.tag in tags and (each.iqn, each.initiator, each.isid) == which
+        }
+        self.sessions = tuple(each for each in self.sessions if each not in ended)
+        return bool(ended)
 
     def log_out(self, iqn: str, initiator: str, isid: str = "1") -> None:
         """End a session by a request of the initiator."""
