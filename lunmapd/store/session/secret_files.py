@@ -67,14 +67,14 @@ def check_owner(path: Path, status: os.stat_result, forbidden: int) -> None:
         raise CredentialsError(path, "it is not a regular file")
     if forbidden and status.st_uid not in {0, os.geteuid()}:
         raise CredentialsError(path, f"it belongs to user {status.st_uid}: chown it to root")
-    if status.st_mode & forbidden & ~(_ACL_MASK if _is_credential(path) else 0):
+    if status.st_mode & forbidden & ~(_ACL_MASK if is_credential(path) else 0):
         mode = stat.S_IMODE(status.st_mode)
         raise CredentialsError(
             path, f"its mode {mode:04o} gives others access: chmod {mode & ~forbidden:04o} it"
         )
 
 
-def _is_credential(path: Path) -> bool:
+def is_credential(path: Path) -> bool:
     """Return whether a file is a credential that systemd gave this service.
 
     A service with a user of its own reads root's file by an ACL, whose mask is in the bits of the group

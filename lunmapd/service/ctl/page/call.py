@@ -1,12 +1,11 @@
 """The words that begin a command on a page."""
 
-import os
 import shlex
 from collections.abc import Iterator
-from pathlib import Path
 
 from lunmapd.service.cli import DEFAULT_SETTINGS_FILE
 from lunmapd.service.ctl.cli import Connection
+from lunmapd.store.session.secret_files import is_credential
 from lunmapd.store.session.session import DEFAULT_CHROOT
 
 
@@ -22,7 +21,7 @@ def call_of(connection: Connection, chroot: str) -> str:
 
 def _options(connection: Connection) -> Iterator[str]:
     if connection.hosts is None:
-        if connection.config != DEFAULT_SETTINGS_FILE and not _is_credential(connection.config):
+        if connection.config != DEFAULT_SETTINGS_FILE and not is_credential(connection.config):
             yield from ("--config", str(connection.config.absolute()))
         return
     yield from ("--hosts", connection.hosts)
@@ -33,8 +32,3 @@ def _options(connection: Connection) -> Iterator[str]:
 
 def _chroot(chroot: str) -> tuple[str, ...]:
     return () if chroot == DEFAULT_CHROOT else ("--chroot", chroot)
-
-
-def _is_credential(path: Path) -> bool:
-    directory = os.environ.get("CREDENTIALS_DIRECTORY", "")
-    return bool(directory) and path.is_relative_to(directory)
