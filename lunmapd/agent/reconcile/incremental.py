@@ -148,7 +148,8 @@ class StartingPoint:
             backings = dict(self.observed.backings)
             for name in delta.luns:
                 backings.pop(name, None)
-            self.observed = replace(self.observed, backings={**backings, **observed.backings})
+            backings.update(observed.backings)
+            self.observed = replace(self.observed, backings=backings)
 
     def _exported(self, delta: Delta, observed: Observed) -> dict[str, tuple[object, object]]:
         """Return the present storage object of each Lun of a part, with the observed facts of its backing."""

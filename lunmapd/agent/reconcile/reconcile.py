@@ -86,8 +86,8 @@ class PassPorts(NamedTuple):
     Without a `fleet`, as while ZooKeeper does not answer, no initiator counts as logged in at another node.
     Without a `seen` file, a restart of the daemon can't distinguish drift from steps that were still to be
     done. Without `addresses`, LUN numbers are given to other Luns at any time.
-    Without a `drain`, a drained node disables its TPGs at once. Without `moves`, no change waits for the move
-    of a floating group for longer than others can serve it.
+    Without a `drain`, a drained node disables its TPGs at once. `moves` takes the groups whose hosts a full
+    pass would disturb; the `served` ones of the input come from it.
     """
 
     kernel: LioKernel
@@ -181,8 +181,6 @@ def _reconcile_all(
     given = _with_busy(edges, _with_addresses(edges, given, is_full=True), comparison)
     state.baseline.load(edges.seen, terms, comparison.desire)
     given = replace(given, offered=state.baseline.offered or {})
-    if edges.moves is not None:
-        given = replace(given, served=edges.moves.served(given.served))
     decision = _decide(edges, given, state, comparison)
     if edges.moves is not None:
         edges.moves.follow(decision.disturbed)
@@ -300,14 +298,4 @@ def _result(
     decided = decision.removals & guard.removed_keys(left)
     unrestored = find_unrestored(comparison.desired, comparison.observed)
     disabled = len(comparison.kept_disabled)
-    return PassResult(
-        comparison.observed,
-        failing,
-        left,
-        reports,
-        disabled,
-        decided,
-        unrestored,
-        *pauses,
-        decision.disturbed,
-    )
+    return PassResult(comparison.observed, failing, left, reports, disabled, decided, unrestored, *pauses)

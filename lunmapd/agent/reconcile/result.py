@@ -12,7 +12,6 @@ from lunmapd.core.node.failure import Failure
 from lunmapd.core.node.observed import Observed
 from lunmapd.core.node.reservations import ReservationRecord
 from lunmapd.core.planning.guard import MassRemoval
-from lunmapd.core.planning.moving import ServedGroup
 from lunmapd.core.planning.outcome import StepOutcome
 from lunmapd.core.planning.plan import Plan
 
@@ -51,8 +50,7 @@ class PassResult(Struct, frozen=True):
     map enables and isolation does not. `decided` are the keys of the objects whose removal was permitted and
     could not be done. `unrestored` are the reservation records that the kernel will not restore. `empty` are
     the seconds until a LUN number was empty for long enough, infinity if none must be; `draining` are those
-    until the next look whether hosts have left a drained node, or a group has moved. `disturbed` are the
-    floating groups whose hosts the plan of the pass disturbs, whether that waits or not.
+    until the next look whether hosts have left a drained node, or a group has moved.
     """
 
     observed: Observed
@@ -64,7 +62,6 @@ class PassResult(Struct, frozen=True):
     unrestored: tuple[ReservationRecord, ...] = ()
     empty: float = float("inf")
     draining: float = float("inf")
-    disturbed: tuple[ServedGroup, ...] = ()
 
     @property
     def converged(self) -> bool:

@@ -38,9 +38,14 @@ class Node:
 
     def follow(self, lunmap: Lunmap, others: Others | None) -> PassResult:
         """Make one pass; without `others` the node does not own the group."""
-        served = () if others is None else (ServedGroup(T, 1001, others),)
+        served = self._moves.served(() if others is None else (ServedGroup(T, 1001, others),))
         given = PassInput("n1", 1, lunmap, {}, Vault("c"), served=served)
         return reconcile(PassPorts(self.kernel, self._claims, moves=self._moves), given, self._state)
+
+    @property
+    def disturbed(self) -> tuple[ServedGroup, ...]:
+        """The group, if the last pass would have disturbed its hosts."""
+        return self._moves.disturbed((ServedGroup(T, 1001),))
 
     def give_up(self) -> None:
         """Disable the TPG, as the loop of the group does."""
@@ -61,14 +66,15 @@ def test_the_change_is_made_after_the_move(tmp_path: Path) -> None:
     for others in (Others.BEHIND, Others.READY):
         result = node.follow(CHANGED, others)
         assert (node.product, result.draining) == ("", 2.0)
-        assert result.disturbed == (ServedGroup(T, 1001, others, leaving=others is Others.READY),)
+        assert node.disturbed == (ServedGroup(T, 1001, others, leaving=others is Others.READY),)
         assert Reason.MOVING in {failure.reason for failure in result.failures.values()}
         node.clock.now += result.draining
     node.give_up()
-    assert node.follow(CHANGED, Others.READY).disturbed
+    node.follow(CHANGED, Others.READY)
+    assert node.disturbed
     assert not node.product
     result = node.follow(CHANGED, None)
-    assert (node.product, result.converged, result.draining, result.disturbed) == ("NEW", True, NEVER, ())
+    assert (node.product, result.converged, result.draining, node.disturbed) == ("NEW", True, NEVER, ())
 
 
 def test_the_change_is_made_after_a_minute_in_any_case(tmp_path: Path) -> None:
