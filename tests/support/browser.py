@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import zlib
 from collections.abc import Iterator
@@ -55,11 +56,14 @@ class Browser(NamedTuple):
     def open(self, url: str) -> Iterator[None]:
         """Keep a page open."""
         command = self._command("--remote-debugging-port=0", url)
-        with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as program:
+        with subprocess.Popen(
+            command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, process_group=0
+        ) as program:
             try:
                 yield
             finally:
-                program.terminate()
+                # Debian's program is a script, and the browser its child.
+                os.killpg(program.pid, signal.SIGTERM)
 
     def _run(self, *words: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
