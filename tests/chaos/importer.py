@@ -22,6 +22,7 @@ from lunmapd.store.session.session import Session
 from lunmapd.store.tree.read import read_tree
 
 _LUNS = 60
+_TRIES = 20
 _PORT = 900  # above those of other targets
 _TARGET, _HOST = "iqn.2026-01.org.example:import", "iqn.2026-01.org.example:importer"
 _MIB = 1 << 20
@@ -47,13 +48,15 @@ class Importer:
                 raise _KilledError
 
         began, terms = now(), self._terms(die)
-        while True:
+        for _ in range(_TRIES):
             try:
                 edit(self._session, read_tree(self._session), imported, terms)
             except _KilledError:
                 break
             except (UnreachableError, BusyError):
-                continue  # two writers that never rest can be faster a hundred times in a row
+                continue  # two writers can be faster a hundred times in a row
+        else:
+            raise AssertionError(f"no part of the import was made in {_TRIES} tries")
         self._record(terms, began, Outcome.UNKNOWN)
 
     def resume(self) -> None:
@@ -76,7 +79,7 @@ class Importer:
 
         An attempt that failed may have written some of the parts, or all.
         """
-        while True:
+        for _ in range(_TRIES):
             began, terms = now(), self._terms()
             try:
                 halfway = read_staged(self._session)
@@ -90,6 +93,7 @@ class Importer:
                 continue
             effect = effect_of(diff_maps(halfway.tip.lunmap, meant(halfway.released.lunmap)))
             self._record(terms, began, Outcome.COMMITTED, effect, made.revision)
+        raise AssertionError(f"the import has not ended in {_TRIES} tries")
 
     def _terms(self, progress: CommitProgress = ignore_progress) -> CommitOptions:
         token = f"importer/{next(self._steps)}/1"
