@@ -15,7 +15,7 @@ from lunmapd.service.ctl.cli import ctl
 SECONDS = 600
 IQN = "iqn.2026-01.org.example:old"
 H1, H2 = "iqn.2026-01.org.example:h1", "iqn.2026-01.org.example:h2"
-TEXTS = ("cib.xml", "crm.txt", "crm.xml", "pcs.txt", "pcs-resources.txt")
+TEXTS = ("cib.xml", "crm.txt", "crm.xml", "pcs.txt", "pcs-resources.txt", "pcs-commands.txt")
 _INSTALL = """
 printf '#!/bin/sh\\nexit 101\\n' >/usr/sbin/policy-rc.d
 chmod +x /usr/sbin/policy-rc.d
@@ -40,6 +40,7 @@ pcs -f cib.xml resource group add iscsi vg0 ip1 t1 lun1 lun2
 pcs -f cib.xml constraint location iscsi prefers n1=100
 pcs -f cib.xml config >pcs.txt
 pcs -f cib.xml resource config >pcs-resources.txt
+pcs -f cib.xml resource config --output-format cmd >pcs-commands.txt
 export CIB_file=/given/cib.xml
 crm configure show >crm.txt
 crm configure show xml >crm.xml

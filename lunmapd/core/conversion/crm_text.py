@@ -20,12 +20,12 @@ _PCS_NODES = re.compile(r"\s*(?:Pacemaker|Corosync) Nodes:(.*)")
 def read_crm(text: str, name: str) -> ClusterResources:
     """Return the primitives and nodes of `crm configure show`. Raises NotConvertibleError."""
     nodes, primitives = [], []
-    for line, words in _crm_lines(text, name):
+    for line, words in statements(text, name):
         match words:
             case ["node", *rest]:
                 nodes.append(next((word for word in rest if not word.endswith(":") and word[0] != "$"), ""))
             case ["primitive", resource, agent, *rest]:
-                given = dict(_pairs(_crm_parameters(rest)))
+                given = dict(pairs_of(_crm_parameters(rest)))
                 primitives.append(
                     ClusterResource(resource, agent.rpartition(":")[2], given, f"{name}:{line}")
                 )
@@ -36,18 +36,22 @@ def read_crm(text: str, name: str) -> ClusterResources:
     return ClusterResources(tuple(primitives), tuple(filter(None, nodes)))
 
 
-def _crm_lines(text: str, name: str) -> Iterator[tuple[int, list[str]]]:
-    """Yield the words of each statement with its first line; a backslash continues a line."""
+def statements(
+    text: str, name: str, wanted: re.Pattern[str] | None = None
+) -> Iterator[tuple[int, list[str]]]:
+    """Yield the words of each statement with its first line; a backslash continues a line.
+
+    With `wanted` only statements that it matches are split. Raises NotConvertibleError.
+    """
     begun, start = "", 0
-    for line, part in enumerate(text.splitlines(), start=1):
+    for line, part in enumerate((*text.splitlines(), ""), start=1):
         start = start if begun else line
         if part.rstrip().endswith("\\"):
             begun += part.rstrip()[:-1] + " "
             continue
-        yield start, _words(begun + part, f"{name}:{start}")
+        if wanted is None or wanted.match(begun + part):
+            yield start, _words(begun + part, f"{name}:{start}")
         begun = ""
-    if begun:
-        yield start, _words(begun, f"{name}:{start}")
 
 
 def _crm_parameters(words: Iterable[str]) -> Iterator[str]:
@@ -115,7 +119,8 @@ def _words(text: str, place: str) -> list[str]:
         raise NotConvertibleError(f"{place}: {error}") from None
 
 
-def _pairs(words: Iterable[str]) -> Iterator[tuple[str, str]]:
+def pairs_of(words: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Yield the names and values of the words that have an equals sign."""
     for word in words:
         name, equals, value = word.partition("=")
         if equals and not name.startswith("$"):

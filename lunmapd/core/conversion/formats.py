@@ -23,6 +23,7 @@ from lunmapd.core.conversion.conversion import (
 from lunmapd.core.conversion.crm_text import read_crm, read_pcs
 from lunmapd.core.conversion.join import Joined, join_maps
 from lunmapd.core.conversion.node_maps import convert_draft, convert_saveconfig
+from lunmapd.core.conversion.pcs_commands import CREATE, read_pcs_commands
 from lunmapd.core.conversion.reactor import read_reactor
 from lunmapd.core.map import rules
 from lunmapd.core.map.offline import filled_offline
@@ -49,6 +50,7 @@ _SIGNS: tuple[tuple[SourceFormat, re.Pattern[str]], ...] = (
     (SourceFormat.LINSTOR_GATEWAY, re.compile(r"^\s*\[\[promoter\]\]", re.MULTILINE)),
     (SourceFormat.PACEMAKER, _CRM),
     (SourceFormat.PACEMAKER, _PCS),
+    (SourceFormat.PACEMAKER, CREATE),
     (SourceFormat.MAP, re.compile(r"^(luns|targets|nodes):", re.MULTILINE)),
 )
 
@@ -129,10 +131,12 @@ def _resources(given: SourceFormat, sources: Sequence[SourceText]) -> ClusterRes
 
 
 def _pacemaker(source: SourceText) -> ClusterResources:
-    """Return the resources of a file that has a CIB, or what crm or pcs print."""
+    """Return the resources of a file that has a CIB, what crm or pcs print, or commands of pcs."""
     if source.text.lstrip().startswith("<"):
         return read_cib(source.text, source.name)
-    reader = read_crm if _CRM.search(source.text) else read_pcs
+    if _CRM.search(source.text):
+        return read_crm(source.text, source.name)
+    reader = read_pcs if _PCS.search(source.text) else read_pcs_commands
     return reader(source.text, source.name)
 
 

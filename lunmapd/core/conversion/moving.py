@@ -117,8 +117,8 @@ def _note(
         if any(each.agent in _ONE_NODE or each.instance for each in resources.primitives):
             notes.lost(
                 target.place,
-                f"{place}: a node owns it only while it can open the disks, and lunmapd promotes, activates "
-                "and mounts nothing: what does that on one node must go on doing it",
+                f"{place}: a node owns it only while it can open the disks: give the Luns a hook that "
+                "promotes, activates or mounts them there, or let the cluster go on with that",
             )
 
 

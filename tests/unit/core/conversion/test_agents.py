@@ -18,9 +18,16 @@ from lunmapd.core.base.lunmap import (
 from lunmapd.core.conversion.agents import convert_resources
 from lunmapd.core.conversion.cib import read_cib
 from lunmapd.core.conversion.cluster_resources import ClusterResource, ClusterResources
-from lunmapd.core.conversion.conversion import Choices, Conversion, NotConvertibleError, RemarkKind
+from lunmapd.core.conversion.conversion import (
+    Choices,
+    Conversion,
+    NotConvertibleError,
+    RemarkKind,
+    SourceText,
+)
 from lunmapd.core.conversion.crm_text import read_crm, read_pcs
-from lunmapd.core.conversion.formats import open_problems
+from lunmapd.core.conversion.formats import SourceFormat, convert_files, format_of, open_problems
+from lunmapd.core.conversion.pcs_commands import read_pcs_commands
 from lunmapd.core.conversion.reactor import read_reactor
 from support.foreign_files import CIB, CRM, H1, H2, IQN, PCS, REACTOR
 
@@ -123,6 +130,28 @@ def test_a_value_of_pcs_is_quoted_as_pcs_does(line: str, value: str) -> None:
     text = f" Resource: a (class=ocf provider=x type=y)\n  Attributes: a-instance_attributes\n{line}\n    b=c"
     given = read_pcs(text, "f").primitives[0].parameters
     assert given == {"incoming_password": value, "b": "c"}
+
+
+def test_commands_of_pcs_are_read() -> None:
+    """A script, and what `pcs resource config --output-format cmd` prints; other lines are left out."""
+    text = f"""#!/bin/sh
+echo "a quotation mark that does not end
+pcs resource create --no-default-ops --force -- ip1 ocf:heartbeat:IPaddr2 \\
+  cidr_netmask=24 ip=10.0.0.100 \\
+  op monitor interval=10s
+sudo pcs -f cib.xml resource create t1 iSCSITarget iqn={IQN} 'allowed_initiators={H1} {H2}' --group g meta a=b
+pcs resource create
+pcs resource create lonely
+pcs resource create lun1 ocf:heartbeat:iSCSILogicalUnit target_iqn={IQN} lun=1 \\"""
+    assert format_of(SourceText("f", text)) is SourceFormat.PACEMAKER
+    found = {each.name: each for each in read_pcs_commands(text, "f").primitives}
+    assert (found["ip1"].agent, found["ip1"].parameters) == (
+        "IPaddr2",
+        {"ip": "10.0.0.100", "cidr_netmask": "24"},
+    )
+    assert found["t1"].parameters == {"iqn": IQN, "allowed_initiators": f"{H1} {H2}"}
+    assert (found["lun1"].parameters["lun"], found["lun1"].place, found["lonely"].agent) == ("1", "f:9", "")
+    assert convert_files([SourceText("f", text)], Choices()).conversion.lunmap.luns["lun1"].maps
 
 
 def test_the_place_of_a_remark_is_a_line() -> None:

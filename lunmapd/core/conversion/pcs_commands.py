@@ -1,0 +1,34 @@
+"""Commands of pcs as resources: a script, or `pcs resource config --output-format cmd`. Pure."""
+
+import re
+from collections.abc import Iterator, Sequence
+
+from lunmapd.core.conversion.cluster_resources import ClusterResource, ClusterResources
+from lunmapd.core.conversion.crm_text import pairs_of, statements
+
+CREATE = re.compile(r"^[ \t]*(?:sudo[ \t]+)?pcs[ \t](?:.*[ \t])?resource[ \t]+create[ \t]", re.MULTILINE)
+# What may follow the parameters (the synopsis of `resource create` in pcs(8)).
+_ENDS = {"op", "meta", "clone", "promotable", "master", "group", "bundle"}
+
+
+def read_pcs_commands(text: str, name: str) -> ClusterResources:
+    """Return the primitives that commands create; they name no nodes. Raises NotConvertibleError.
+
+    Variables of a shell are not replaced: the rules of a map refuse what they leave.
+    """
+    found = statements(text, name, wanted=CREATE)
+    return ClusterResources(tuple(_resource(words, f"{name}:{line}") for line, words in found))
+
+
+def _resource(words: Sequence[str], place: str) -> ClusterResource:
+    created = words[words.index("create") + 1 :]
+    resource, agent, *rest = (*(word for word in created if not word.startswith("-")), "", "")
+    given = dict(pairs_of(_parameters(rest)))
+    return ClusterResource(resource, agent.rpartition(":")[2], given, place)
+
+
+def _parameters(words: Sequence[str]) -> Iterator[str]:
+    for word in words:
+        if word in _ENDS:
+            return
+        yield word
