@@ -343,6 +343,12 @@ def takeover_nodes(group: GroupId) -> tuple[str, ...]:
     return nodes if len(nodes) > 1 else ()
 
 
+def listed_nodes(group: GroupId, target: Target | None) -> tuple[str, ...]:
+    """Return the nodes that may own a group of `target`, in order; none if the target lacks the group."""
+    floating = None if target is None else target.floating.get(group.name)
+    return takeover_nodes(group) or (() if floating is None else floating.nodes)
+
+
 def describe_group(group: GroupId) -> str:
     """Return the words for a group with its target."""
     kind = "takeover group" if takeover_nodes(group) else "floating group"

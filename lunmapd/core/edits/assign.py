@@ -74,18 +74,23 @@ def _set(plain: dict[str, Any], path: list[str], text: str, section: Section) ->
         plain[last] = _with_settings(plain.get(last) or {}, text.split(",") if text else [])
     elif not text:
         plain.pop(last, None)
+    elif path == ["preferred"]:
+        plain[last] = read_preferred(text)
     else:
-        plain[last] = text.split(",") if _is_list(path, text) else text
+        plain[last] = text.split(",") if _is_list(path) else text
 
 
-def _is_list(path: list[str], text: str) -> bool:
+def read_preferred(text: str) -> str | tuple[str, ...]:
+    """Return the field `preferred` of a Lun: one node, or a list of several separated by commas."""
+    nodes = tuple(text.split(","))
+    return nodes if len(nodes) > 1 else text
+
+
+def _is_list(path: list[str]) -> bool:
     """Return whether a field is a list: of an object, or of a portal group of a target.
 
-    Names of labels, and of nodes with a path of their own, may be those of lists. The preferred node of a Lun
-    may be a list of several.
+    Names of labels, and of nodes with a path of their own, may be those of lists.
     """
-    if path == ["preferred"]:
-        return "," in text
     return path[-1] in _LISTS and (len(path) == 1 or path[0] in {"nodes", "floating"})
 
 

@@ -14,6 +14,7 @@ from lunmapd.core.base.lunmap import (
     Map,
     NodeState,
     is_drained,
+    listed_nodes,
     reporting_nodes,
     state_on,
     takeover_group,
@@ -23,7 +24,7 @@ from lunmapd.core.base.text import human_size
 from lunmapd.core.explain.remedy import NO_REMEDY, Remedy, run
 from lunmapd.core.explain.world import Route, World
 from lunmapd.core.fleet.lun_paths import hides_logins
-from lunmapd.core.fleet.path_state import DRAINED, OK, USABLE, scope_of, tags_on
+from lunmapd.core.fleet.path_state import OK, USABLE, scope_of, tags_on
 from lunmapd.core.fleet.status import NodeStatus, Standing, standing_of
 from lunmapd.core.node.observed import Login
 from lunmapd.core.node.portals import portals_by_tag
@@ -55,6 +56,7 @@ class Check(Struct, frozen=True):
     """A check with its result in words.
 
     `remedy` states what mends it, "" for nothing; `command` is the part of it to copy, "" for none.
+    `intended`: the map closes the path, since another node owns the Lun (OK), or drains the node (NO).
     """
 
     topic: Topic
@@ -63,6 +65,12 @@ class Check(Struct, frozen=True):
     node: str = ""
     remedy: str = ""
     command: str = ""
+    intended: bool = False
+
+    @property
+    def is_problem(self) -> bool:
+        """Whether the check did not succeed, and an admin does not want it so."""
+        return self.verdict is not Verdict.OK and not self.intended
 
 
 def path_checks(world: World, lun: str, entry: Map, initiator: str, route: Route) -> tuple[Check, ...]:
@@ -90,7 +98,8 @@ def owner_checks(world: World, route: Route) -> Iterator[Check]:
     if not route.floating:
         return
     group = GroupId(route.target, route.floating)
-    others = [node for node in _nodes_of(world, group) if node != route.node]
+    listed = listed_nodes(group, world.lunmap.targets[group.target])
+    others = [node for node in listed if node != route.node]
     obstacles = [obstacle for node in others if (obstacle := unfit_reason(world, node, group))]
     why = f" ({'; '.join(obstacles)})" if obstacles else ""
     if route.node:
@@ -99,10 +108,6 @@ def owner_checks(world: World, route: Route) -> Iterator[Check]:
     else:
         text = f"floating group {group.name} has no owner{why}"
         yield Check(Topic.OWNER, Verdict.NO, text, "", *run("lunmapctl float list"))
-
-
-def _nodes_of(world: World, group: GroupId) -> tuple[str, ...]:
-    return world.lunmap.targets[group.target].floating[group.name].nodes
 
 
 def unfit_reason(world: World, node: str, group: GroupId) -> str:
@@ -117,30 +122,16 @@ def unfit_reason(world: World, node: str, group: GroupId) -> str:
 
 def serving_check(world: World, lun: str, route: Route, rest: Iterable[Check]) -> Check:
     """Return whether a node serves a Lun, as far as the `rest` of the checks does not say why not."""
-    is_explained = any(check.verdict is Verdict.NO or is_left_to_owner(check) for check in rest)
+    is_explained = any(check.verdict is Verdict.NO or check.intended for check in rest)
     return node_check(world, route.node, OK if is_explained else world.state(lun, route))
-
-
-def is_left_to_owner(check: Check) -> bool:
-    """Return whether a check is that of a closed path to a Lun that another node owns, as it should be."""
-    if check.topic is not Topic.ALUA or check.verdict is not Verdict.OK:
-        return False
-    return check.text.partition(":")[0] in CLOSED
-
-
-def is_drain(check: Check) -> bool:
-    """Return whether a check failed because the map drains the node, as an admin wants it."""
-    if check.topic is not Topic.NODE or check.verdict is not Verdict.NO:
-        return False
-    return check.text.partition(":")[0] == DRAINED
 
 
 def node_check(world: World, node: str, state: str = "") -> Check:
     """Return whether a node serves what the map says: a path with this state, or by default everything."""
     itself, view = world.lunmap.nodes.get(node), world.view(node)
     if itself is not None and itself.state is NodeState.DRAINED:
-        sentence = "drained: it takes no logins"
-        return Check(Topic.NODE, Verdict.NO, sentence, node, *run(f"lunmapctl undrain {node}"))
+        sentence, remedy = "drained: it takes no logins", run(f"lunmapctl undrain {node}")
+        return Check(Topic.NODE, Verdict.NO, sentence, node, *remedy, intended=True)
     if not view.live:
         remedy = run("systemctl status lunmapd", f"on {node}: ")
         return Check(Topic.NODE, Verdict.NO, "dead: its session with ZooKeeper ended", node, *remedy)
@@ -251,9 +242,10 @@ def _takeover_check(world: World, lun: Lun, group: GroupId, node: str) -> Check:
     obstacle = unfit_reason(world, node, group) if node in takeover_nodes(group) else ""
     why = f" ({obstacle})" if obstacle else ""
     text = f"{state}: {owner or 'no node'} owns takeover group {group.name}{why}"
-    verdict = Verdict.OK if owner and not obstacle else Verdict.NO
     remedy = NO_REMEDY if owner else run("lunmapctl float list")
-    return Check(Topic.ALUA, verdict, text, node, *remedy)
+    if not owner or obstacle:
+        return Check(Topic.ALUA, Verdict.NO, text, node, *remedy)
+    return Check(Topic.ALUA, Verdict.OK, text, node, *remedy, intended=state in CLOSED)
 
 
 def login_check(world: World, login: Login, route: Route, status: NodeStatus) -> Check:

@@ -11,8 +11,6 @@ from lunmapd.core.explain.checks import (
     Topic,
     Verdict,
     describe_refusal,
-    is_drain,
-    is_left_to_owner,
     path_checks,
     remedy_of_refusal,
 )
@@ -72,7 +70,7 @@ class HostExplanation(Struct, frozen=True):
     @property
     def is_well(self) -> bool:
         """Whether the host sees each of its Luns through every path but those of drained nodes, and one."""
-        return all(map(is_drain, self.problems)) and all(
+        return not any(check.is_problem for check in self.problems) and all(
             any(path.verdict is Verdict.OK for path in lun.paths) for lun in self.luns
         )
 
@@ -89,7 +87,8 @@ class PairExplanation(Struct, frozen=True):
     @property
     def is_well(self) -> bool:
         """Whether the host sees the Lun through every path but those of drained nodes, and one."""
-        return 0 < self.usable == self.paths - sum(map(is_drain, self.checks))
+        drained = sum(check.intended and check.verdict is Verdict.NO for check in self.checks)
+        return 0 < self.usable == self.paths - drained
 
 
 def explain_host(world: World, initiator: str) -> HostExplanation:
@@ -167,7 +166,7 @@ def _worst(checks: tuple[Check, ...]) -> Check:
         for check in checks:
             if check.verdict is verdict:
                 return check
-    return next(filter(is_left_to_owner, checks), checks[0])
+    return next((check for check in checks if check.intended), checks[0])
 
 
 def _seen(world: World, name: str, entry: Map, paths: dict[Route, tuple[Check, ...]]) -> SeenLun:
@@ -184,7 +183,7 @@ def _seen(world: World, name: str, entry: Map, paths: dict[Route, tuple[Check, .
 
 
 def _seen_path(route: Route, worst: Check) -> SeenPath:
-    is_ok = worst.verdict is Verdict.OK and not is_left_to_owner(worst)
+    is_ok = worst.verdict is Verdict.OK and not worst.intended
     word = "ok" if is_ok else worst.text.partition(":")[0].partition(",")[0]
     if worst.topic is Topic.LOGIN and worst.verdict is Verdict.NO:
         word = "not logged in"

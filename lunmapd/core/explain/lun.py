@@ -9,7 +9,6 @@ from lunmapd.core.explain.checks import (
     Verdict,
     alua_check,
     device_check,
-    is_drain,
     node_check,
     owner_checks,
     portal_check,
@@ -45,7 +44,7 @@ class LunExplanation(Struct, frozen=True):
         if self.problems and not any(path.state in USABLE for path in self.paths):
             return False
         is_known = not any(host.missing or host.unknown for host in self.hosts)
-        return is_known and all(map(is_drain, self.problems))
+        return is_known and not any(check.is_problem for check in self.checks)
 
 
 def explain_lun(world: World, name: str) -> LunExplanation:

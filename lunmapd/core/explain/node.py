@@ -19,7 +19,6 @@ from lunmapd.core.explain.checks import (
     Topic,
     Verdict,
     describe_refusal,
-    is_drain,
     node_check,
     remedy_of_refusal,
     unfit_reason,
@@ -52,7 +51,7 @@ class NodeExplanation(Struct, frozen=True):
     @property
     def is_well(self) -> bool:
         """Whether the node is as the map says, drained too; losses are no problem as long as it stays."""
-        return all(check.verdict is Verdict.OK or is_drain(check) for check in self.checks)
+        return not any(check.is_problem for check in self.checks)
 
 
 def explain_node(world: World, name: str) -> NodeExplanation:

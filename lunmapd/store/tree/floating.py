@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from lunmapd.core.base.access import FLOATING
 from lunmapd.core.base.documents import DocumentError, decode
-from lunmapd.core.base.lunmap import GroupId, Target, takeover_nodes
+from lunmapd.core.base.lunmap import GroupId, Target, listed_nodes, takeover_nodes
 from lunmapd.core.floating.documents import CandidateView, CandidateViews, Report, Wish
 from lunmapd.core.floating.lease import LeaseRecord, LeaseTimes, owner_record
 from lunmapd.store.session import paths
@@ -196,7 +196,7 @@ def read_lists(session: Session) -> dict[str, frozenset[str]]:
     groups = [GroupId(*name.split(" ", 1)) for name in names if " " in name]
     floating = {group.target for group in groups if not takeover_nodes(group)}
     targets = {iqn: _target(session, iqn) for iqn in floating}
-    nodes = {group: takeover_nodes(group) or _nodes(targets[group.target], group.name) for group in groups}
+    nodes = {group: listed_nodes(group, targets.get(group.target)) for group in groups}
     return with_owners(session, nodes)
 
 
@@ -215,7 +215,3 @@ def _target(session: Session, iqn: str) -> Target | None:
         return decode(raw.data, Target) if isinstance(raw, Raw) else None
     except DocumentError:
         return None
-
-
-def _nodes(target: Target | None, name: str) -> tuple[str, ...]:
-    return () if target is None or name not in target.floating else target.floating[name].nodes

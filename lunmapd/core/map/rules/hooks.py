@@ -11,6 +11,7 @@ from lunmapd.core.base.lunmap import (
     Lun,
     Lunmap,
     groups_of,
+    listed_nodes,
     reporting_nodes,
     takeover_group,
     takeover_nodes,
@@ -42,7 +43,7 @@ def _owner(lunmap: Lunmap, place: Place, lun: Lun) -> Iterator[Problem]:
             "standby', or give its one target a single floating portal group and no nodes of its own",
         )
         return
-    nodes = takeover_nodes(group) or lunmap.targets[group.target].floating[group.name].nodes
+    nodes = listed_nodes(group, lunmap.targets[group.target])
     for node in reporting_nodes(lunmap, lun):
         if node not in nodes:
             yield Problem(

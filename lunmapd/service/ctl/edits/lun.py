@@ -9,7 +9,7 @@ from lunmapd.core.base.backings import PLUGINS, Backing, Plugin, backing_of
 from lunmapd.core.base.errors import Exit, LunmapdError
 from lunmapd.core.base.lunmap import Scope
 from lunmapd.core.base.text import exact_size, human_size
-from lunmapd.core.edits.assign import with_fields
+from lunmapd.core.edits.assign import read_preferred, with_fields
 from lunmapd.core.edits.errors import BadAssignmentError
 from lunmapd.core.edits.find import find_grantee, find_lun, find_node, find_target
 from lunmapd.core.edits.luns import add_lun, drop_lun, rename_lun, resize_lun
@@ -100,8 +100,7 @@ def _create(
     def edit(lunmap: Lunmap, free: FreeNumbers) -> Lunmap:
         nodes = tuple(find_node(lunmap, each) for each in on.split(",")) if on else ()
         choice = shared_choice(shared)
-        led = tuple(preferred.split(",")) if "," in preferred else preferred
-        new = Lun(backing, size=size, nodes=nodes, preferred=led, shared=choice)
+        new = Lun(backing, size=size, nodes=nodes, preferred=read_preferred(preferred), shared=choice)
         lunmap = add_lun(lunmap, name, new)
         for word, number, access in grants:
             asked = AskedMap(find_grantee(lunmap, word), find_target(lunmap, target), number, access)
