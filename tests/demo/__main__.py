@@ -13,8 +13,11 @@ from lab import Lab, LabError
 from lab.check import unfit
 from lab.wait import wait_until
 from support.cluster import HOST, SAN, SESSION_TIMEOUT, Cluster, CtlError, bring_up
+from support.one_path import suit_one_path
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from lab.machines.initiator import Map
     from lab.machines.io import VerifiedIO
 
@@ -30,6 +33,15 @@ LIVE_LUN = f"""
       - {{target: "{SAN}", lun: 2, initiator: "{HOST}"}}
 
 targets:"""
+POOL = "iqn.2026-01.org.example:pool"
+FLOATING_MAP = f"""    maps:
+      - {{target: "{POOL}", lun: 0, initiator: "{HOST}"}}
+
+targets:
+  {POOL}:
+    nodes: {{}}
+    floating:
+      gold: {{tpg_tag: 1001, portals: [ADDRESS], nodes: [n1, n2], failback: manual}}"""
 WWID_DB1 = "360014053f1d6c1e00014f0b9f3e7a51c"
 WWID_DB2 = "360014053f1d6c1e00044f0b9f3e7a51c"
 
@@ -63,7 +75,10 @@ def _show(lab: Lab, tell: Narrator) -> None:
     text = _remove_live(cluster, tell, text)
     io = cluster.initiator.verified_io(device.device, offset=8 * MIB)
     _kill(cluster, tell, io)
-    _return(cluster, tell, io, text)
+    text = _return(cluster, tell, io, text)
+    _float(cluster, tell, text)
+    _move(cluster, tell)
+    _cut_power(cluster, tell)
 
 
 def _start(lab: Lab, tell: Narrator) -> Cluster:
@@ -145,7 +160,7 @@ def _kill(cluster: Cluster, tell: Narrator, io: VerifiedIO) -> None:
     tell.say(f"I/O: {_sum_up(io)}")
 
 
-def _return(cluster: Cluster, tell: Narrator, io: VerifiedIO, text: str) -> None:
+def _return(cluster: Cluster, tell: Narrator, io: VerifiedIO, text: str) -> str:
     tell.step("A commit while n1 is away; then it returns and catches up")
     changed = text.replace("alias: database host", "alias: db host 1").replace("access: ro", "access: rw")
     tell.apply(cluster, changed, "logs-rw.yaml", "logs rw")
@@ -159,6 +174,67 @@ def _return(cluster: Cluster, tell: Narrator, io: VerifiedIO, text: str) -> None
     done = io.stop()
     assert (done.errors, done.mismatches) == (0, 0), str(done)
     tell.say(f"all three paths are back; I/O through it all: {_sum_up(io)}")
+    return changed
+
+
+def _float(cluster: Cluster, tell: Narrator, text: str) -> None:
+    tell.step("A host with one path: db2 at an address that moves between n1 and n2")
+    network, _, _ = cluster.nodes[0].machine.address.rpartition(".")
+    address = f"{network}.240"
+    _forget_paths(cluster, WWID_DB2)
+    text = text.replace("\ntargets:", FLOATING_MAP.replace("ADDRESS", address), 1)
+    tell.apply(cluster, text, "with-pool.yaml", "db2 at a floating address")
+    suit_one_path(cluster.initiator)
+    wait_until("the address answers", lambda: _is_found(cluster, address))
+    cluster.initiator.login(POOL)
+    found = _floating_device(cluster)
+    tell.say(f"the initiator has {found.name} ({found.wwid}) with one path, through {address}")
+    tell.ctl(cluster, "float", "list")
+
+
+def _forget_paths(cluster: Cluster, wwid: str) -> None:
+    """Remove a multipath device and its disks from the initiator, as its admin does after an unmapping."""
+    (found,) = (each for each in cluster.initiator.multipaths() if each.wwid == wwid)
+    cluster.initiator.machine.run(f"multipath -f {found.name}")
+    for path in found.paths:
+        cluster.initiator.machine.run(f"echo 1 >/sys/block/{path.device}/device/delete")
+
+
+def _is_found(cluster: Cluster, address: str) -> bool:
+    try:
+        return bool(cluster.initiator.discover(address))
+    except LabError:
+        return False
+
+
+def _floating_device(cluster: Cluster) -> Map:
+    def found(maps: list[Map]) -> list[Map]:
+        return [each for each in maps if each.wwid == WWID_DB2 and each.usable_paths]
+
+    return found(cluster.initiator.wait_multipaths(lambda maps: bool(found(maps))))[0]
+
+
+def _move(cluster: Cluster, tell: Narrator) -> None:
+    tell.step("Moving the address from n1 to n2 under I/O, as before work on n1")
+    _under_io(cluster, tell, lambda: tell.ctl(cluster, "float", "move", "pool", "gold", "n2"))
+
+
+def _cut_power(cluster: Cluster, tell: Narrator) -> None:
+    tell.step("Cutting the power of n2, which has the address: n1 takes it over")
+    _under_io(cluster, tell, cluster.nodes[1].machine.kill)
+    tell.ctl(cluster, "float", "list")
+
+
+def _under_io(cluster: Cluster, tell: Narrator, act: Callable[[], object]) -> None:
+    """Do something under verified I/O through the address, and print how long that waited."""
+    io = cluster.initiator.verified_io(_floating_device(cluster).device, offset=8 * MIB)
+    wait_until("I/O is under way", lambda: io.progress.operations > 50)
+    act()
+    then = io.progress.operations
+    wait_until("the I/O goes on", lambda: io.progress.operations > then + 50)
+    done = io.stop()
+    assert (done.errors, done.mismatches) == (0, 0), str(done)
+    tell.say(f"I/O: {_sum_up(io)}")
 
 
 def _sum_up(io: VerifiedIO) -> str:
