@@ -18,6 +18,7 @@ from lunmapd.agent.reconcile.reconcile import PassPorts, reconcile
 from lunmapd.agent.reconcile.result import PassResult
 from lunmapd.agent.state.claims import Claims
 from lunmapd.agent.state.seen_file import SeenFile, ValidityKey
+from lunmapd.core.base.backings import source
 from lunmapd.core.base.lunmap import Lunmap, TpgId
 from lunmapd.core.base.reasons import Reason
 from lunmapd.core.fleet.status import HistoryPoint
@@ -30,9 +31,10 @@ from lunmapd.core.planning.drift import CLASSES
 from lunmapd.core.planning.guard import RemovalLimits
 from lunmapd.core.secrets.sealing import Vault
 from support.drift import REPORTED, drifted
-from support.strategies import NODES, leases, lunmaps
+from support.strategies import MIB, NODES, leases, lunmaps
 
 AUDIT = 3600.0
+SIZES = st.sampled_from([MIB, 2 * MIB, 3 * MIB])
 ALL = frozenset(CLASSES)
 FAILS = Failure(Reason.KERNEL_REFUSED, "no")
 
@@ -99,18 +101,21 @@ class Node:
 
 @st.composite
 def chains(draw: st.DrawFn) -> list[Lunmap]:
-    """Draw maps with the same targets, groups and nodes, and any Luns of one map."""
+    """Draw maps with the same targets, groups and nodes, and any Luns of one map, in two sizes."""
     base = draw(lunmaps())
     names = st.sets(st.sampled_from(sorted(base.luns))) if base.luns else st.just(set[str]())
     found = []
     for _ in range(4):
-        gone, fewer = draw(names), draw(names)
+        gone, fewer, grown = draw(names), draw(names), draw(names)
         luns = {
             name: replace(lun, maps=lun.maps[1:])
             if name in fewer and not (lun.nodes or lun.preferred)
             else lun
             for name, lun in base.luns.items()
             if name not in gone
+        }
+        luns |= {
+            name: replace(luns[name], size=(luns[name].size or MIB) + MIB) for name in grown & luns.keys()
         }
         found.append(replace(base, luns=luns))
     return found
@@ -146,10 +151,12 @@ def _told(
 def test_parts_beside_what_fails_are_as_good_as_whole_passes(
     case: Case, data: st.DataObject, *, by_hand: bool
 ) -> None:
-    """With any failures and drift, kernel, failures, withheld steps and decisions are the same."""
+    """With any failures, sizes and drift, kernel, failures, withheld steps and decisions are the same."""
     name, maps, failing = case
+    paths = {source(lun.backing) for lunmap in maps for lun in lunmap.luns.values()}
     with TemporaryDirectory() as place:
         parts, whole = (Node(name, Path(place), audit, failing) for audit in (AUDIT, 0.0))
+        parts.kernel.sizes = whole.kernel.sizes = {path: data.draw(SIZES) for path in sorted(paths)}
         for node in (parts, whole):
             node.follow(maps[0])
         if by_hand:

@@ -21,6 +21,7 @@ from lunmapd.agent.state.seen_file import SeenFile, ValidityKey
 from lunmapd.core.base.events import Event, FullPass
 from lunmapd.core.map.addresses import LunAddress
 from lunmapd.core.node import lio_objects
+from lunmapd.core.node.backing_failures import find_backing_failures
 from lunmapd.core.node.desired_delta import Delta
 from lunmapd.core.node.failure import Failure
 from lunmapd.core.node.observed import AclLuns, HostCommands, Observed
@@ -148,6 +149,8 @@ def _reconcile_part(
         if seen is None or plan(part.desired, seen.objects):
             return FullPass.NOT_CONVERGED
         origin.record(part, seen)
+    if find_backing_failures(part.lunmap, part.desired, seen):
+        return FullPass.UNFIT_BACKING
     return state.finish_partial(partial, reports)
 
 

@@ -117,7 +117,6 @@ class FullPass(StrEnum):
     MANY_LUNS = "too many Luns changed"
     RULES = "a changed Lun breaks a rule of the map"
     IDENTITY = "a changed Lun has an identity of another Lun"
-    SIZE = "the size of a Lun on a block device changed"
     READ_ONLY = "a changed Lun is open for reading alone"
     LUN_NUMBER = "a changed Lun takes the LUN number of another Lun"
     OTHER_DATA = "a LUN number leads to another Lun"
@@ -128,4 +127,5 @@ class FullPass(StrEnum):
     REMOVALS = "the change removes much"
     DISRUPTION = "the change may disrupt initiators"
     RESERVATIONS = "a new storage object has reservations on disk"
+    UNFIT_BACKING = "the file or device of a changed Lun is not as the Lun needs it"
     NOT_CONVERGED = "the changed objects are not as desired after the steps"

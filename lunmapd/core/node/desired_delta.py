@@ -13,7 +13,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from lunmapd.core.base import names
-from lunmapd.core.base.backings import Block, RamDisk, source
+from lunmapd.core.base.backings import RamDisk, source
 from lunmapd.core.base.events import FullPass
 from lunmapd.core.base.lunmap import Lunmap, source_on
 from lunmapd.core.history.changes import differing_names
@@ -139,9 +139,7 @@ class DesiredView:
         )
         if any(owner is not None and owner not in changed for owner in owners):
             return FullPass.IDENTITY
-        if any(self._is_open_for_reading(name) for name in changed):
-            return FullPass.READ_ONLY
-        return FullPass.SIZE if self._has_resized_device(lunmap, changed) else None
+        return FullPass.READ_ONLY if any(map(self._is_open_for_reading, changed)) else None
 
     def _is_open_for_reading(self, name: str) -> bool:
         """Return whether LIO has the Lun's device open for reading alone.
@@ -149,19 +147,6 @@ class DesiredView:
         Whether the device accepts writes now is known to a full observation only.
         """
         return is_open_for_reading(self.desired.get(("storage_object", name)))
-
-    def _has_resized_device(self, lunmap: Lunmap, changed: AbstractSet[str]) -> bool:
-        """Return whether the desired size of a device changes: only a full observation reads its size.
-
-        That of a Lun that this node does not have makes no difference here.
-        """
-        both = changed & lunmap.luns.keys() & self.lunmap.luns.keys()
-        return any(
-            isinstance(lunmap.luns[name].backing, Block)
-            and lunmap.luns[name].size != self.lunmap.luns[name].size
-            for name in both
-            if ("storage_object", name) in self.desired
-        )
 
     def _takes_lun_number(self, item: lio_objects.DesiredObject, changed: AbstractSet[str]) -> bool:
         """Return whether the object would take the LUN number of a Lun that does not change."""

@@ -5,6 +5,7 @@ from msgspec.structs import replace
 
 from lunmapd.agent.loop.agent import Agent
 from lunmapd.agent.loop.policy import Policy
+from lunmapd.core.base.lunmap import Lunmap
 from lunmapd.core.base.reasons import Reason
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.failure import Failure
@@ -127,11 +128,16 @@ def _unreadable(*_: object) -> None:
 def test_a_device_grows_before_its_lun_or_is_told_of(
     session: Session, make_agent: AgentFactory, converged_agent: Agent
 ) -> None:
-    """A size that the device lacks is reported until the device has it; LIO is not changed for either."""
+    """A size that the device lacks is reported until the device has it; LIO is not changed for either.
+
+    One that it has is followed by an observation of that Lun alone.
+    """
     make_agent.kernel.sizes["/dev/l1"] = 1 << 20
-    grown = mapped_luns(*range(10))
-    grown = replace(grown, luns={**grown.luns, "l1": replace(grown.luns["l1"], size=1 << 21)})
     before = len(make_agent.kernel.done)
+    put_checked(session, _sized(1 << 20))
+    assert converged_agent.run_cycle().converged
+    assert (applied(converged_agent), make_agent.kernel.looks) == (2, 0)
+    grown = _sized(1 << 21)
     put_checked(session, grown)
     assert not converged_agent.run_cycle().converged
     assert [(failing.lun, failing.reason) for failing in converged_agent.status.failing] == [
@@ -142,6 +148,12 @@ def test_a_device_grows_before_its_lun_or_is_told_of(
     assert converged_agent.run_cycle().converged
     assert len(make_agent.kernel.done) == before
     assert make_agent.serves(grown)
+
+
+def _sized(size: int) -> Lunmap:
+    """Return the map of the node, with a size in bytes of one Lun."""
+    found = mapped_luns(*range(10))
+    return replace(found, luns={**found.luns, "l1": replace(found.luns["l1"], size=size)})
 
 
 def test_a_device_that_is_too_small_is_not_exported(

@@ -78,7 +78,6 @@ def test_a_lun_of_its_own_is_followed() -> None:
         (with_lun(lun(9, lun_number=1)), FullPass.LUN_NUMBER),
         (with_lun(replace(lun(9), serial="no serial!")), FullPass.RULES),
         (with_lun(replace(lun(9), maps=(Map(T, 9, "iqn.2026-01.org.example:nobody"),))), FullPass.RULES),
-        (with_lun(replace(lun(1), size=1 << 30), "l1"), FullPass.SIZE),
         (replace(MAP, nodes={"n1": Node(1, ("10.0.0.2:3260",))}), FullPass.OTHER_OBJECTS),
         (replace(MAP, targets={T: Target({"n1": PortalGroup(1)}, alias="x")}), FullPass.OTHER_OBJECTS),
         (replace(MAP, initiators={H: Initiator(chap=Chap("u", "v1:k:x"))}), FullPass.INITIATOR),
@@ -93,7 +92,14 @@ def test_what_may_concern_more_needs_a_full_pass(other: Lunmap, reason: FullPass
     assert view().delta_to(other) is reason
 
 
-def test_the_size_of_a_lun_elsewhere_needs_no_full_pass() -> None:
+def test_a_new_size_of_a_device_is_followed() -> None:
+    """A partial observation reads the size of the device, which the size of the Lun is compared with."""
+    part = view().delta_to(with_lun(replace(lun(1), size=1 << 30), "l1"))
+    assert isinstance(part, Delta)
+    assert ("storage_object", "l1") in part.keys
+
+
+def test_the_size_of_a_lun_elsewhere_concerns_no_object() -> None:
     """A node that does not serve a Lun follows its new size by a partial pass without objects."""
     nodes = {**MAP.nodes, "n2": Node(2, ("10.0.0.2:3260",))}
     before = replace(MAP, nodes=nodes)
