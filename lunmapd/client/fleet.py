@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from lunmapd.core.base.errors import Exit, LunmapdError
 from lunmapd.core.base.lunmap import GroupId
 from lunmapd.core.fleet.backing_differences import BackingDifference, find_backing_differences, sources_of
+from lunmapd.core.fleet.group_owners import OwnedGroup, find_owned_groups
 from lunmapd.core.fleet.lag import Lag, RecentHistory, UnappliedRevision, compute_lag
 from lunmapd.core.fleet.lun_paths import LunPaths, find_lun_paths, find_owners
 from lunmapd.core.fleet.lun_sizes import lun_sizes
@@ -88,6 +89,10 @@ class Fleet(Struct, frozen=True):
         """Return the owner of each floating group that has one."""
         current = {name: view.status for name, view in self.views(now).items() if view.is_current}
         return find_owners({name: status for name, status in current.items() if status is not None})
+
+    def owned_groups(self, now: datetime) -> tuple[OwnedGroup, ...]:
+        """Return all floating portal groups and takeover groups; `now` has a time zone."""
+        return find_owned_groups(self.snapshot.lunmap, self.views(now))
 
     def views(self, now: datetime) -> dict[str, NodeView]:
         """Return each node as other machines see it, by name; `now` has a time zone."""

@@ -10,6 +10,7 @@ from lunmapd.client import Client, Fleet
 from lunmapd.core.map.find_object import find_object
 from lunmapd.core.map.short_names import FULL_NAMES, ShortNames
 from lunmapd.service.ctl.cli import Connection
+from lunmapd.service.ctl.text.group_lines import owned_groups_table
 from lunmapd.service.ctl.text.layout import names_for
 from lunmapd.service.ctl.text.narrow import only_bad, only_object
 from lunmapd.service.ctl.text.node_lines import node_status_table
@@ -55,7 +56,7 @@ class View(NamedTuple):
         lunmap = fleet.snapshot.lunmap
         status = summary(fleet, luns=self.luns or self.bad or self.name is not None)
         if self.name is not None:
-            status = only_object(status, *find_object(lunmap, self.name))
+            status = only_object(status, lunmap, *find_object(lunmap, self.name))
         sums = sum_line(status)
         names = FULL_NAMES if self.output == "json" else names_for(lunmap, self.layout)
         return Shown(only_bad(status) if self.bad else status, sums, names)
@@ -132,6 +133,7 @@ def _echo_status(shown: Shown, layout: Layout) -> None:
     echo_paragraphs(
         [f"cluster {status.cluster}, revision {status.revision}", shown.sums],
         node_status_table(status.nodes).lines(layout) if status.nodes else (),
+        owned_groups_table(status.groups, names).lines(layout) if status.groups else (),
         paths_table(status.luns, names).lines(layout) if status.luns else (),
         problems_of(status),
         [f"note: {note}" for note in notes_of(status, names)],

@@ -23,6 +23,7 @@ from lunmapd.service.ctl.page.blocks import (
 from lunmapd.service.ctl.page.groups import groups_listing, rollout_commands, rollout_words
 from lunmapd.service.ctl.page.lists import history_listing, luns_listing
 from lunmapd.service.ctl.page.reading import ClusterReading
+from lunmapd.service.ctl.text.group_lines import without_owner
 from lunmapd.service.ctl.text.node_lines import NodeLine, show_seconds
 from lunmapd.service.ctl.text.summary import FleetStatus, all_well, notes_of, problems_of, sum_line
 
@@ -98,6 +99,8 @@ def _wrongs(status: FleetStatus) -> Iterator[str]:
         yield f"{count_of(without, 'Lun has', 'Luns have')} no path"
     if lacking:
         yield f"{count_of(lacking, 'Lun lacks', 'Luns lack')} a path"
+    if groups := sum(1 for _ in without_owner(status.groups)):
+        yield f"{count_of(groups, 'group has', 'groups have')} no owner"
     different = sum(each.serious for each in status.backing_differences)
     if different:
         yield f"the nodes of {count_of(different, 'Lun')} have opened different data"

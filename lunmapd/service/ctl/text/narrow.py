@@ -5,22 +5,36 @@ from collections.abc import Set as AbstractSet
 
 from msgspec.structs import replace
 
+from lunmapd.core.base.lunmap import GroupId, Lunmap, groups_of, leased_groups
 from lunmapd.core.fleet.lun_paths import LunPaths, PathProblem
+from lunmapd.core.fleet.path_state import NO_OWNER
 from lunmapd.core.fleet.status import Standing
 from lunmapd.core.map.find_object import ObjectSection
 from lunmapd.service.ctl.text.node_lines import NodeLine
 from lunmapd.service.ctl.text.summary import FleetStatus
 
 
-def only_object(whole: FleetStatus, kind: ObjectSection, name: str) -> FleetStatus:
+def only_object(whole: FleetStatus, lunmap: Lunmap, kind: ObjectSection, name: str) -> FleetStatus:
     """Return what concerns a Lun, a node or a host, of a status that lists each Lun.
 
-    A Lun has its nodes, a host its Luns and their nodes, a node the Luns that lack their path through it.
+    A Lun has its nodes and groups, a host its Luns and those of them, a node the Luns that lack their path
+    through it, and the groups that it may own.
     """
     luns = [each for each in whole.luns or () if _concerns(each, kind, name)]
     through = {node for each in luns for path in each.paths for node in (path.node, *path.standby)}
     nodes = {name} if kind == "nodes" else through
-    return _narrowed(whole, nodes, {each.lun for each in luns})
+    names = {each.lun for each in luns}
+    groups = _groups_with(lunmap, name) if kind == "nodes" else _groups_to(lunmap, names)
+    narrowed = _narrowed(whole, nodes, names)
+    return replace(narrowed, groups=tuple(each for each in whole.groups if each.group_id in groups))
+
+
+def _groups_with(lunmap: Lunmap, node: str) -> set[GroupId]:
+    return {group_id for group_id, group in leased_groups(lunmap).items() if node in group.nodes}
+
+
+def _groups_to(lunmap: Lunmap, luns: AbstractSet[str]) -> set[GroupId]:
+    return {group_id for name in luns for group_id in groups_of(lunmap, lunmap.luns[name])}
 
 
 def _concerns(lun: LunPaths, kind: ObjectSection, name: str) -> bool:
@@ -37,6 +51,7 @@ def only_bad(whole: FleetStatus) -> FleetStatus:
         whole,
         nodes=tuple(line for line in whole.nodes if not is_well(line)),
         luns=tuple(each for each in whole.luns or () if not each.is_whole),
+        groups=tuple(each for each in whole.groups if each.state == NO_OWNER),
     )
 
 

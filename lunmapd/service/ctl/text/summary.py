@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from lunmapd.client import Fleet
 from lunmapd.core.base.text import count_of
 from lunmapd.core.fleet.backing_differences import BackingDifference
+from lunmapd.core.fleet.group_owners import OwnedGroup
 from lunmapd.core.fleet.lun_paths import (
     LostLogin,
     LunPaths,
@@ -19,6 +20,7 @@ from lunmapd.core.fleet.lun_paths import (
 from lunmapd.core.fleet.status import Standing
 from lunmapd.core.history.changes import Staged
 from lunmapd.core.map.short_names import FULL_NAMES, ShortNames
+from lunmapd.service.ctl.text.group_lines import count_groups, group_problem_lines, without_owner
 from lunmapd.service.ctl.text.node_lines import NodeLine, former_lines, node_line, refused_lines
 from lunmapd.service.ctl.text.path_lines import backing_difference_lines, lost_lines, path_problem_lines
 from lunmapd.service.ctl.text.rollout_lines import RolloutReport, rollout_report, rollout_sentence
@@ -28,7 +30,8 @@ class FleetStatus(Struct, frozen=True):
     """The JSON of `lunmapctl status`. `luns` needs --luns; `lun_troubles` are the Luns that lack a path.
 
     `backing_differences` are the Luns whose nodes have opened different files or devices;
-    `backings_unreadable` maps nodes to the reason why their reports of these can't be read.
+    `backings_unreadable` maps nodes to the reason why their reports of these can't be read. `groups` are the
+    floating portal groups and the takeover groups.
     """
 
     cluster: str
@@ -45,6 +48,7 @@ class FleetStatus(Struct, frozen=True):
     backing_differences: tuple[BackingDifference, ...] = ()
     backings_unreadable: dict[str, str] = {}
     rollout: RolloutReport | None = None
+    groups: tuple[OwnedGroup, ...] = ()
 
 
 def summary(fleet: Fleet, *, luns: bool = False) -> FleetStatus:
@@ -66,6 +70,7 @@ def summary(fleet: Fleet, *, luns: bool = False) -> FleetStatus:
         fleet.backing_differences(now),
         {name: each.problem for name, each in fleet.backings.items() if each.problem},
         rollout_report(fleet),
+        fleet.owned_groups(now),
     )
 
 
@@ -79,7 +84,7 @@ def without_clock(fleet_status: FleetStatus) -> FleetStatus:
 
 
 def sum_line(fleet_status: FleetStatus) -> str:
-    """Return the number of nodes and of Luns, and how many of each are not well."""
+    """Return the number of nodes, of Luns and of groups, if any, and how many of each are not well."""
     without = sum(len(each.luns) for each in fleet_status.lun_troubles if each.is_cut_off)
     degraded = sum(len(each.luns) for each in fleet_status.lun_troubles) - without
     nodes = count_of(len(fleet_status.nodes), "node")
@@ -88,7 +93,8 @@ def sum_line(fleet_status: FleetStatus) -> str:
     parts = [f"{fleet_status.lun_count - without - degraded:,} ok"]
     parts += [f"{degraded:,} degraded"] if degraded else []
     parts += [f"{without:,} without a path"] if without else []
-    return f"{nodes}{f', {dead:,} dead' if dead else ''}; {luns}: {', '.join(parts)}"
+    groups = f"; {count_groups(fleet_status.groups)}" if fleet_status.groups else ""
+    return f"{nodes}{f', {dead:,} dead' if dead else ''}; {luns}: {', '.join(parts)}{groups}"
 
 
 def problems_of(fleet_status: FleetStatus) -> list[str]:
@@ -102,6 +108,7 @@ def problems_of(fleet_status: FleetStatus) -> list[str]:
         ),
         *_staged(fleet_status.staged),
         *([rollout_sentence(fleet_status.rollout)] if fleet_status.rollout else ()),
+        *group_problem_lines(fleet_status.groups),
         *path_problem_lines(fleet_status.lun_troubles),
         *backing_difference_lines([each for each in fleet_status.backing_differences if each.serious]),
     ]
@@ -137,6 +144,7 @@ def all_well(fleet_status: FleetStatus) -> bool:
         and not fleet_status.staged
         and not fleet_status.rollout
         and not fleet_status.lun_troubles
+        and not any(without_owner(fleet_status.groups))
         and not any(each.serious for each in fleet_status.backing_differences)
         and all(
             line.alive and line.standing is Standing.CONVERGED and line.behind == 0

@@ -1,0 +1,91 @@
+"""The floating portal groups and takeover groups of a map: their owners, as the nodes report them."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+
+from msgspec import Struct
+
+from lunmapd.core.base.lunmap import GroupId, Lunmap, describe_group, is_drained, leased_groups
+from lunmapd.core.fleet.lun_paths import find_owners
+from lunmapd.core.fleet.path_state import DRAINED, NO_OWNER, OK, NodeView
+from lunmapd.core.fleet.status import GroupPhase, GroupStatus, NodeStatus
+
+_PHASES: dict[str, str] = {
+    GroupPhase.STANDBY: "could take it",
+    GroupPhase.WAITING: "is about to take it",
+    GroupPhase.TAKING: "takes it",
+    GroupPhase.RELEASING: "releases it",
+    GroupPhase.LOST: "has lost its lease",
+    GroupPhase.IN_USE: "finds an address in use",
+}
+
+
+class OwnedGroup(Struct, frozen=True):
+    """A floating portal group, or a takeover group, which has no portals and the name of its nodes.
+
+    `owner` is the node that serves it, "" for none, and `since` since when (RFC 3339). `state` is `ok`,
+    `no-owner`, or `drained` if all nodes of its list are drained. `standby` are the other nodes of the list
+    that could own it now. Without an owner `reasons` has a sentence for each node that is not drained.
+    """
+
+    target: str
+    name: str
+    portals: tuple[str, ...]
+    owner: str
+    state: str
+    since: str
+    standby: tuple[str, ...]
+    reasons: tuple[str, ...] = ()
+
+    @property
+    def group_id(self) -> GroupId:
+        """The target and the name."""
+        return GroupId(self.target, self.name)
+
+    def __str__(self) -> str:
+        return f"{describe_group(self.group_id)} has no owner: {'; '.join(self.reasons)}"
+
+
+def find_owned_groups(lunmap: Lunmap, views: Mapping[str, NodeView]) -> tuple[OwnedGroup, ...]:
+    """Return all groups in the order of their targets and names. A node that is not in `views` is dead."""
+    current = {
+        name: view.status for name, view in views.items() if view.is_current and view.status is not None
+    }
+    owners, reports = find_owners(current), _reports(current)
+    found = []
+    for group_id, group in sorted(leased_groups(lunmap).items()):
+        active = [node for node in group.nodes if not is_drained(lunmap, node)]
+        own, owner = reports[group_id], owners.get(group_id, "")
+        served = (owner, OK, own[owner].since) if owner else ("", NO_OWNER if active else DRAINED, "")
+        standby = tuple(node for node in active if node != owner and node in own and own[node].fit)
+        reasons = () if owner else tuple(_reasons(active, views, own))
+        found.append(OwnedGroup(*group_id, group.portals, *served, standby, reasons))
+    return tuple(found)
+
+
+def _reports(current: Mapping[str, NodeStatus]) -> Mapping[GroupId, Mapping[str, GroupStatus]]:
+    """Return what the nodes report of each group, by name of the node."""
+    found = defaultdict[GroupId, dict[str, GroupStatus]](dict)
+    for node, status in current.items():
+        for each in status.floating:
+            found[GroupId(each.target, each.name)][node] = each
+    return found
+
+
+def _reasons(
+    nodes: Iterable[str], views: Mapping[str, NodeView], reports: Mapping[str, GroupStatus]
+) -> Iterable[str]:
+    return (f"{node} {_reason(node, views.get(node, NodeView()), reports.get(node))}" for node in nodes)
+
+
+def _reason(node: str, view: NodeView, report: GroupStatus | None) -> str:
+    """Return why a node does not serve a group."""
+    if not view.live:
+        return "is dead"
+    if report is None:
+        return "is silent" if view.silent else "does not report it"
+    if report.phase == GroupPhase.WAITING and report.owner not in {"", node}:
+        return f"waits for the end of the lease of {report.owner}"
+    if report.phase == GroupPhase.STANDBY and not report.fit:
+        return f"is not fit: {report.reason}"
+    return _PHASES.get(report.phase, report.phase)
