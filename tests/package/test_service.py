@@ -23,6 +23,7 @@ TREE = Path(__file__).parents[2]
 DEB = "/root/lunmapd.deb"
 DEBUG = TREE / "packaging/systemd/examples/debug.conf"
 UNIT = TREE / "packaging/systemd/lunmapd.service"
+PAGE_UNIT = TREE / "packaging/systemd/examples/lunmap-page.service"
 KEYS = "/etc/lunmapd/secrets.key"
 LIO = "/sys/kernel/config/target"
 WORD = "a word for the host"
@@ -280,6 +281,30 @@ def test_the_hardened_service_gives_a_floating_address(site: Site) -> None:
     assert not any("Deleted" in line for line in changes())
     site.ctl_on_node("systemctl stop lunmapd")
     assert not has_address()
+
+
+def test_the_example_unit_serves_the_page(site: Site) -> None:
+    """As a user without rights, with settings and password as credentials; it ends without an error."""
+    machine, word = site.machine, "a word for the page"
+    reader = "digest: {user: page, password_file: 'credentials:page.password'}"
+    machine.put("/etc/lunmapd/page.yaml", f"zookeeper: {{hosts: ['{site.ensemble.hosts}'], {reader}}}\n")
+    machine.put("/etc/lunmapd/page.password", f"{word}\n", mode=0o600)
+    machine.put("/etc/systemd/system/lunmap-page.service", PAGE_UNIT.read_text())
+    machine.run("systemctl daemon-reload; systemctl start lunmap-page")
+
+    def page() -> str:
+        read = "import urllib.request as r; print(r.urlopen('http://127.0.0.1:9811/').read().decode())"
+        return machine.run(["python3", "-c", read], check=False).stdout
+
+    wait_until("the page shows the node", lambda: "All is well: 1 node" in page())
+    assert "<code>lunmapctl status --luns</code>" in page()
+    user = machine.run("ps -o user= -p $(systemctl show lunmap-page --value -p MainPID)").stdout.strip()
+    assert user not in {"root", ""}
+    machine.run("systemctl stop lunmap-page; journalctl --sync")
+    assert machine.run("systemctl show lunmap-page --value -p Result").stdout == "success\n"
+    journal = machine.run("journalctl -b -u lunmap-page -o cat").stdout
+    assert "serving http://127.0.0.1:9811/" in journal
+    assert not any(text in journal for text in ("Traceback", "warning", word))
 
 
 def test_no_secret_is_seen(site: Site, tmp_path: Path) -> None:

@@ -46,7 +46,6 @@ def test_files_are_checked_without_the_libraries_of_the_tree() -> None:
 _OPERATIONS = (
     "cryptography",
     "jinja2",
-    "tabulate",
     "waitress",
     "yaml",
     "lunmapd.agent",
