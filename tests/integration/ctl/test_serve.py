@@ -86,7 +86,7 @@ def test_an_absent_zookeeper_is_stated_with_the_age(session: Session, ctl: Ctl, 
         relay.shut = True
         relay.drop()
         answer = server.wait(503)
-        assert "can't be read: " in answer.text
+        assert "could not be read: " in answer.text
         assert "This is the state of 20" in answer.text
         assert answer.headers["Retry-After"] == "5"
         assert cells(table_of(parse_html(answer.text), "Luns")) == cells(
@@ -94,4 +94,4 @@ def test_an_absent_zookeeper_is_stated_with_the_age(session: Session, ctl: Ctl, 
         )
         assert server.wait(503, "/history").headers["Retry-After"] == "5"
         relay.shut = False
-        assert "ZooKeeper can't be read" not in server.wait(200).text
+        assert "ZooKeeper could not be read" not in server.wait(200).text

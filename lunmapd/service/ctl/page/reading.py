@@ -17,6 +17,7 @@ RECENT = 5
 """The number of revisions on the first page."""
 _FRESH = 2.0
 _PATIENCE = 4.0
+_YOUNG = 30.0
 
 
 class ClusterReading(NamedTuple):
@@ -35,7 +36,10 @@ class ClusterReading(NamedTuple):
 
 
 class Latest(NamedTuple):
-    """The last reading, None before the first. `error` states why there is no newer one, "" if it is new."""
+    """The last reading, None before the first.
+
+    `error` is a sentence that states why there is no newer one, "" if this one can be shown as the present.
+    """
 
     reading: ClusterReading | None = None
     error: str = ""
@@ -54,6 +58,11 @@ def reading_of(fleet: Fleet, revisions: tuple[Revision, ...], at: datetime, chro
     return ClusterReading(fleet, status, world_of(fleet, status.luns), revisions, at, chroot)
 
 
+def unreadable(error: LunmapdError) -> str:
+    """Return the sentence about an error of a reading, without a full stop."""
+    return f"ZooKeeper could not be read: {'; '.join(error.lines)}"
+
+
 def _recent(client: Client, newest: int, known: ClusterReading | None) -> tuple[Revision, ...]:
     if known is not None and known.revisions and known.revisions[0].revision == newest:
         return known.revisions
@@ -66,13 +75,16 @@ ReadCluster = Callable[[ClusterReading | None], ClusterReading]
 class Readings:
     """Gives the last reading to several threads, and reads again if it is old: one thread at a time.
 
-    A call to ZooKeeper may wait until a server answers, so a thread of its own makes it. Whoever asks
-    waits at most `patience` seconds for it, then gets the reading before.
+    A call to ZooKeeper may wait until a server answers, so a thread of its own makes it. A caller waits at
+    most `patience` seconds for it, then gets the reading before. A busy machine reads slowly too, so only a
+    reading that is older than `young` seconds has an error then.
     """
 
-    def __init__(self, read: ReadCluster, fresh: float = _FRESH, patience: float = _PATIENCE) -> None:
+    def __init__(
+        self, read: ReadCluster, fresh: float = _FRESH, patience: float = _PATIENCE, young: float = _YOUNG
+    ) -> None:
         """`read` is called with the last reading; one that is younger than `fresh` seconds is not renewed."""
-        self._read, self._fresh, self._patience = read, fresh, patience
+        self._read, self._fresh, self._patience, self._young = read, fresh, patience, young
         self._lock = threading.Lock()
         self._done = threading.Event()
         self._is_reading = False
@@ -88,17 +100,19 @@ class Readings:
                 threading.Thread(target=self._renew, args=(self._done,), daemon=True).start()
             done = self._done
         is_done = done.wait(self._patience)
-        latest = self._latest
-        if is_done or latest.error:
+        with self._lock:
+            latest, age = self._latest, time.monotonic() - self._ended
+        if is_done or latest.error or age < self._young:
             return latest
-        return latest._replace(error=f"there is no answer after {self._patience:g} seconds yet")
+        slow = f"This reading takes more than {self._patience:g} seconds: ZooKeeper or this machine is slow"
+        return latest._replace(error=slow)
 
     def _renew(self, done: threading.Event) -> None:
         before = self._latest.reading
         try:
             latest = Latest(self._read(before))
         except LunmapdError as error:
-            latest = Latest(before, "; ".join(error.lines))
+            latest = Latest(before, unreadable(error))
         except Exception as error:  # noqa: BLE001 - the page shows it, and the next reader tries again
             latest = Latest(before, f"{type(error).__name__}: {error}: a bug of lunmapd; please report it")
         with self._lock:

@@ -32,7 +32,7 @@ _EVERY = 5
 
 
 class About(NamedTuple):
-    """From where and when the content of a page is; `error` states why there is nothing newer.
+    """From where and when the content of a page is; `error` is a sentence why there is nothing newer.
 
     `call` are the words that begin a command about this cluster.
     """

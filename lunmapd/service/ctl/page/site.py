@@ -11,7 +11,7 @@ from lunmapd.service.ctl.page.explained import host_page, lun_page, node_page, p
 from lunmapd.service.ctl.page.lists import history_page, hosts_page, luns_page
 from lunmapd.service.ctl.page.overview import overview
 from lunmapd.service.ctl.page.page_cache import PageCache
-from lunmapd.service.ctl.page.reading import ClusterReading, Latest, Readings
+from lunmapd.service.ctl.page.reading import ClusterReading, Latest, Readings, unreadable
 from lunmapd.service.ctl.page.render import About, about
 
 _REVISIONS = 50
@@ -45,7 +45,7 @@ class Website:
         except (NoSuchRevisionError, HistoryTrimmedError) as error:
             return PageAnswer(HTTPStatus.NOT_FOUND, _missing(str(error)), about(latest))
         except LunmapdError as error:
-            return _unavailable(Latest(error="; ".join(error.lines)))
+            return _unavailable(Latest(error=unreadable(error)))
         if page is None:
             missing = _missing("There is no such page or object.")
             return PageAnswer(HTTPStatus.NOT_FOUND, missing, about(latest))

@@ -98,7 +98,7 @@ def test_a_history_that_cannot_be_read_is_unavailable(application: Application, 
     """The history is read when it is asked for; the reason is shown."""
     answer = ask(application, path)
     assert (answer.status, answer.headers["Retry-After"]) == (503, "5")
-    assert "ZooKeeper can't be read" in answer.text
+    assert "ZooKeeper could not be read" in answer.text
 
 
 def test_an_error_is_a_sentence(capsys: pytest.CaptureFixture[str]) -> None:
