@@ -121,38 +121,35 @@ class PasswordTable(Struct, frozen=True):
 
 
 def read_password_table(text: str, name: str) -> PasswordTable:
-    """Read CSV with the columns of COLUMNS, of which the last two may be omitted.
+    """Read CSV with the columns of COLUMNS, of which the last two may be omitted; the first line names them.
 
-    A line with the names of the columns may come first. `name` is that of the file, for problems. They quote
-    no cell of the table but the name of a host of the map: in a wrong column it could be a password.
+    Without that line a password in the column of the users would be stored as a user, which anybody may read.
+    `name` is that of the file, for problems. They quote no cell of the table but the name of a host of the
+    map: in a wrong column it could be a password.
     """
     lines = [(f"{name}:{number}", line) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
-    head = _column_names(lines[0][1]) if lines else ()
-    if head not in {(), COLUMNS, COLUMNS[:_SHORT_ROW]}:
-        return PasswordTable((), (Problem(("line",), f"other columns: {_EXPECTED}", lines[0][0]),))
+    first, head = lines[0] if lines else (f"{name}:1", "")
+    columns = tuple(cell.strip(' "').lower() for cell in head.split(","))
+    if columns not in {COLUMNS, COLUMNS[:_SHORT_ROW]}:
+        sentence = f"the first line must name the columns: {_EXPECTED}"
+        return PasswordTable((), (Problem(("line",), sentence, first),))
     rows: list[PasswordRow] = []
     problems: list[Problem] = []
-    for source, line in lines[1 if head else 0 :]:
-        found = list(_read_row(source, line))
+    for source, line in lines[1:]:
+        found = list(_read_row(source, line, len(columns)))
         problems.extend(each for each in found if isinstance(each, Problem))
         rows.extend(each for each in found if isinstance(each, PasswordRow))
     return PasswordTable(tuple(rows), tuple(problems))
 
 
-def _column_names(line: str) -> tuple[str, ...]:
-    """Return the names of the columns, in lower case, if the line has them."""
-    cells = tuple(cell.strip(' "').lower() for cell in line.split(","))
-    return cells if COLUMNS[0] in cells else ()
-
-
-def _read_row(source: str, line: str) -> Iterator[PasswordRow | Problem]:
-    """Yield the row of a line, or its problems."""
+def _read_row(source: str, line: str, columns: int) -> Iterator[PasswordRow | Problem]:
+    """Yield the row of a line, or its problems; the table has so many `columns`."""
     try:
         (cells,) = csv.reader([line], strict=True)
     except csv.Error as error:
         yield Problem(("line",), f"not CSV: {error}", source)
         return
-    if len(cells) not in {_SHORT_ROW, len(COLUMNS)}:
+    if len(cells) not in {_SHORT_ROW, columns}:
         yield Problem(("line",), f"it has {len(cells)} columns: {_EXPECTED}", source)
         return
     host, user, password, *mutual = cells

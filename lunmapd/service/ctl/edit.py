@@ -11,11 +11,11 @@ from lunmapd.core.base.errors import Exit
 from lunmapd.service.cli import output_option
 from lunmapd.service.ctl.cli import Connection
 from lunmapd.service.ctl.commit.consent import Consent, can_ask, consent_options, foresee
+from lunmapd.service.ctl.commit.permissions import EVERY_PERMISSION, permission_options
 from lunmapd.service.ctl.commit.steps import (
     commit_proposal,
     dry_run_option,
     nothing_text,
-    permission_options,
     warn_of_map,
 )
 from lunmapd.service.ctl.commit.waiting import is_waiting, rollout_options, wait_for, wait_option
@@ -70,9 +70,9 @@ file_option = click.option(
 @file_option
 @basis_options
 @note_options
-@permission_options
+@permission_options(*EVERY_PERMISSION)
 @rollout_options
-@consent_options
+@consent_options(can_empty=True)
 @dry_run_option
 @resume_option
 @wait_option
@@ -132,7 +132,7 @@ def _one_file(*files: TextIO | None) -> TextIO:
 @file_option
 @basis_options
 @note_options
-@permission_options
+@permission_options(*EVERY_PERMISSION)
 @output_option
 @click.pass_context
 def plan(context: click.Context, file: TextIO | None, basis: Basis, note: Note, output: str) -> None:
@@ -188,9 +188,9 @@ def _refuse_dry_resume(*, resume: bool, dry_run: bool) -> None:
 @section_argument
 @click.argument("name", required=False)
 @note_options
-@permission_options
+@permission_options(*EVERY_PERMISSION)
 @rollout_options
-@consent_options
+@consent_options(can_empty=True)
 @wait_option
 @output_option
 @click.pass_obj
@@ -251,9 +251,9 @@ def _warn_of_backings(client: Client, proposal: Proposal, patience: float = 0.0)
 @click.command()
 @click.argument("revision", type=click.IntRange(min=0))
 @note_options
-@permission_options
+@permission_options(*EVERY_PERMISSION)
 @rollout_options
-@consent_options
+@consent_options(can_empty=True)
 @dry_run_option
 @resume_option
 @wait_option

@@ -186,9 +186,9 @@ def _set(
 def import_table(context: SecretContext, file: Path, *, force: bool, how: _How) -> None:
     """Set the passwords of many hosts at once.
 
-    Each line of FILE, which only its owner may read, is INITIATOR,USER,PASSWORD; for mutual CHAP
-    ,MUTUAL_USER,MUTUAL_PASSWORD follow. A line with the names of the columns may come first. If any line is
-    wrong, all that are wrong are reported, and nothing is committed.
+    The first line of FILE, which only its owner may read, is initiator,user,password; for mutual CHAP
+    ,mutual_user,mutual_password follow. Each other line has these columns. If any line is wrong, all that are
+    wrong are reported, and nothing is committed.
     """
     keys = context.keys()
     current, table = keys.current, _read_table(file)

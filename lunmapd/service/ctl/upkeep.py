@@ -8,12 +8,12 @@ from msgspec.structs import replace
 from lunmapd.client import KEEP, Note
 from lunmapd.service.cli import output_option
 from lunmapd.service.ctl.cli import Connection
+from lunmapd.service.ctl.commit.permissions import REUSE_ID, REUSE_LUN, permission_options
 from lunmapd.service.ctl.text.output import (
     closed_option,
     echo_committed,
     note_options,
     restore_note_options,
-    reuse_options,
 )
 from lunmapd.service.output import echo, echo_json
 
@@ -58,7 +58,7 @@ def backup(connection: Connection, file: Path, output: str) -> None:
 @click.option("--replace", "replaced", metavar="CLUSTER", help="Replace the tree of this cluster uuid.")
 @closed_option
 @restore_note_options
-@reuse_options
+@permission_options(REUSE_LUN, REUSE_ID)
 @output_option
 @click.pass_obj
 def restore(
@@ -85,7 +85,7 @@ def restore(
 
 @click.command()
 @note_options
-@reuse_options
+@permission_options(REUSE_LUN, REUSE_ID)
 @click.option("-n", "--dry-run", is_flag=True, help="Show the changes and commit nothing.")
 @output_option
 @click.pass_obj

@@ -81,7 +81,7 @@ def desk(session: Session, ensemble: Ensemble, tmp_path: Path, monkeypatch: pyte
     for name in ("ann.password", "find.chap", "h1.chap"):
         Path(name).write_text(f"{SECRET}\n")
         Path(name).chmod(0o600)
-    Path("passwords.csv").write_text(f"iqn.2026-01.org.example:host1,db,{SECRET}\n")
+    Path("passwords.csv").write_text(f"initiator,user,password\nhost1,db,{SECRET}\n")
     Path("passwords.csv").chmod(0o600)
     with PlainClient(session) as shell:
         shell.create(paths.member_of("n4"), b"")

@@ -117,21 +117,22 @@ def test_one_password_for_both_ways_is_refused(desk: Desk) -> None:
 
 def test_a_table_of_passwords_is_taken_whole_or_not_at_all(desk: Desk, tmp_path: Path) -> None:
     """From a private file or standard input; all wrong lines are reported; a second time changes nothing."""
-    wrong = desk("import", "-", password=f"nobody,bob,{PASSWORD}\nhost1,bob", expect=3)
+    head = "initiator,user,password\n"
+    wrong = desk("import", "-", password=f"{head}nobody,bob,{PASSWORD}\nhost1,bob", expect=3)
     assert [line.partition(": ")[2].partition(" ")[0] for line in wrong.err.splitlines()] == [
-        "<stdin>:1:",
         "<stdin>:2:",
+        "<stdin>:3:",
     ]
     assert PASSWORD not in wrong.out + wrong.err
     assert desk.ctl.status()["revision"] == 1
     table = tmp_path / "chap.csv"
-    table.write_text(f"initiator,user,password\nhost1,bob,{PASSWORD}\n")
+    table.write_text(f"{head}host1,bob,{PASSWORD}\n")
     assert "chmod" in desk("import", str(table), expect=7).err
     table.chmod(0o600)
     assert desk("import", str(table), "-m", "new hosts").out == "committed revision 2\n"
-    assert desk("import", "-", password=f"host1,bob,{PASSWORD}").out == "nothing to change\n"
+    assert desk("import", "-", password=f"{head}host1,bob,{PASSWORD}").out == "nothing to change\n"
     assert "new hosts" in desk.ctl("log").out
-    assert "should have 12 to 16 letters" in desk("import", "-", password="host1,bob,short").err
+    assert "should have 12 to 16 letters" in desk("import", "-", password=f"{head}host1,bob,short").err
 
 
 def test_a_generated_password_is_set(desk: Desk, tmp_path: Path) -> None:

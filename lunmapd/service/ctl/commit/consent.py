@@ -48,23 +48,31 @@ class NotAgreedError(LunmapdError):
         return (*self.questions, "nothing was committed")
 
 
-def consent_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Add the options that answer the questions of a commit; the command receives them as `consent`."""
+_allow_option = click.option(
+    "--allow",
+    type=click.Choice(_ALLOWABLE),
+    default=Disruption.UNIT_ATTENTION.word,
+    metavar="CLASS",
+    help="Agree to disturb hosts up to this class, of those that 'plan' names.",
+)
+_yes_option = click.option("--yes", is_flag=True, help="Agree to disturb hosts, and to remove much at once.")
+_empty_option = click.option("--allow-empty", "empty", is_flag=True, help="Agree to a map without nodes.")
 
-    @click.option(
-        "--allow",
-        type=click.Choice(_ALLOWABLE),
-        default=Disruption.UNIT_ATTENTION.word,
-        metavar="CLASS",
-        help="Agree to disturb hosts up to this class, of those that 'plan' names.",
-    )
-    @click.option("--yes", is_flag=True, help="Agree to disturb hosts, and to remove much at once.")
-    @click.option("--allow-empty", "empty", is_flag=True, help="Agree to a map without nodes.")
-    @functools.wraps(command)
-    def wrapped(*args: object, allow: str, yes: bool, empty: bool, **rest: object) -> None:
-        command(*args, consent=Consent(DISRUPTION_WORDS[allow], yes, empty), **rest)
 
-    return wrapped
+def consent_options(*, can_empty: bool) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Return a decorator that adds the options that answer the questions of a commit.
+
+    The command receives them as `consent`. `can_empty`: its edit can remove the last node or object.
+    """
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        @functools.wraps(command)
+        def wrapped(*args: object, allow: str, yes: bool, empty: bool = False, **rest: object) -> None:
+            command(*args, consent=Consent(DISRUPTION_WORDS[allow], yes, empty), **rest)
+
+        return _allow_option(_yes_option(_empty_option(wrapped) if can_empty else wrapped))
+
+    return decorate
 
 
 def foresee(client: Client, proposal: Proposal, note: Note, output: str) -> "Forecast":

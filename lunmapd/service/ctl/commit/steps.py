@@ -1,6 +1,5 @@
 """The steps that the verbs that commit share: their options, showing, asking, committing, waiting."""
 
-import functools
 from collections.abc import Callable, Iterable, Sequence
 
 import click
@@ -9,39 +8,12 @@ from msgspec.structs import replace
 from lunmapd.client import Client, Lunmap, Note, Problem, Proposal, Revision
 from lunmapd.service.ctl.commit.consent import Consent, agree, foresee
 from lunmapd.service.ctl.commit.waiting import is_waiting, next_steps, remember_first
-from lunmapd.service.ctl.text.output import echo_committed, reuse_options
+from lunmapd.service.ctl.text.output import echo_committed
 from lunmapd.service.output import echo, echo_paragraphs
 
 dry_run_option = click.option(
     "-n", "--dry-run", is_flag=True, help="Show the changes and what nodes would do, and commit nothing."
 )
-
-
-def permission_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Add the options that allow what a commit refuses; the command receives them in its `note`."""
-
-    @click.option(
-        "--shrink",
-        multiple=True,
-        metavar="LUN",
-        help="Allow this Lun to shrink: initiators lose the data at its end. Repeatable.",
-    )
-    @click.option(
-        "--rebacking",
-        multiple=True,
-        metavar="LUN",
-        help="Allow this Lun another path or configuration while it is mapped: initiators get the data there "
-        "and don't notice. Not needed if each node reports it as another name of what it has opened. "
-        "Repeatable.",
-    )
-    @reuse_options
-    @functools.wraps(command)
-    def wrapped(
-        *args: object, note: Note, shrink: tuple[str, ...], rebacking: tuple[str, ...], **rest: object
-    ) -> None:
-        command(*args, note=replace(note, shrink=shrink, rebacking=rebacking), **rest)
-
-    return wrapped
 
 
 def commit_proposal(

@@ -16,7 +16,7 @@ from lunmapd.service.output import echo
 
 @click.command()
 @click.argument("node")
-@edit_options
+@edit_options()
 @click.pass_obj
 def drain(connection: Connection, node: str, how: How) -> None:
     """Lead hosts away from NODE, then end their sessions there.
@@ -64,7 +64,7 @@ def wait_until_drained(client: Client, node: str, how: How) -> None:
 
 @click.command()
 @click.argument("node")
-@edit_options
+@edit_options()
 @click.pass_obj
 def undrain(connection: Connection, node: str, how: How) -> None:
     """Let NODE serve again after 'drain'.

@@ -25,6 +25,7 @@ from lunmapd.core.map.credentials import CHAP, rebind_secrets
 from lunmapd.core.map.short_names import find_name
 from lunmapd.core.secrets.sealing import Vault
 from lunmapd.service.ctl.cli import Connection
+from lunmapd.service.ctl.commit.permissions import REUSE_LUN
 from lunmapd.service.ctl.edits.run import EditMap, How, commit_edit, edit_options
 from lunmapd.service.ctl.secrets.password import PasswordSource, obtained_password, password_options
 from lunmapd.service.ctl.secrets.secret_keys import check_key_on_nodes, configured_key_file, key_file_option
@@ -46,7 +47,7 @@ def host_verbs() -> None:
 @click.option("--chap", "user", default="", metavar="USER", help="Give it this CHAP user and a password.")
 @password_options
 @key_file_option
-@edit_options
+@edit_options(REUSE_LUN)
 @click.pass_obj
 def _add(
     connection: Connection,
@@ -96,7 +97,7 @@ def _sealer(connection: Connection, key_file: Path | None) -> Sealer:
 @host_verbs.command("set")
 @click.argument("host")
 @click.argument("fields", nargs=-1, required=True, metavar="FIELD=VALUE...")
-@edit_options
+@edit_options()
 @click.pass_obj
 def _set(connection: Connection, host: str, fields: tuple[str, ...], how: How) -> None:
     """Set fields of HOST.
@@ -112,7 +113,7 @@ def _set(connection: Connection, host: str, fields: tuple[str, ...], how: How) -
 @click.argument("old")
 @click.argument("new", metavar="IQN")
 @key_file_option
-@edit_options
+@edit_options(REUSE_LUN)
 @click.pass_obj
 def _rename(connection: Connection, old: str, new: str, key_file: Path | None, how: How) -> None:
     """Give the host OLD the iSCSI name IQN.
@@ -143,7 +144,7 @@ def _renaming(connection: Connection, cluster: str, old: str, new: str, key_file
 @host_verbs.command("remove")
 @click.argument("host")
 @unmap_option
-@edit_options
+@edit_options(can_empty=True)
 @click.pass_obj
 def _remove(connection: Connection, host: str, unmap: bool, how: How) -> None:
     """Remove HOST; it can't log in any more."""
@@ -163,7 +164,7 @@ def group_verbs() -> None:
 @click.argument("group")
 @click.argument("hosts", nargs=-1, metavar="[HOST]...")
 @click.option("--alias", default="", help="A name for people.")
-@edit_options
+@edit_options()
 @click.pass_obj
 def _create_group(connection: Connection, group: str, hosts: tuple[str, ...], alias: str, how: How) -> None:
     """Create GROUP with these hosts.
@@ -182,7 +183,7 @@ def _create_group(connection: Connection, group: str, hosts: tuple[str, ...], al
 @group_verbs.command("add")
 @click.argument("group")
 @click.argument("hosts", nargs=-1, required=True, metavar="HOST...")
-@edit_options
+@edit_options(REUSE_LUN)
 @click.pass_obj
 def _add_members(connection: Connection, group: str, hosts: tuple[str, ...], how: How) -> None:
     """Add these hosts to GROUP.
@@ -195,7 +196,7 @@ def _add_members(connection: Connection, group: str, hosts: tuple[str, ...], how
 @group_verbs.command("remove")
 @click.argument("group")
 @click.argument("hosts", nargs=-1, required=True, metavar="HOST...")
-@edit_options
+@edit_options()
 @click.pass_obj
 def _remove_members(connection: Connection, group: str, hosts: tuple[str, ...], how: How) -> None:
     """Take these hosts out of GROUP.
@@ -223,7 +224,7 @@ def _commit_members(
 @group_verbs.command("set")
 @click.argument("group")
 @click.argument("fields", nargs=-1, required=True, metavar="FIELD=VALUE...")
-@edit_options
+@edit_options(REUSE_LUN)
 @click.pass_obj
 def _set_group(connection: Connection, group: str, fields: tuple[str, ...], how: How) -> None:
     """Set fields of GROUP.
@@ -238,7 +239,7 @@ def _set_group(connection: Connection, group: str, fields: tuple[str, ...], how:
 @group_verbs.command("delete")
 @click.argument("group")
 @unmap_option
-@edit_options
+@edit_options(can_empty=True)
 @click.pass_obj
 def _delete_group(connection: Connection, group: str, unmap: bool, how: How) -> None:
     """Delete GROUP; its hosts stay."""

@@ -16,6 +16,7 @@ from lunmapd.core.edits.luns import add_lun, drop_lun, rename_lun, resize_lun
 from lunmapd.core.edits.maps import AskedMap, FreeNumbers, map_lun, with_shared
 from lunmapd.core.map.short_names import short_names
 from lunmapd.service.ctl.cli import Connection
+from lunmapd.service.ctl.commit.permissions import REBACKING, REUSE_LUN, SHRINK
 from lunmapd.service.ctl.edits.run import How, commit_edit, edit_options
 from lunmapd.service.ctl.start.lazy import is_planning
 from lunmapd.service.output import echo, echo_paragraphs
@@ -75,7 +76,7 @@ def lun_verbs() -> None:
     help="Map it to this host, or to group:NAME, as in --to host1,5,ro. Repeatable.",
 )
 @shared_option
-@edit_options
+@edit_options(REUSE_LUN)
 @click.pass_obj
 def _create(
     connection: Connection,
@@ -139,7 +140,7 @@ def _grant(word: str) -> tuple[str, int | None, Access | None]:
 @lun_verbs.command("set")
 @click.argument("name")
 @click.argument("fields", nargs=-1, required=True, metavar="FIELD=VALUE...")
-@edit_options
+@edit_options(SHRINK, REBACKING)
 @click.pass_obj
 def _set(connection: Connection, name: str, fields: tuple[str, ...], how: How) -> None:
     """Set fields of the Lun NAME.
@@ -155,7 +156,7 @@ def _set(connection: Connection, name: str, fields: tuple[str, ...], how: How) -
 @lun_verbs.command("grow")
 @click.argument("name")
 @click.argument("size", callback=_read_size, required=False)
-@edit_options
+@edit_options()
 @click.pass_obj
 def _grow(connection: Connection, name: str, size: int | None, how: How) -> None:
     """Make the Lun NAME larger, or show its sizes.
@@ -224,7 +225,7 @@ def lacking_sizes(sizes: Mapping[str, int], least: int) -> tuple[str, ...]:
 @lun_verbs.command("rename")
 @click.argument("old")
 @click.argument("new")
-@edit_options
+@edit_options()
 @click.pass_obj
 def _rename(connection: Connection, old: str, new: str, how: How) -> None:
     """Rename the Lun OLD to NEW.
@@ -238,7 +239,7 @@ def _rename(connection: Connection, old: str, new: str, how: How) -> None:
 @lun_verbs.command("delete")
 @click.argument("name")
 @click.option("--unmap", is_flag=True, help="Also if it is mapped.")
-@edit_options
+@edit_options(can_empty=True)
 @click.pass_obj
 def _delete(connection: Connection, name: str, unmap: bool, how: How) -> None:
     """Delete the Lun NAME; its data stay."""

@@ -6,6 +6,7 @@ from lunmapd.client import Access, Lunmap
 from lunmapd.core.edits.find import find_grantee, find_lun, find_target
 from lunmapd.core.edits.maps import AskedMap, FreeNumbers, map_lun, unmap_lun, with_shared
 from lunmapd.service.ctl.cli import Connection
+from lunmapd.service.ctl.commit.permissions import REUSE_LUN
 from lunmapd.service.ctl.edits.lun import shared_choice, shared_option, target_option
 from lunmapd.service.ctl.edits.run import How, commit_edit, edit_options
 
@@ -18,7 +19,7 @@ from lunmapd.service.ctl.edits.run import How, commit_edit, edit_options
 @click.option("--rw", "access", flag_value="rw", help="With writes, which is the default of a new map.")
 @target_option
 @shared_option
-@edit_options
+@edit_options(REUSE_LUN)
 @click.pass_obj
 def map_verb(
     connection: Connection,
@@ -51,7 +52,7 @@ def map_verb(
 @click.argument("hosts", nargs=-1, metavar="[HOST]...")
 @click.option("--all", "everybody", is_flag=True, help="From every host and group.")
 @click.option("--target", default="", help="Only through this target.  [default: through all]")
-@edit_options
+@edit_options()
 @click.pass_obj
 def unmap_verb(
     connection: Connection, name: str, hosts: tuple[str, ...], everybody: bool, target: str, how: How

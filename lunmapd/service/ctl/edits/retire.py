@@ -34,7 +34,7 @@ class RetireUnfinishedError(LunmapdError):
 
 @click.command()
 @click.argument("node")
-@edit_options
+@edit_options(can_empty=True)
 @click.pass_obj
 def retire(connection: Connection, node: str, how: How) -> None:
     """Take NODE out of use for good: drain it, remove it from targets, Luns and the map, and forget it.

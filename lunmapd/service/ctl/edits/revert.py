@@ -3,12 +3,13 @@
 import click
 
 from lunmapd.service.ctl.cli import Connection
+from lunmapd.service.ctl.commit.permissions import EVERY_PERMISSION
 from lunmapd.service.ctl.edits.run import How, commit_proposed, edit_options
 
 
 @click.command()
 @click.argument("revision", type=click.IntRange(min=1))
-@edit_options
+@edit_options(*EVERY_PERMISSION, can_empty=True)
 @click.pass_obj
 def revert(connection: Connection, revision: int, how: How) -> None:
     """Undo the changes of REVISION in the newest map; the revisions after it stay.

@@ -15,7 +15,8 @@ from lunmapd.core.base.text import nearest, suggestion
 from lunmapd.service.cli import output_option
 from lunmapd.service.ctl.cli import Connection
 from lunmapd.service.ctl.commit.consent import Consent, consent_options, foresee
-from lunmapd.service.ctl.commit.steps import commit_proposal, dry_run_option, nothing_text, permission_options
+from lunmapd.service.ctl.commit.permissions import EditPermission, permission_options
+from lunmapd.service.ctl.commit.steps import commit_proposal, dry_run_option, nothing_text
 from lunmapd.service.ctl.commit.waiting import rollout_options, wait_for, wait_option
 from lunmapd.service.ctl.edits.words import typed_words
 from lunmapd.service.ctl.start.lazy import is_planning
@@ -43,31 +44,39 @@ class How(Struct, frozen=True):
     output: str
 
 
-def edit_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Add the options of every short verb; the command receives them as `how`."""
+def edit_options(
+    *permissions: EditPermission, can_empty: bool = False
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Return a decorator that adds the options of every short verb; the command receives them as `how`.
 
-    @note_options
-    @permission_options
-    @rollout_options
-    @consent_options
-    @dry_run_option
-    @wait_option
-    @output_option
-    @functools.wraps(command)
-    def wrapped(
-        *args: object,
-        note: Note,
-        consent: Consent,
-        dry_run: bool,
-        wait: float | None,
-        output: str,
-        **rest: object,
-    ) -> None:
-        if not note.message:
-            note = replace(note, message=typed_words())
-        command(*args, how=How(note, consent, dry_run, wait, output), **rest)
+    `permissions` are those that its edit can need. `can_empty`: it can remove the last node or object.
+    """
 
-    return wrapped
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        @note_options
+        @permission_options(*permissions)
+        @rollout_options
+        @consent_options(can_empty=can_empty)
+        @dry_run_option
+        @wait_option
+        @output_option
+        @functools.wraps(command)
+        def wrapped(
+            *args: object,
+            note: Note,
+            consent: Consent,
+            dry_run: bool,
+            wait: float | None,
+            output: str,
+            **rest: object,
+        ) -> None:
+            if not note.message:
+                note = replace(note, message=typed_words())
+            command(*args, how=How(note, consent, dry_run, wait, output), **rest)
+
+        return wrapped
+
+    return decorate
 
 
 def commit_edit(

@@ -10,6 +10,7 @@ from lunmapd.core.edits.maps import FreeNumbers
 from lunmapd.core.edits.servers import add_node, create_target, delete_target, remove_node
 from lunmapd.core.map.short_names import find_name
 from lunmapd.service.ctl.cli import Connection
+from lunmapd.service.ctl.commit.permissions import REBACKING, REUSE_ID
 from lunmapd.service.ctl.edits.run import How, commit_edit, edit_options
 
 
@@ -38,7 +39,7 @@ def target_verbs() -> None:
     default=Authentication.NONE.value,
     show_default=True,
 )
-@edit_options
+@edit_options()
 @click.pass_obj
 def _create(connection: Connection, iqn: str, on: str, alias: str, authentication: str, how: How) -> None:
     """Create the target IQN.
@@ -68,7 +69,7 @@ def _served(lunmap: Lunmap, iqn: str, node: str) -> PortalGroup:
 @target_verbs.command("set")
 @click.argument("target")
 @click.argument("fields", nargs=-1, required=True, metavar="FIELD=VALUE...")
-@edit_options
+@edit_options(REUSE_ID)
 @click.pass_obj
 def _set(connection: Connection, target: str, fields: tuple[str, ...], how: How) -> None:
     """Set fields of TARGET.
@@ -83,7 +84,7 @@ def _set(connection: Connection, target: str, fields: tuple[str, ...], how: How)
 @target_verbs.command("delete")
 @click.argument("target")
 @click.option("--unmap", is_flag=True, help="Also if it shows Luns.")
-@edit_options
+@edit_options(can_empty=True)
 @click.pass_obj
 def _delete(connection: Connection, target: str, unmap: bool, how: How) -> None:
     """Delete TARGET; Luns and hosts stay."""
@@ -110,7 +111,7 @@ def node_verbs() -> None:
 )
 @click.option("--tag", type=click.IntRange(1, 65535), help="The TPG tag.  [default: one never used]")
 @click.option("--target", "targets", multiple=True, help="Let it serve this target. Repeatable.")
-@edit_options
+@edit_options(REUSE_ID)
 @click.pass_obj
 def _add(
     connection: Connection,
@@ -134,7 +135,7 @@ def _add(
 @node_verbs.command("set")
 @click.argument("node")
 @click.argument("fields", nargs=-1, required=True, metavar="FIELD=VALUE...")
-@edit_options
+@edit_options(REBACKING, REUSE_ID)
 @click.pass_obj
 def _set_node(connection: Connection, node: str, fields: tuple[str, ...], how: How) -> None:
     """Set fields of NODE.
@@ -149,7 +150,7 @@ def _set_node(connection: Connection, node: str, fields: tuple[str, ...], how: H
 
 @node_verbs.command("remove")
 @click.argument("node")
-@edit_options
+@edit_options(can_empty=True)
 @click.pass_obj
 def _remove(connection: Connection, node: str, how: How) -> None:
     """Remove NODE from targets, Luns and the map.

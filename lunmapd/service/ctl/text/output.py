@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import click
 from msgspec import Struct
-from msgspec.structs import replace
 
 from lunmapd.client import Note
 from lunmapd.service.cli import OutputError, describe_os_error
@@ -92,33 +91,6 @@ def restore_note_options(command: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(command)
     def wrapped(*args: object, message: str, author: str, **rest: object) -> None:
         command(*args, note=Note(message, author), **rest)
-
-    return wrapped
-
-
-def reuse_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Add the options that allow a second use of numbers; the command receives them in its `note`."""
-
-    @click.option(
-        "--reuse-lun",
-        "reuse_luns",
-        multiple=True,
-        metavar="LUN",
-        help="Allow this Lun a LUN number that led a host to another Lun: a host that still has that device "
-        "writes into this Lun. Repeatable.",
-    )
-    @click.option(
-        "--reuse-id",
-        "reuse_ids",
-        multiple=True,
-        metavar="NODE",
-        help="Allow this node a port id or TPG tag that another target or node had. Repeatable.",
-    )
-    @functools.wraps(command)
-    def wrapped(
-        *args: object, note: Note, reuse_luns: tuple[str, ...], reuse_ids: tuple[str, ...], **rest: object
-    ) -> None:
-        command(*args, note=replace(note, reuse_luns=reuse_luns, reuse_ids=reuse_ids), **rest)
 
     return wrapped
 

@@ -30,7 +30,7 @@ from lunmapd.core.map.credentials import (
 from lunmapd.core.secrets.sealing import UnfitPasswordError, Vault, check_password, keyring
 from support.small_map import MAP, H
 
-G = "iqn.2026-01.org.example:g"
+G, HEAD = "iqn.2026-01.org.example:g", ",".join(COLUMNS)
 TWO = replace(MAP, initiators={H: Initiator(), G: Initiator("web")})
 ONE, OTHER = (
     GivenPassword(CHAP, "u", Secret("a long password")),
@@ -96,8 +96,8 @@ def test_a_password_is_added_to_a_host_without_one() -> None:
 
 
 def test_a_table_sets_many_passwords() -> None:
-    """With short names, a head, quoted cells and mutual passwords; the second time it changes nothing."""
-    text = f'Initiator,user,password\n\n{H},u,"with, comma"\nweb, v ,a long password,san,another one 16\n'
+    """With short names, quoted cells and mutual passwords; the second time it changes nothing."""
+    text = f'{HEAD.title()}\n\n{H},u,"with, comma"\nweb, v ,a long password,san,another one 16\n'
     table, sealer = read_password_table(text, "t.csv"), sealer_of(1)
     once = import_passwords(TWO, table, sealer)
     assert passwords(once, initiator_path(H), sealer) == {CHAP: ("u", Secret("with, comma"))}
@@ -106,15 +106,14 @@ def test_a_table_sets_many_passwords() -> None:
         MUTUAL: ("san", Secret("another one 16")),
     }
     assert import_passwords(once, table, sealer) is once
-    assert (
-        import_passwords(TWO, read_password_table("h,u,x,,", "t.csv"), sealer).initiators[H].mutual_chap
-        is None
-    )
+    table = read_password_table(f"{HEAD}\nh,u,x,,", "t.csv")
+    assert import_passwords(TWO, table, sealer).initiators[H].mutual_chap is None
 
 
 def test_all_wrong_lines_are_reported() -> None:
     """In their order, with their columns, and without a user or a password."""
     text = (
+        f"{HEAD}\n"
         "h,u,a long password\n"
         "nobody,u,a long password\n"
         "h,u\n"
@@ -128,27 +127,30 @@ def test_all_wrong_lines_are_reported() -> None:
     with pytest.raises(InvalidInputError) as caught:
         import_passwords(TWO, read_password_table(text, "t.csv"), sealer_of(1))
     assert caught.value.lines == (
-        f"t.csv:2: initiator: {NO_HOST} ({EXPECTED})",
-        f"t.csv:3: line: it has 2 columns: {EXPECTED}",
-        "t.csv:4: line: not CSV: unexpected end of data",
-        "t.csv:5: user: not a CHAP user: use ASCII letters without spaces, not starting with NULL",
-        "t.csv:5: password: a password has 1 to 255 letters",
-        f"t.csv:6: initiators[{H}]: also in t.csv:1: leave one out",
-        f"t.csv:7: mutual_password: {unfit}",
-        "t.csv:8: initiators[web]: the passwords of the two directions must differ",
+        f"t.csv:3: initiator: {NO_HOST} ({EXPECTED})",
+        f"t.csv:4: line: it has 2 columns: {EXPECTED}",
+        "t.csv:5: line: not CSV: unexpected end of data",
+        "t.csv:6: user: not a CHAP user: use ASCII letters without spaces, not starting with NULL",
+        "t.csv:6: password: a password has 1 to 255 letters",
+        f"t.csv:7: initiators[{H}]: also in t.csv:2: leave one out",
+        f"t.csv:8: mutual_password: {unfit}",
+        "t.csv:9: initiators[web]: the passwords of the two directions must differ",
     )
 
 
 @pytest.mark.parametrize(
     "text",
     [
-        "TheSecret123,u,h\n",
-        "TheSecret123,h,u\n",
-        "u,TheSecret123,h\n",
-        "h,The Secret123,u\n",
-        "h,u,x,TheSecret123\n",
-        '"TheSecret123,u,h\n',
+        "initiator,user,password\nTheSecret123,u,h\n",
+        "initiator,user,password\nTheSecret123,h,u\n",
+        "initiator,user,password\nu,TheSecret123,h\n",
+        "initiator,user,password\nh,The Secret123,u\n",
+        "initiator,user,password\nh,u,x,TheSecret123\n",
+        "initiator,user,password\nh,u,x,san,TheSecret123\n",
+        'initiator,user,password\n"TheSecret123,u,h\n',
         "initiator,password,user\nh,TheSecret123,u\n",
+        "h,TheSecret123,u\n",
+        "h,u,TheSecret123\n",
         "user, Initiator,password\nu,h,TheSecret123\n",
         '"password","initiator","user"\nTheSecret123,h,u\n',
     ],
@@ -158,4 +160,12 @@ def test_no_cell_in_a_wrong_column_is_shown(text: str) -> None:
     with pytest.raises(InvalidInputError) as caught:
         import_passwords(TWO, read_password_table(text, "t.csv"), sealer_of(1))
     assert "Secret123" not in str(caught.value) + repr(caught.value.problems)
-    assert "t.csv:1" in str(caught.value)
+    assert "t.csv:" in str(caught.value)
+
+
+def test_a_table_without_the_names_of_its_columns_is_refused() -> None:
+    """Nothing else shows that the password is no user: both may be any text. So it is with an empty table."""
+    for text in (f"h,{ONE.password.text},u\n", "initiator,password,user\nh,x,u\n", "", "\n"):
+        with pytest.raises(InvalidInputError) as caught:
+            import_passwords(TWO, read_password_table(text, "t.csv"), sealer_of(1))
+        assert caught.value.lines == (f"t.csv:1: line: the first line must name the columns: {EXPECTED}",)

@@ -4,6 +4,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
+from lunmapd.service.ctl.commit.permissions import EVERY_PERMISSION
 from lunmapd.service.ctl.edits.lun import lun_verbs
 from lunmapd.service.ctl.edits.run import edit_options
 from lunmapd.service.ctl.edits.words import HOW_OPTIONS, typed_words
@@ -15,7 +16,7 @@ def test_it_leaves_out_the_options_of_every_verb() -> None:
 
     @click.command()
     @password_options
-    @edit_options
+    @edit_options(*EVERY_PERMISSION, can_empty=True)
     def verb() -> None:
         """Do nothing."""
 
