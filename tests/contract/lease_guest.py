@@ -37,6 +37,16 @@ def stopped(*arguments):
 netlink.Netlink.put = stopped
 process.main(*sys.argv[1:])
 """
+_SAMPLER = """
+import json, select, sys, time
+gaps, before = [], time.clock_gettime(time.CLOCK_BOOTTIME)
+while not select.select([sys.stdin], [], [], 0.01)[0]:
+    now = time.clock_gettime(time.CLOCK_BOOTTIME)
+    if now > before + 0.03:
+        gaps.append((before + 0.02, now))
+    before = now
+print(json.dumps(gaps))
+"""
 _DAEMON = """
 import sys, time
 from pathlib import Path
@@ -108,18 +118,34 @@ def _make_lan(run: Callable[[str], bytes], kind: str) -> None:
 
 
 def lateness(busy: int) -> Mapping[str, object]:
-    """Stop the lease process and its daemon's request after a grant: only the kernel's lifetime is left."""
+    """Stop the lease process and its daemon's request after a grant: only the kernel's lifetime is left.
+
+    An emulated machine does not run while its host runs others. That time is measured, and does not count as
+    the kernel's: this process and `_SAMPLER` have a real-time priority, so nothing here delays them.
+    """
+    os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(50))
     with _rig() as rig, ExitStack() as stack:
         for _ in range(busy):
-            stack.callback(_end, subprocess.Popen([sys.executable, "-c", "while True: pass"]))
+            loop = ["chrt", "--other", "0", sys.executable, "-c", "while True: pass"]
+            stack.callback(_end, subprocess.Popen(loop))
+        sampler = subprocess.Popen(
+            [sys.executable, "-c", _SAMPLER], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
         start = boot_time()
         rig.process.grant(MANY, 2, start + 5)
         end = boot_time() + 2
         os.kill(rig.lease_pid(), signal.SIGSTOP)
-        _until(lambda: rig.gone(MANY.addresses), 10)
-        late = sorted(rig.ended(address) - end for address in MANY.addresses)
+        _until(lambda: rig.gone(MANY.addresses), 20)
+        gaps = json.loads(sampler.communicate()[0])
+        late = [_ran(end, rig.ended(address), gaps) for address in MANY.addresses]
         os.kill(rig.lease_pid(), signal.SIGCONT)
-        return {"late": [round(each, 3) for each in late], "took": round(end - 2 - start, 3)}
+        return {"late": sorted(late), "took": round(end - 2 - start, 3)}
+
+
+def _ran(start: float, end: float, gaps: Sequence[Sequence[float]]) -> float:
+    """Return for how long the machine ran from `start` to `end`, which is negative if that was before."""
+    stolen = sum(max(0.0, min(end, last) - max(start, first)) for first, last in gaps)
+    return round(end - start - stolen, 3)
 
 
 def own_end() -> Mapping[str, object]:

@@ -86,6 +86,27 @@ def test_a_restart_that_is_taken_back_shortens_the_lease_after_the_lifetime() ->
         assert find_overlaps(World(faults, seed, NODES[:2]).run(60)) == []
 
 
+def test_the_lease_before_a_restart_covers_the_lateness_of_a_longer_lifetime() -> None:
+    """A grant at the last moment, whose lifetime the kernel ends as late as it can, overlaps none."""
+
+    def overlapping(defences: Defences) -> list[int]:
+        return [seed for seed in (4, 7, 23, 24) if find_overlaps(_prolonged(seed, defences).run(35))]
+
+    assert overlapping(Defences(long_lateness=False))
+    assert overlapping(Defences()) == []
+
+
+def _prolonged(seed: int, defences: Defences) -> World:
+    """Return a cluster whose owner is stopped after a slow grant of the lifetime of before a restart."""
+    owner, stop = _owner(seed), {4: 6.8, 7: 6.5, 23: 7.3, 24: 6.4}[seed]
+    faults = (
+        Fault(5, owner, Kind.RESTART, 60),
+        Fault(5, owner, Kind.SLOW, 60),
+        Fault(stop, owner, Kind.STOP, 60),
+    )
+    return World(faults, seed, NODES[:2], defences)
+
+
 def _restarted(seed: int, defences: Defences) -> World:
     """Return a cluster whose owner is restarted, reaches ZooKeeper once, and is stopped then."""
     owner = _owner(seed)

@@ -45,6 +45,15 @@ REQUEST_TIMEOUT = 3.0
 TIMES = LeaseTimes()
 
 
+def kernel_lateness(lifetime: int) -> float:
+    """Return how late in seconds a timer of the kernel may end a lifetime (ADR 36, "How late the kernel is").
+
+    The work (check_lifetime in net/ipv4/devinet.c) runs at most once a second, and rounds its time up by at
+    most a quarter of a second. A timer is late by up to 8/63 of its time (LVL_START in kernel/time/timer.c).
+    """
+    return max(1 + 8 / 63, 0.25 + (lifetime + 0.25) * 8 / 63)
+
+
 class Kind(Enum):
     """A fault of a node; all but POWER and EXPIRE last for a time."""
 
@@ -76,6 +85,7 @@ class Defences(NamedTuple):
     kill_timer: bool = True
     lease_time: bool = True
     covering: bool = True
+    long_lateness: bool = True
 
 
 class Tree(Struct):
@@ -152,13 +162,20 @@ class SimulatedNode:
         self.boot += 1
         self.forget()
 
+    def times(self) -> LeaseTimes:
+        """Return the times of a lease, before a restart the longer ones."""
+        longer = before_restart(TIMES)
+        if not self.world.defences.long_lateness:
+            longer = replace(longer, lateness=TIMES.lateness)
+        return longer if self.has(Kind.RESTART) else TIMES
+
     def facts(self) -> Facts:
         """Return what the process knows."""
         waits = self.world.defences.lease_time or self.record.owner == self.name
         return Facts(
             node=self.name,
             boot=str(self.boot),
-            times=before_restart(TIMES) if self.has(Kind.RESTART) else TIMES,
+            times=self.times(),
             grace=GRACE,
             wanted=self.world.wanted(self),
             record=self.record if waits else replace(self.record, lease_ms=0),
@@ -276,7 +293,7 @@ class SimulatedNode:
             return
         if self.since is None:
             self.since, self.announced = self.world.now, False
-        lateness = self.world.random.choice((0.0, TIMES.lateness))
+        lateness = self.world.random.choice((0.0, kernel_lateness(grant.lifetime)))
         self.until = self.world.now + (grant.lifetime + lateness) / self.rate
         self.granted, self.granted_for = grant.version, grant.lifetime
 

@@ -35,6 +35,12 @@ After an outage of ZooKeeper, the owner needs this time to renew its lease.
 RESTART_LIFETIME = 20
 """The lifetime of the last grant before a restart of the daemon, in seconds."""
 
+RESTART_LATENESS = 3.5
+"""How late in seconds the kernel removes an address after RESTART_LIFETIME at most.
+
+A timer of the kernel is late by up to 8/63 of its time (LVL_START in kernel/time/timer.c).
+"""
+
 
 class LeaseTimes(Struct, frozen=True):
     """The times of an owner.
@@ -100,7 +106,11 @@ def renewed_record(record: LeaseRecord, times: LeaseTimes, *, is_shortened: bool
 
 def before_restart(times: LeaseTimes) -> LeaseTimes:
     """Return the times of an owner whose daemon is about to be restarted."""
-    return replace(times, lifetime=max(times.lifetime, RESTART_LIFETIME))
+    return replace(
+        times,
+        lifetime=max(times.lifetime, RESTART_LIFETIME),
+        lateness=max(times.lateness, RESTART_LATENESS),
+    )
 
 
 def last_grant(times: LeaseTimes, proof: Proof) -> float:

@@ -25,7 +25,7 @@ from lunmapd.core.floating.next_action import CHECK_PAUSE, CHECK_VALID, next_act
 NOW = 1000.0
 TIMES = LeaseTimes(lifetime=5, slack=1.0, lateness=1.5, renewal=0.5)
 MINE = LeaseRecord("n1", "b", 7500)
-LONG = LeaseRecord("n1", "b", 22500)
+LONG = LeaseRecord("n1", "b", 24500)
 THEIRS = LeaseRecord("n2", "c", 7500)
 FREE = DuplicateCheck(free=True, at=NOW)
 USED = DuplicateCheck(free=False, at=NOW)
