@@ -25,10 +25,7 @@ def read_crm(text: str, name: str) -> ClusterResources:
             case ["node", *rest]:
                 nodes.append(next((word for word in rest if not word.endswith(":") and word[0] != "$"), ""))
             case ["primitive", resource, agent, *rest]:
-                given = dict(pairs_of(_crm_parameters(rest)))
-                primitives.append(
-                    ClusterResource(resource, agent.rpartition(":")[2], given, f"{name}:{line}")
-                )
+                primitives.append(crm_primitive(resource, agent, rest, f"{name}:{line}"))
             case ["xml", *rest] if any("<primitive" in word for word in rest):
                 raise NotConvertibleError(f"{name}:{line}: this is XML inside the text of crm; {_USE_CIB}")
             case _:
@@ -52,6 +49,12 @@ def statements(
         if wanted is None or wanted.match(begun + part):
             yield start, _words(begun + part, f"{name}:{start}")
         begun = ""
+
+
+def crm_primitive(resource: str, agent: str, rest: Iterable[str], place: str) -> ClusterResource:
+    """Return the resource of a statement `primitive`, of which `rest` are the words after the agent."""
+    given = dict(pairs_of(_crm_parameters(rest)))
+    return ClusterResource(resource, agent.rpartition(":")[2], given, place)
 
 
 def _crm_parameters(words: Iterable[str]) -> Iterator[str]:

@@ -13,6 +13,7 @@ from lunmapd.core.base.lunmap import Lunmap
 from lunmapd.core.conversion.agents import convert_resources
 from lunmapd.core.conversion.ceph_iscsi import convert_ceph_iscsi
 from lunmapd.core.conversion.cib import read_cib
+from lunmapd.core.conversion.cluster_commands import COMMAND, read_commands
 from lunmapd.core.conversion.cluster_resources import ClusterResources
 from lunmapd.core.conversion.conversion import (
     Choices,
@@ -23,7 +24,6 @@ from lunmapd.core.conversion.conversion import (
 from lunmapd.core.conversion.crm_text import read_crm, read_pcs
 from lunmapd.core.conversion.join import Joined, join_maps
 from lunmapd.core.conversion.node_maps import convert_draft, convert_saveconfig
-from lunmapd.core.conversion.pcs_commands import CREATE, read_pcs_commands
 from lunmapd.core.conversion.reactor import read_reactor
 from lunmapd.core.map import rules
 from lunmapd.core.map.offline import filled_offline
@@ -50,7 +50,7 @@ _SIGNS: tuple[tuple[SourceFormat, re.Pattern[str]], ...] = (
     (SourceFormat.LINSTOR_GATEWAY, re.compile(r"^\s*\[\[promoter\]\]", re.MULTILINE)),
     (SourceFormat.PACEMAKER, _CRM),
     (SourceFormat.PACEMAKER, _PCS),
-    (SourceFormat.PACEMAKER, CREATE),
+    (SourceFormat.PACEMAKER, COMMAND),
     (SourceFormat.MAP, re.compile(r"^(luns|targets|nodes):", re.MULTILINE)),
 )
 
@@ -131,12 +131,12 @@ def _resources(given: SourceFormat, sources: Sequence[SourceText]) -> ClusterRes
 
 
 def _pacemaker(source: SourceText) -> ClusterResources:
-    """Return the resources of a file that has a CIB, what crm or pcs print, or commands of pcs."""
+    """Return the resources of a file that has a CIB, what crm or pcs print, or their commands."""
     if source.text.lstrip().startswith("<"):
         return read_cib(source.text, source.name)
     if _CRM.search(source.text):
         return read_crm(source.text, source.name)
-    reader = read_pcs if _PCS.search(source.text) else read_pcs_commands
+    reader = read_pcs if _PCS.search(source.text) else read_commands
     return reader(source.text, source.name)
 
 

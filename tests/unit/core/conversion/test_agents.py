@@ -17,6 +17,7 @@ from lunmapd.core.base.lunmap import (
 )
 from lunmapd.core.conversion.agents import convert_resources
 from lunmapd.core.conversion.cib import read_cib
+from lunmapd.core.conversion.cluster_commands import read_commands
 from lunmapd.core.conversion.cluster_resources import ClusterResource, ClusterResources
 from lunmapd.core.conversion.conversion import (
     Choices,
@@ -27,7 +28,6 @@ from lunmapd.core.conversion.conversion import (
 )
 from lunmapd.core.conversion.crm_text import read_crm, read_pcs
 from lunmapd.core.conversion.formats import SourceFormat, convert_files, format_of, open_problems
-from lunmapd.core.conversion.pcs_commands import read_pcs_commands
 from lunmapd.core.conversion.reactor import read_reactor
 from support.foreign_files import CIB, CRM, H1, H2, IQN, PCS, REACTOR
 
@@ -144,7 +144,7 @@ pcs resource create
 pcs resource create lonely
 pcs resource create lun1 ocf:heartbeat:iSCSILogicalUnit target_iqn={IQN} lun=1 \\"""
     assert format_of(SourceText("f", text)) is SourceFormat.PACEMAKER
-    found = {each.name: each for each in read_pcs_commands(text, "f").primitives}
+    found = {each.name: each for each in read_commands(text, "f").primitives}
     assert (found["ip1"].agent, found["ip1"].parameters) == (
         "IPaddr2",
         {"ip": "10.0.0.100", "cidr_netmask": "24"},
@@ -152,6 +152,19 @@ pcs resource create lun1 ocf:heartbeat:iSCSILogicalUnit target_iqn={IQN} lun=1 \
     assert found["t1"].parameters == {"iqn": IQN, "allowed_initiators": f"{H1} {H2}"}
     assert (found["lun1"].parameters["lun"], found["lun1"].place, found["lonely"].agent) == ("1", "f:9", "")
     assert convert_files([SourceText("f", text)], Choices()).conversion.lunmap.luns["lun1"].maps
+
+
+def test_commands_of_crm_are_read() -> None:
+    """A script may have each resource as a command of its own."""
+    text = f"""  crm -F configure primitive t1 ocf:heartbeat:iSCSITarget \\
+    params iqn="{IQN}" allowed_initiators="{H1}" op monitor interval="10s"
+crm configure primitive lun1 iSCSILogicalUnit params target_iqn={IQN} lun=1 meta target-role=Started
+crm configure group g t1 lun1
+"""
+    assert format_of(SourceText("f", text)) is SourceFormat.PACEMAKER
+    first, second = read_commands(text, "f").primitives
+    assert (first.agent, first.parameters) == ("iSCSITarget", {"iqn": IQN, "allowed_initiators": H1})
+    assert (second.name, second.parameters) == ("lun1", {"target_iqn": IQN, "lun": "1"})
 
 
 def test_the_place_of_a_remark_is_a_line() -> None:
