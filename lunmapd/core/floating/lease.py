@@ -18,7 +18,10 @@ RATE_DIFFERENCE = 1 / 500
 """How much faster one clock may be than another: more than twice the 500 ppm of adjtimex(2)."""
 
 HEAD_START = 2.0
-"""How long the node that the former owner chose is the only one that may take a released address."""
+"""How long in seconds only the node that the former owner chose may take a released address.
+
+As long as that node is fit, no other one wants to (turn.py).
+"""
 
 ADOPTED = 3.0
 """The lease of what an earlier process of this node left open or promoted.

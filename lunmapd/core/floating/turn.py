@@ -22,13 +22,15 @@ def next_owner(
 
     `idle` is for how many seconds another node than the owner could have taken the group, by the clock of the
     caller; it is negative before that, and minus infinity at the owner. An owner whose lease has ended counts
-    no more, though its session may live. A chosen node that does not take the group may hang, too, so after
-    each TURN it is another's turn.
+    no more, though its session may live. The node to which a group was released keeps its turn while it is
+    fit: it may be slow. A chosen node that does not take the group may hang, too, so after each TURN it is
+    another's turn.
     """
     left = dict(candidates)
+    asked = wish if left.get(wish, UNFIT).fit else record.successor
     if record.owner and idle >= -CHECK_LEAD:
         left[record.owner] = UNFIT
     able = [node for node in group.nodes if (each := left.get(node, UNFIT)).fit or each.served]
     for _ in range(int(max(0.0, idle) // TURN) % max(1, len(able))):
-        left[choose_owner(group, left, record.owner, wish)] = UNFIT
-    return choose_owner(group, left, record.owner, wish)
+        left[choose_owner(group, left, record.owner, asked)] = UNFIT
+    return choose_owner(group, left, record.owner, asked)

@@ -36,9 +36,14 @@ _Answer = TypeVar("_Answer", bound=wire.NumberedAnswer)
 
 
 class LeaseDeadlines(Struct, frozen=True):
-    """Limits in seconds: for the start of a process, for a request, and for what a grant takes at its end."""
+    """Limits in seconds.
+
+    `start` is how long a request waits for a process that starts, killed after `start_end`. `request`
+    is for an answer, `grant_end` for what a grant takes at its end, `close` for the end of a process.
+    """
 
     start: float = 5.0
+    start_end: float = 60.0
     request: float = 5.0
     grant_end: float = 0.2
     close: float = 1.0
@@ -113,8 +118,9 @@ class LeaseProcess:
         with self._starting:
             if self._connection is None or self._connection.over.is_set():
                 self._connection = _Connection(self._command)
-            self._connection.wait_ready(self._deadlines.start)
-            return self._connection
+            connection = self._connection
+        connection.wait_ready(self._deadlines)
+        return connection
 
 
 class _Connection:
@@ -130,19 +136,22 @@ class _Connection:
         self._ready = Future[subprocess.Popen[bytes]]()
         self._waiting: dict[int, Future[wire.NumberedAnswer]] = {}
         self._process: subprocess.Popen[bytes] | None = None
+        self._began = boot_time()
         self._sending = Lock()
         Thread(target=self._run, args=(command,), name="lease process", daemon=True).start()
 
-    def wait_ready(self, seconds: float) -> None:
-        """Wait until no other lease process runs. Raises LeaseProcessError."""
+    def wait_ready(self, deadlines: LeaseDeadlines) -> None:
+        """Wait until no other lease process runs; a slow start goes on. Raises LeaseProcessError."""
         try:
-            self._ready.result(seconds)
+            self._ready.result(deadlines.start)
         except NoAnswer:
-            self._kill()
-            message = (
-                f"the lease process was not ready within {seconds:g} s: a former one may hang in the kernel"
-            )
-            raise LeaseProcessError(message) from None
+            waited = boot_time() - self._began
+            if waited >= deadlines.start_end:
+                self._kill()
+            raise LeaseProcessError(
+                f"the lease process is not ready yet after {waited:.1f} s: this node is overloaded, or a "
+                "former one hangs in the kernel"
+            ) from None
 
     def ask(self, request: wire.LeaseRequest, seconds: float) -> wire.NumberedAnswer:
         """Return the answer; kill the process if there is none in time. Raises LeaseProcessError."""

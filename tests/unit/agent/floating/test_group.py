@@ -16,7 +16,7 @@ from lunmapd.core.base.messages import Message
 from lunmapd.core.base.reasons import Reason
 from lunmapd.core.fleet.status import GroupPhase
 from lunmapd.core.floating.documents import Wish
-from lunmapd.core.floating.lease import LeaseRecord, LeaseTimes, before_restart
+from lunmapd.core.floating.lease import HEAD_START, LeaseRecord, LeaseTimes, before_restart
 from lunmapd.core.node.failure import Failure
 from lunmapd.core.planning.moving import Others
 from lunmapd.store.tree.floating import UNWRITTEN, LeaseZnode
@@ -549,6 +549,30 @@ def test_a_group_moves_while_a_change_waits(cluster: Cluster) -> None:
     assert n2.group.others(2) is Others.BEHIND
     n1.group.judgement = Judgement(fit=True, served=2, revision=2)
     cluster.run(GOLD.failback_after + 3)
+    assert cluster.owner() == "n1"
+
+
+def test_a_slow_next_node_keeps_its_turn(cluster: Cluster) -> None:
+    """The former owner, fit again after its change, takes nothing back from a node that is only slow."""
+    n1, n2 = cluster.nodes
+    n1.group.judgement = UNFIT
+    n2.due = cluster.now + 4
+    cluster.run(1)
+    assert n1.group.view.owner == ""
+    n1.group.judgement = FIT
+    cluster.run(5)
+    assert (cluster.owner(), n1.group.view.takes) == ("n2", 1)
+
+
+def test_a_next_node_that_dies_loses_its_turn(cluster: Cluster) -> None:
+    """The head start ends with its session, or with a report that it is unfit."""
+    n1, n2 = cluster.nodes
+    n1.group.judgement = UNFIT
+    n2.due = cluster.now + 2
+    cluster.run(1)
+    n1.group.judgement = FIT
+    n2.die()
+    cluster.run(HEAD_START + 0.5)
     assert cluster.owner() == "n1"
 
 

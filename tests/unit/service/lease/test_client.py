@@ -1,5 +1,6 @@
 """The daemon's side of the lease process, with scripted processes."""
 
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -63,6 +64,39 @@ def test_a_process_that_does_not_start_is_an_error(tmp_path: Path) -> None:
         missing.drop(GROUP)
     with (
         _process("never", tmp_path, start=0.2) as process,
-        pytest.raises(LeaseProcessError, match="a former one may hang"),
+        pytest.raises(LeaseProcessError, match="a former one hangs"),
     ):
         process.drop(GROUP)
+
+
+def test_a_process_that_starts_slowly_is_not_started_anew(tmp_path: Path) -> None:
+    """A request that comes too early is an error; the same process answers a later one."""
+    lock = tmp_path / "lock"
+    lock.touch()
+    with _process("late", tmp_path, start=0.1) as process:
+        for _ in range(2):
+            with pytest.raises(LeaseProcessError, match="not ready yet"):
+                process.drop(GROUP)
+        with lock.open("a") as file:
+            file.write("go on\n")
+        while _error(process):
+            pass
+    assert lock.read_text().count("started") == 1
+
+
+def test_a_start_that_hangs_is_ended(tmp_path: Path) -> None:
+    """Another process is started, and its time begins anew."""
+    with _process("never", tmp_path, start=0.1, start_end=0.25) as process:
+        errors = [_error(process) for _ in range(8)]
+    waited = [
+        float(found[1]) for each in errors if (found := re.search(r"not ready yet after (\S+) s", each))
+    ]
+    assert waited != sorted(waited)
+
+
+def _error(process: LeaseProcess) -> str:
+    try:
+        process.drop(GROUP)
+    except LeaseProcessError as error:
+        return str(error)
+    return ""
