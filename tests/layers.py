@@ -8,6 +8,10 @@ Some layers are divided into parts, one for each module or folder, or a few of t
 in a process of its own, and more of them at a time than there are processors: tests on machines mostly wait,
 for boots, timeouts and sessions. The longest come first, so that no long one is left alone at the end.
 
+A part that has not ended after 20 minutes is ended, and is a failure. Each part's processor time is printed
+at its end, and each layer's in the summary ("busy"), where it can be counted. A run whose sum is near its own
+time multiplied by the processors is made faster by less work only, not by another order.
+
 When all parts are over, a few tests that failed are run once more, with nothing beside them. A test that
 passes then is not broken by the change at hand: it is reported as unsteady, with its error, and its race has
 to be found.
@@ -25,11 +29,13 @@ from functools import partial
 from pathlib import Path
 
 from lab.check import unfit
+from processor_time import processor_time
 
 BUILD = Path("build")
 _AT_A_TIME = 8
 _LINES_OF_A_FAILURE = 12
 _FEW = 3
+_LONGEST = 1200  # seconds of a part
 
 
 @dataclass(frozen=True)
@@ -148,7 +154,7 @@ class Outcome:
     """The outcome of some parts of a layer.
 
     `passed` includes the `unsteady` tests, which passed in the second run. `broken` are the parts with
-    failures. `seconds` is the sum of the parts' times.
+    failures. `seconds` is the sum of the parts' times, `busy` that of their processor times.
     """
 
     layer: Layer
@@ -156,6 +162,7 @@ class Outcome:
     failed: int
     skipped: int
     seconds: float
+    busy: float = 0.0
     failures: tuple[Failure, ...] = ()
     unsteady: tuple[Failure, ...] = ()
     broken: tuple[Part, ...] = ()
@@ -223,10 +230,16 @@ def run(part: Part, *, fast: bool = False, failed_only: bool = False) -> Outcome
     command += ["-m", "not kernel"] if fast else []
     command += ["--last-failed", "--last-failed-no-failures=none"] if failed_only else []
     began = time.monotonic()
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as running:
-        for line in running.stdout or ():
-            _say(layer, line.rstrip())
-    return _count(part, report, time.monotonic() - began)
+    with processor_time(part.name) as meter:
+        bounded = meter.counted(["timeout", str(_LONGEST), *command])
+        with subprocess.Popen(
+            bounded, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        ) as running:
+            for line in running.stdout or ():
+                _say(layer, line.rstrip())
+        busy = meter.seconds()
+    _say(layer, f"{part}: {busy:.0f} s of processor time")
+    return replace(_count(part, report, time.monotonic() - began), busy=busy)
 
 
 def _pytest(part: Part) -> list[str]:
@@ -246,6 +259,7 @@ def total(layer: Layer, outcomes: Iterable[Outcome]) -> Outcome:
             whole.failed + each.failed,
             whole.skipped + each.skipped,
             whole.seconds + each.seconds,
+            whole.busy + each.busy,
             whole.failures + each.failures,
             broken=whole.broken + each.broken,
         )
@@ -279,8 +293,10 @@ def _say(layer: Layer, line: str) -> None:
 
 def _count(part: Part, report: Path, seconds: float) -> Outcome:
     if not report.exists():
-        lost = Failure(f"{part}: pytest wrote no report", ())
-        return Outcome(part.layer, 0, 1, 0, seconds, (lost,), broken=(part,))
+        why = f"it did not end in {_LONGEST} s" if seconds >= _LONGEST else "pytest wrote no report"
+        return Outcome(
+            part.layer, 0, 1, 0, seconds, failures=(Failure(f"{part}: {why}", ()),), broken=(part,)
+        )
     root = ET.parse(report).getroot()  # noqa: S314 - pytest wrote it just now
     suites = list(root.iter("testsuite"))
     tests, failures, errors, skipped = (
@@ -290,7 +306,9 @@ def _count(part: Part, report: Path, seconds: float) -> Outcome:
     passed = tests - failures - errors - skipped
     failed = failures + errors
     broken = (part,) if failed else ()
-    return Outcome(part.layer, passed, failed, skipped, seconds, tuple(_failures(root)), broken=broken)
+    return Outcome(
+        part.layer, passed, failed, skipped, seconds, failures=tuple(_failures(root)), broken=broken
+    )
 
 
 def _failures(root: ET.Element) -> Iterator[Failure]:
@@ -317,7 +335,7 @@ def _summarise(outcomes: Sequence[Outcome], reasons: list[str], seconds: float) 
         word = "ok" if outcome.good else "FAILED"
         print(
             f"{outcome.layer.name:12} {word:7} {outcome.passed:4} passed, {outcome.failed} failed, "
-            f"{outcome.skipped} skipped, {outcome.seconds:.0f} s"
+            f"{outcome.skipped} skipped, {outcome.seconds:.0f} s, busy {outcome.busy:.0f} s"
         )
         for failure in outcome.failures:
             print(f"  {failure}")

@@ -32,6 +32,7 @@ EVERY_LUN = frozenset(f"l{number}" for number in range(_LUNS))
 _NUMBERS = 32
 _MIB = 1 << 20
 _AT_ONCE = 4
+_TRIES = 1000
 SHARED = Shared(Scope.OFF, Scope.OFF)
 
 Edit = Callable[[Lunmap, Random], Lunmap]
@@ -50,12 +51,13 @@ def first_map() -> Lunmap:
 def edit(lunmap: Lunmap, seed: int) -> Lunmap:
     """Return another map that may follow `lunmap`: the same one for the same seed."""
     dice = Random(seed)
-    while True:
+    for _ in range(_TRIES):
         after = lunmap
         for _ in range(dice.randint(1, _AT_ONCE)):
             after = dice.choice(_EDITS)(after, dice)
         if after != lunmap and not check_map(after) and not check_changes(lunmap, after):
             return after
+    raise AssertionError(f"seed {seed} leads to no other map")
 
 
 def _add_lun(lunmap: Lunmap, dice: Random) -> Lunmap:

@@ -19,16 +19,22 @@ def machine(new_lab: NewLab) -> Iterator[Machine]:
         node.kill()
 
 
+@pytest.fixture(scope="session")
+def worked(machine: Machine) -> Iterator[RealImplementation]:
+    """Return that node's LIO, with one worker for one test after the other, as the daemon has."""
+    implementation = RealImplementation(machine)
+    yield implementation
+    implementation.close()
+
+
 @pytest.fixture(params=["fake", pytest.param("real", marks=pytest.mark.kernel)])
-def implementation(request: pytest.FixtureRequest) -> Iterator[Implementation]:
+def implementation(request: pytest.FixtureRequest) -> Implementation:
     """Return one implementation with nothing configured."""
-    chosen: Implementation = (
-        FakeImplementation()
-        if request.param == "fake"
-        else RealImplementation(request.getfixturevalue("machine"))
-    )
-    yield chosen
-    chosen.close()
+    if request.param == "fake":
+        return FakeImplementation()
+    real: RealImplementation = request.getfixturevalue("worked")
+    real.empty()
+    return real
 
 
 @pytest.fixture(scope="session")

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import Protocol
+from uuid import uuid4
 
 from msgspec import structs
 
@@ -24,7 +25,7 @@ HOT = "/dev/disk/lab/hot"
 _ACCESS_TYPES = ("None", "Implicit", "Explicit", "Implicit and Explicit")
 _ROOT = "/sys/kernel/config/target"
 PARALLEL = "exec python3 -c 'from lunmapd.lio.worker.worker import main; main(parallel=True)'"
-WORKER = "echo $$ >/run/lunmapd-worker; exec python3 -m lunmapd.lio.worker.worker"
+WORKER = "exec python3 -m lunmapd.lio.worker.worker"
 
 
 class Lio(Protocol):
@@ -101,9 +102,6 @@ class Implementation(Protocol):
 
     def foreign(self) -> object:
         """Return the state of the objects that make_foreign made."""
-
-    def close(self) -> None:
-        """Clean up."""
 
 
 class FakeImplementation:
@@ -196,10 +194,6 @@ class FakeImplementation:
         """See Implementation."""
         return frozenset(self._fake.foreign)
 
-    def close(self) -> None:
-        """See Implementation."""
-        self._fake.close()
-
 
 class RealImplementation:
     """LIO in a machine, through a worker that runs there."""
@@ -208,7 +202,14 @@ class RealImplementation:
         """Start with an empty LIO."""
         self._machine = machine
         self._script("clean")
-        self.kernel: Lio = Kernel(machine.ssh.command(script=worker), Deadlines(step=20.0))
+        self._pid = f"/run/{uuid4().hex}"
+        command = machine.ssh.command(script=f"echo $$ >{self._pid}; {worker}")
+        self.kernel: Lio = Kernel(command, Deadlines(step=20.0))
+
+    def empty(self) -> None:
+        """Empty LIO for another test, and let the worker know: its start takes longer than most tests."""
+        self._script("clean")
+        self.kernel.observe(frozenset())
 
     def file(self, path: str, size: int) -> None:
         """See Implementation."""
@@ -277,7 +278,7 @@ class RealImplementation:
 
     def crash_during(self, step: Step) -> None:
         """Kill the worker, so that the step finds it dead."""
-        self._machine.run("kill -KILL $(cat /run/lunmapd-worker)")
+        self._machine.run(f"kill -KILL $(cat {self._pid})")
         (report,) = self.kernel.apply([step])
         assert report.failure is not None
         assert report.failure.reason == "WorkerDied"
@@ -301,7 +302,7 @@ class RealImplementation:
         return json.loads(self._script("show", FOREIGN))
 
     def close(self) -> None:
-        """See Implementation."""
+        """End the worker."""
         self.kernel.close()
 
     def _script(self, *arguments: str) -> str:

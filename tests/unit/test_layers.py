@@ -24,6 +24,12 @@ NEVER = """
 def test_never_passes():
     assert 1 == 2
 """
+ENDLESS = """
+import signal
+
+def test_does_not_end():
+    signal.pause()
+"""
 SKIPPED = """
 import pytest
 
@@ -95,6 +101,14 @@ def test_a_layer_that_does_not_get_to_its_tests_fails(layer: Layer) -> None:
     """A module that can't be imported is a failure, also when it is tried again."""
     _, found = both(layer, ONCE, "import nothing_of_that_name")
     assert not found.good
+
+
+def test_a_part_that_does_not_end_is_ended(layer: Layer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is a failure, which names the limit."""
+    monkeypatch.setattr("layers._LONGEST", 1)
+    first, _ = both(layer, ENDLESS)
+    assert not first.good
+    assert str(first.failures[0]).endswith("it did not end in 1 s")
 
 
 def test_a_divided_layer_has_a_part_for_each_module_and_folder(layer: Layer) -> None:

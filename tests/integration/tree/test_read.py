@@ -131,19 +131,18 @@ def test_deltas_lead_to_what_is_there(session: Session, seed: int) -> None:
 
 def test_reading_while_others_commit_mixes_no_revisions(session: Session, connect: Connect) -> None:
     """A read during commits returns the map of one revision, never parts of two."""
-    reader, done = connect(), threading.Event()
+    reader = connect()
 
     def write() -> None:
         known = read_tree(session)
         for number in range(60):
             put(session, luns(*range(number % 7, 7 + number % 7)), known)
             known = refresh(session, known)
-        done.set()
 
     writer = threading.Thread(target=write)
     writer.start()
     mixed = []
-    while not done.is_set():
+    while writer.is_alive():
         with suppress(UnsteadyError):
             found = read_tree(reader)
             mixed += [found.revision] if found.has_edits else []
