@@ -62,7 +62,7 @@ def observed(lab: Lab) -> Iterator[Ensemble]:
 def test_an_observer_serves_and_no_server_is_read_only_for_us(observed: Ensemble, connect: Connect) -> None:
     """Commits go through an observer. Without a majority it gives no session, and then all goes on."""
     first, second, third = observed.servers
-    assert third.mode() == "observer"
+    wait_until("the observer has found the voters", lambda: third.mode() == "observer")
     session = connect(third.host, timeout=30.0, deadline=2.0)
     until_reachable(lambda: Client(session).initialise())
     put(session, luns(1))

@@ -3,6 +3,7 @@
 import os
 import sys
 import time
+from pathlib import Path
 
 from lunmapd.core.base.reasons import Reason
 from lunmapd.core.node import lio_objects
@@ -14,7 +15,11 @@ _PAUSE = 0.25
 
 
 def main() -> None:
-    """Answer requests; the first argument is what to do with an observation."""
+    """Answer requests.
+
+    The first argument is what to do with an observation, the second a file to create at the start.
+    """
+    Path(sys.argv[2]).touch()
     for line in sys.stdin.buffer:
         request = wire.decode_request(line)
         if isinstance(request, wire.Observe):

@@ -23,15 +23,16 @@ MakeKernel = Callable[..., Kernel]
 
 
 @pytest.fixture
-def make_kernel() -> Iterator[MakeKernel]:
-    """Make kernels on the scripted worker; all are closed at the end."""
+def make_kernel(tmp_path: Path) -> Iterator[MakeKernel]:
+    """Make kernels on the scripted worker, which creates `started`; all are closed at the end."""
     made: list[Kernel] = []
 
     def make(
         observation: str = "answer", deadlines: Deadlines = QUICK, answered: Callable[[], None] = lambda: None
     ) -> Kernel:
         script = Path(__file__).with_name("scripted_worker.py")
-        made.append(Kernel([sys.executable, str(script), observation], deadlines, answered))
+        command = [sys.executable, str(script), observation, str(tmp_path / "started")]
+        made.append(Kernel(command, deadlines, answered))
         return made[-1]
 
     yield make
@@ -127,11 +128,12 @@ def test_an_observation_that_hangs_is_given_up(make_kernel: MakeKernel) -> None:
     assert time.monotonic() - began < 20
 
 
-def test_an_observation_that_goes_on_is_not_given_up(make_kernel: MakeKernel) -> None:
+def test_an_observation_that_goes_on_is_not_given_up(make_kernel: MakeKernel, tmp_path: Path) -> None:
     """It may take longer than the deadline, which starts again at each part; each part is a sign of life."""
     parts: list[None] = []
     kernel = make_kernel("slowly", Deadlines(observe=2.0), lambda: parts.append(None))
-    kernel.observe(frozenset())
+    kernel.start()
+    wait_until("the worker runs, which may take longer than an observation", (tmp_path / "started").exists)
     began, claims = time.monotonic(), frozenset(f"iqn.{number}" for number in range(9))
     assert len(kernel.observe(claims).objects) == 2 * len(claims)
     assert time.monotonic() - began > 2
