@@ -358,7 +358,9 @@ def describe_group(group: GroupId) -> str:
 def takeover_luns(lunmap: Lunmap) -> dict[GroupId, tuple[str, ...]]:
     """Return the names of the Luns of each takeover group."""
     found: dict[GroupId, list[str]] = {}
-    for name, lun in lunmap.luns.items():
+    # A node asks in each cycle, and most Luns have no list: no function is called for them.
+    listed = ((name, lun) for name, lun in lunmap.luns.items() if not isinstance(lun.preferred, str))
+    for name, lun in listed:
         if (group := takeover_group(lun)) is not None:
             found.setdefault(group, []).append(name)
     return {group: tuple(names) for group, names in found.items()}
