@@ -345,7 +345,10 @@ class Client:
         return committer.tidied(release_rollout(self._session, self.read(), committer.options(note)))
 
     def abort_rollout(self, note: Note = NOTE) -> Revision:
-        """Undo the revision that is tried, by a new revision. Raises NoRolloutError."""
+        """Undo the revision that is tried, by a new revision. Raises NoRolloutError.
+
+        Objects that were edited out of band meanwhile keep their edits: see `edited`.
+        """
         from lunmapd.store.commit.end_rollout import abort_rollout
 
         committer = self._committer

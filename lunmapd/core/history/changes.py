@@ -77,6 +77,8 @@ class Rollout(Struct, frozen=True, omit_defaults=True):
     the nodes named in `first` follow `revision`; none named: all nodes. Unless it is confirmed within
     `seconds`, a node undoes it; 0: there is no deadline. `settled` says that every node had applied `base`
     when it was committed: then undoing it removes nothing but what it added, and needs no confirmation.
+    `confirmed` and `allowance` are those of `base`, for the nodes that follow it; head has those of
+    `revision`.
     `began` is the Unix time in seconds at which it was committed, by the clock of the servers; a reader of
     the rollout fills it in, in the tree it is 0.
     """
@@ -87,6 +89,8 @@ class Rollout(Struct, frozen=True, omit_defaults=True):
     first: tuple[str, ...] = ()
     seconds: int = 0
     settled: bool = False
+    confirmed: int = 0
+    allowance: Allowance | None = None
     began: float = 0.0
 
     @property

@@ -7,9 +7,11 @@ OpCode.delete). A node that sees the deadline pass creates a child. So exactly o
 every reader that finds a child follows the revision that undoes (docs/adr/0035).
 """
 
+from collections.abc import Mapping
+
 from msgspec.structs import replace
 
-from lunmapd.core.history.changes import Head, Revision, Rollout
+from lunmapd.core.history.changes import Head, Revision, Rollout, as_bytes
 from lunmapd.core.history.spans import invert_changes
 
 
@@ -33,7 +35,13 @@ def base_head(head: Head) -> Head:
     rollout = head.rollout
     if rollout is None or head.revision != rollout.revision:
         return head
-    return replace(head, revision=rollout.base, digest=rollout.digest)
+    return replace(
+        head,
+        revision=rollout.base,
+        digest=rollout.digest,
+        confirmed=rollout.confirmed,
+        allowance=rollout.allowance,
+    )
 
 
 def is_undone(rollout: Rollout | None, followed: int) -> bool:
@@ -57,6 +65,19 @@ def undoing_revision(tried: Revision, rollout: Rollout) -> Revision:
         invert_changes(tried.changes),
         confirms=rollout.undo_confirms,
         undoes=tried.revision,
+    )
+
+
+def edited_objects(undoing: Revision, objects: Mapping[str, bytes]) -> frozenset[str]:
+    """Return the paths of the objects that were edited out of band since the tried revision.
+
+    They are neither as that revision has them, nor as `undoing` has them, which undoes it: it leaves them as
+    they are. `objects` are those in the tree by path.
+    """
+    return frozenset(
+        change.path
+        for change in undoing.changes
+        if objects.get(change.path) not in {as_bytes(change.before), as_bytes(change.after)}
     )
 
 

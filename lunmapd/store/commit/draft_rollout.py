@@ -5,16 +5,19 @@ from collections.abc import Mapping
 from msgspec.structs import replace
 
 from lunmapd.core.base.documents import encode
-from lunmapd.core.history.changes import Head, Revision, Rollout, as_bytes
-from lunmapd.core.history.rollout import undoing_revision
+from lunmapd.core.history.changes import Change, Head, Revision, Rollout, as_bytes
+from lunmapd.core.history.rollout import edited_objects, undoing_revision
 from lunmapd.store.commit.commit_options import Trial
 from lunmapd.store.commit.draft import Draft, Signature, Tip, Write, lasting
 from lunmapd.store.session import paths
 from lunmapd.store.tree.snapshot import Raw, Snapshot
 
 
-def draft_rollout(whole: Draft, tip: Tip, incarnation: int, trial: Trial) -> Draft:
-    """Return a commit in one piece as the start of a rollout: with the record that undoes it."""
+def draft_rollout(whole: Draft, tip: Tip, latest: Snapshot, trial: Trial) -> Draft:
+    """Return a commit in one piece as the start of a rollout: with the record that undoes it.
+
+    `latest` is the snapshot before it.
+    """
     tried = whole.revision
     if trial.confirms:
         tried = replace(tried, confirms=tried.revision)
@@ -25,10 +28,12 @@ def draft_rollout(whole: Draft, tip: Tip, incarnation: int, trial: Trial) -> Dra
         trial.first,
         trial.seconds,
         settled=trial.applied == tip.revision,
+        confirmed=latest.confirmed,
+        allowance=latest.allowance,
     )
     undoing = undoing_revision(tried, rollout)
     writes = (
-        Write(paths.rollout_of(incarnation, rollout.revision), None, b""),
+        Write(paths.rollout_of(latest.incarnation, rollout.revision), None, b""),
         Write(paths.revision(rollout.undo), None, encode(undoing)),
     )
     head = replace(whole.head, rollout=rollout, confirmed=max(whole.head.confirmed, tried.confirms))
@@ -85,9 +90,19 @@ def draft_aborted(
     return replace(draft, writes=(*draft.writes, *undoing_writes(record, found)))
 
 
+def undone_changes(record: Revision, found: Mapping[str, Raw]) -> tuple[Change, ...]:
+    """Return the changes of the `record` that undoes, without those of objects that were edited out of band.
+
+    `found` are the objects in the tree that it changes, by path.
+    """
+    edited = edited_objects(record, {path: raw.data for path, raw in found.items()})
+    return tuple(change for change in record.changes if change.path not in edited)
+
+
 def undoing_writes(record: Revision, found: Mapping[str, Raw]) -> tuple[Write, ...]:
-    """Return the writes that make the objects as `record` has them; `found` has those in the tree by path."""
-    pairs = ((change.path, as_bytes(change.after), found.get(change.path)) for change in record.changes)
+    """Return the writes that make the changes of `undone_changes`."""
+    changes = undone_changes(record, found)
+    pairs = ((change.path, as_bytes(change.after), found.get(change.path)) for change in changes)
     return tuple(
         Write(path, None if raw is None else raw.data, after, -1 if raw is None else raw.version)
         for path, after, raw in pairs

@@ -18,7 +18,12 @@ from lunmapd.store.commit.commit_errors import (
 )
 from lunmapd.store.commit.commit_options import CommitOptions
 from lunmapd.store.commit.draft import Draft, Write
-from lunmapd.store.commit.draft_rollout import draft_aborted, draft_confirmed, draft_released
+from lunmapd.store.commit.draft_rollout import (
+    draft_aborted,
+    draft_confirmed,
+    draft_released,
+    undone_changes,
+)
 from lunmapd.store.commit.send import send_draft, submit_repeatable
 from lunmapd.store.commit.write_back import read_objects, write_back, write_departures
 from lunmapd.store.session import paths
@@ -89,13 +94,15 @@ def _is_released(session: Session, latest: Snapshot, rollout: Rollout) -> bool:
 def abort_rollout(session: Session, before: Snapshot, options: CommitOptions) -> Revision:
     """Undo the revision that is tried, by a new revision; one that a node has undone is only written back.
 
+    An object that was edited out of band since stays as it is, an out-of-band edit of the new revision.
+
     Raises NoRolloutError, and UnexpectedRevisionError.
     """
 
     def make(latest: Snapshot, rollout: Rollout, record: Revision) -> Draft:
-        after = patch_map(latest.lunmap, record.changes)
-        write_departures(session, latest, latest.lunmap, after, rollout)
         found = read_objects(session, record)
+        after = patch_map(latest.lunmap, undone_changes(record, found))
+        write_departures(session, latest, latest.lunmap, after, rollout)
         return draft_aborted(latest, rollout, record, found, options.signature)
 
     try:

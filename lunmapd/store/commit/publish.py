@@ -91,7 +91,7 @@ def publish(  # noqa: PLR0913 - where, what and how
     check_content(content, options.signature)
     whole = draft_commit(tip, content, options.signature)
     if options.trial is not None:
-        whole = draft_rollout(whole, tip, latest.incarnation, options.trial)
+        whole = draft_rollout(whole, tip, latest, options.trial)
     tree = _Tree(session, latest, _read_acls(session, tip, content, parent_acls))
     if fits(whole, tree.extra()) and not tip.part:
         _send(tree, whole)

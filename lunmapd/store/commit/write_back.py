@@ -7,7 +7,7 @@ from lunmapd.core.history.changes import Head, Revision, Rollout, patch_map
 from lunmapd.core.history.spans import invert_changes
 from lunmapd.store.commit.commit_errors import RolloutEditedError
 from lunmapd.store.commit.draft import Write
-from lunmapd.store.commit.draft_rollout import undoing_writes
+from lunmapd.store.commit.draft_rollout import undoing_writes, undone_changes
 from lunmapd.store.commit.ledger import departure_writes
 from lunmapd.store.commit.send import submit_in_tree, submit_repeatable
 from lunmapd.store.commit.sizes import WriteOverhead, batches
@@ -31,17 +31,20 @@ def prepare_rollout(session: Session, latest: Snapshot) -> None:
 def write_back(session: Session, latest: Snapshot) -> None:
     """Write the objects as the revision has them that undid a rollout, and make that revision the head.
 
+    An object that was edited out of band since stays as it is, an out-of-band edit of that revision.
+
     Nodes follow that revision already. If another client is faster, nothing is written; the caller reads the
     tree again in any case. Raises DamagedError, and the errors of `submit_repeatable`.
     """
     rollout = latest.rollout
     assert rollout is not None, "the caller has found a rollout that was undone"
     record = read_revision(session, rollout.undo, rollout.undo)
-    tried = patch_map(latest.lunmap, invert_changes(record.changes))
+    found = read_objects(session, record)
+    tried = patch_map(latest.lunmap, invert_changes(undone_changes(record, found)))
     tree_id = paths.tree_id(latest.cluster, latest.incarnation)
     write_departures(session, latest, tried, latest.lunmap, rollout)
     head = Head(rollout.undo, rollout.digest, latest.confirmed, None, latest.allowance, latest.ledger)
-    writes = undoing_writes(record, read_objects(session, record))
+    writes = undoing_writes(record, found)
     if submit_in_tree(session, tree_id, (Write(paths.HEAD, b"", encode(head), latest.head_version), *writes)):
         _remove_marks(session, tree_id, paths.rollout_of(latest.incarnation, rollout.revision))
 

@@ -9,8 +9,8 @@ from lunmapd.core.base.access import Role
 from lunmapd.core.base.documents import DocumentError
 from lunmapd.core.base.events import Event, FullRead
 from lunmapd.core.base.lunmap import EMPTY_MAP, Lunmap
-from lunmapd.core.history.changes import Head
-from lunmapd.core.history.rollout import base_head
+from lunmapd.core.history.changes import Head, Revision
+from lunmapd.core.history.rollout import base_head, edited_objects
 from lunmapd.core.history.spans import objects_at, span_of
 from lunmapd.store.session import paths
 from lunmapd.store.session.access_errors import NotPermittedError
@@ -153,7 +153,7 @@ def _snapshot_at(
 
     The objects were read while the newest revision, released or not, went from that of `before` to that of
     `chosen`. Objects that the revisions in between changed, and those that are not released, are taken from
-    these revisions.
+    these revisions, but those that were edited out of band during a rollout that was undone.
     """
     if before.meta != chosen.meta:
         return None
@@ -162,11 +162,24 @@ def _snapshot_at(
     revisions = read_revisions(session, numbers)
     if len(revisions) < len(numbers):
         return None
+    edited = _edited_since(revisions[-1], objects) if target > chosen.head.tip else ()
     for path, data in objects_at(target, revisions).items():
+        if path in edited:
+            continue
         objects.pop(path, None)
         if data is not None:
             objects[path] = Raw(data, ANY_VERSION)
     return assemble(chosen.meta, chosen.head, chosen.version, objects, known)
+
+
+def _edited_since(undoing: Revision, objects: Mapping[str, Raw]) -> set[str]:
+    """Return the paths of objects that were edited since a revision that is undone and not written back.
+
+    An object that this client may not read is none of them.
+    """
+    readable = {path: raw.data for path, raw in objects.items()}
+    edited = edited_objects(undoing, readable)
+    return {path for path in edited if path not in objects or not objects[path].forbidden}
 
 
 def _with_edits(session: Session, snapshot: Snapshot) -> Snapshot:

@@ -247,6 +247,32 @@ def test_an_aborted_rollout_is_an_ordinary_revision(session: Session, fleet: Fle
     assert set(admin.map_at(2).luns) == {"l2"}
 
 
+@pytest.mark.parametrize("aborted", [True, False])
+def test_an_edit_made_during_a_rollout_stays(session: Session, ctl: Ctl, *, aborted: bool) -> None:
+    """Whether an admin or the deadline undoes the revision; the object is named, and `repair` reverts it."""
+    admin, host = Client(session), f"initiators/{H}"
+    before = fleet_map(1)
+    admin.apply(before)
+    tried = replace(fleet_map(1, 2), initiators={H: Initiator("tried")})
+    admin.apply(tried, Note(confirm_within=MINUTE))
+    with PlainClient(session) as shell:
+        shell.set(host, b'{"alias":"edited"}')
+    if aborted:
+        assert f"{host} keeps its out-of-band edit: see 'lunmapctl repair'" in ctl("rollout", "abort").err
+    else:
+        undo_rollout(session, read_tree(session).incarnation, _rollout(session), "n1")
+    for _ in range(2):
+        found = admin.read()
+        assert (found.revision, set(found.lunmap.luns)) == (3, {"l1"})
+        assert found.lunmap.initiators[H].alias == "edited"
+        assert found.edited == {host: b"{}"}
+        if not aborted:
+            assert admin.abort_rollout().revision == 3  # writes the tree back
+            aborted = True
+    admin.repair()
+    assert admin.read().lunmap == before
+
+
 def test_an_undone_revision_can_be_applied_again(session: Session) -> None:
     """Its file, which names it as the base, has changes again; a program that waits for it learns its end."""
     admin = Client(session)
@@ -356,6 +382,20 @@ def test_a_first_node_makes_a_mass_removal_that_was_agreed_to(
     ctl("rollout", "continue")
     fleet.run()
     assert fleet.shown() == ({"l1"},) * 3
+
+
+def test_a_node_that_waits_makes_the_removals_that_are_confirmed(session: Session, fleet: Fleet) -> None:
+    """A tried revision with a confirmation of its own ends none of the map before it."""
+    admin = Client(session)
+    admin.apply(fleet_map(*range(1, 12)))
+    fleet.run()
+    admin.apply(fleet_map(1))
+    fleet.run()
+    assert fleet.shown() == ({f"l{number}" for number in range(1, 12)},) * 3
+    admin.confirm()
+    admin.apply(fleet_map(2), Note(first=("n1",), confirm_removals=True))
+    fleet.run()
+    assert fleet.shown() == ({"l2"}, {"l1"}, {"l1"})
 
 
 def test_a_trim_keeps_what_waiting_nodes_follow(session: Session, fleet: Fleet, tmp_path: Path) -> None:

@@ -50,7 +50,15 @@ def proceed(connection: Connection, note: Note, output: str) -> None:
 @output_option
 @click.pass_obj
 def abort(connection: Connection, note: Note, output: str) -> None:
-    """Undo the revision that is tried, on all nodes."""
+    """Undo the revision that is tried, on all nodes.
+
+    An object that was edited out of band meanwhile keeps that edit, and is named: 'repair' reverts it.
+    """
     with connection.client() as client:
         made = client.abort_rollout(note)
         echo_committed(made, made.changes, output, "")
+        undone = {change.path for change in made.changes}
+        for edit in client.edited():
+            if edit.path in undone:
+                sentence = f"{edit.path} keeps its out-of-band edit: see 'lunmapctl repair'"
+                echo(f"lunmapctl: warning: {sentence}", err=True)

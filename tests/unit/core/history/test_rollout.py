@@ -3,9 +3,10 @@
 import pytest
 from msgspec import UNSET, Raw
 
-from lunmapd.core.history.changes import Change, Head, Revision, Rollout
+from lunmapd.core.history.changes import Allowance, Change, Head, Revision, Rollout
 from lunmapd.core.history.rollout import (
     base_head,
+    edited_objects,
     followed_head,
     is_undone,
     seconds_left,
@@ -57,6 +58,34 @@ def test_a_backup_has_the_map_before_a_rollout() -> None:
     undone = followed_head(HEAD, "", 0.0, undone=True)
     assert base_head(undone) == undone
     assert base_head(Head(5, "tried")) == Head(5, "tried")
+
+
+def test_objects_that_others_edited_are_not_undone() -> None:
+    """Objects as the tried revision has them are, also new and deleted ones; so are those undone already."""
+    before, after = Raw(b'{"alias":"a"}'), Raw(b'{"alias":"b"}')
+    changes = [
+        Change("luns/tried", after, before),
+        Change("luns/undone", after, before),
+        Change("luns/edited", after, before),
+        Change("luns/lost", after, before),
+        Change("luns/new", after, UNSET),
+        Change("luns/gone", UNSET, before),
+        Change("luns/back", UNSET, before),
+    ]
+    found = {f"luns/{name}": bytes(after) for name in ("tried", "new")}
+    found |= {"luns/undone": bytes(before), "luns/edited": b"{}", "luns/back": b"{}"}
+    undoing = Revision(6, "before", "ann", "then", "undo", tuple(changes), undoes=5)
+    assert edited_objects(undoing, found) == {"luns/edited", "luns/lost", "luns/back"}
+
+
+def test_a_reader_of_the_base_has_its_confirmation_and_override() -> None:
+    """The tried revision may have others, which are not meant for the nodes that wait."""
+    override = Allowance("path-loss", "2026-01-01T00:00:00Z")
+    rollout = Rollout(5, 4, "before", ("n1",), confirmed=3, allowance=override)
+    of_base = base_head(Head(5, "tried", confirmed=5, rollout=rollout))
+    assert (of_base.confirmed, of_base.allowance) == (3, override)
+    reused = Head(5, "tried", allowance=Allowance("other-data", "", luns=("a",)), rollout=ROLLOUT)
+    assert base_head(reused).allowance is None
     assert not is_undone(None, 6)
     assert tried_revision(None, 6) == 0
 
