@@ -90,14 +90,21 @@ class LeasedGroup:
         self._stuck: Failure | None = None
         self._problem: Failure | None = None
         self._look = LocalLook(edges.addresses, edges.tpgs, edges.clock)
-        self._refused = False
+        self._refused = self._has_hook = False
         self._stepped_at = float("-inf")
 
     @property
     def is_over(self) -> bool:
-        """Whether a group that the map took from this node is given up wholly."""
+        """Whether a group that the map took from this node is given up wholly.
+
+        Its hook, too: the process that runs it would demote storage that another group has promoted.
+        """
         view, gone = self.view, self._refused or self.view.owner != self._me.node
-        return not self.listed and gone and view.phase in {GroupPhase.STANDBY, GroupPhase.RELEASING}
+        return (
+            not (self.listed or self._has_hook)
+            and gone
+            and view.phase in {GroupPhase.STANDBY, GroupPhase.RELEASING}
+        )
 
     @property
     def outlasts_restart(self) -> bool:
@@ -116,12 +123,14 @@ class LeasedGroup:
         plan = self.plan
         self._note_gap(self._edges.clock())
         self._read(plan)
+        self._has_hook |= plan.hook is not None
         try:
             local = self._look.at(plan)
         except (LeaseError, TpgError) as error:
             self._fail(error)
             self._give_up(str(error))
             return LOOK
+        self._has_hook = plan.hook is not None
         now = self._edges.clock()
         unable = self._inability.problem(now) or local.presence.problem
         self._judge(unable, now)

@@ -7,7 +7,7 @@ from fakes.floating import FakeAddresses, FakeStore, FakeTpgs, FakeTree
 from fakes.hooks import FakeHooks, FakeStorage
 from lunmapd.agent.floating.group import Edges, LeasedGroup
 from lunmapd.agent.floating.group_plan import GroupPlan
-from lunmapd.agent.floating.own_report import Identity
+from lunmapd.agent.floating.own_report import Identity, Judgement
 from lunmapd.agent.floating.view import GroupView
 from lunmapd.core.base.lunmap import FloatingGroup, GroupId
 from lunmapd.core.base.reasons import Reason
@@ -47,6 +47,20 @@ def test_the_storage_moves_as_an_admin_wishes(cluster: Cluster) -> None:
     cluster.run(2)
     assert (cluster.serving, cluster.most) == (["n2"], 1)
     assert [view(cluster, node).demoted for node in ("n1", "n2")] == [{"a"}, set()]
+
+
+def test_a_drained_owner_demotes_before_another_node_promotes(cluster: Cluster) -> None:
+    """It is no candidate any more, so it releases the group in order, and does not get it back."""
+    n1 = cluster.nodes["n1"]
+    n1.group.judgement = Judgement(fit=False, served=0, reason="the node is drained")
+    while n1.luns.states["a"] == "optimized":
+        cluster.run(0.05)
+    assert cluster.storage.promoted == {"n1"}
+    cluster.run(8)
+    assert (cluster.serving, cluster.most) == (["n2"], 1)
+    assert view(cluster, "n1").demoted == {"a"}
+    cluster.run(60)
+    assert cluster.serving == ["n2"]
 
 
 def test_a_slow_hook_is_waited_for(cluster: Cluster) -> None:
@@ -132,6 +146,18 @@ def test_a_group_that_left_the_map_keeps_its_storage_promoted(cluster: Cluster) 
     cluster.run(10, (Fault(0, "n2", Kind.STOP, 60),))
     assert cluster.storage.promoted == {"n1"}
     assert n1.group.is_over
+
+
+def test_a_group_that_left_the_map_does_not_demote_storage_of_others(cluster: Cluster) -> None:
+    """Another group, or an admin, may promote it on a node that did not own the group."""
+    n2 = cluster.nodes["n2"]
+    n2.group.listed, n2.group.plan = False, n2.group.plan.ended()
+    while not n2.group.is_over:
+        cluster.run(0.05)
+    n2.runs = False
+    cluster.storage.promoted = {"n2"}
+    cluster.run(15)
+    assert cluster.storage.promoted == {"n2"}
 
 
 def test_a_demoted_node_knows_which_luns_it_can_not_read(cluster: Cluster) -> None:
