@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from lunmapd.core.base.lunmap import Access, Lun, Lunmap, Map, Shared, reporting_nodes
 from lunmapd.core.base.text import first_of
 from lunmapd.core.edits.errors import ChoiceNeededError, MappedOtherwiseError, NoNumberLeftError
-from lunmapd.core.edits.find import Grantee
+from lunmapd.core.edits.find import Grantee, find_target
 from lunmapd.core.edits.objects import with_object
 from lunmapd.core.map.short_names import last_part
 
@@ -40,6 +40,19 @@ class AskedMap(Struct, frozen=True):
     target: str
     number: int | None = None
     access: Access | None = None
+
+
+def find_map_target(lunmap: Lunmap, name: str, grantee: Grantee, word: str = "") -> str:
+    """Return the target of a map of a Lun to a grantee.
+
+    "" stands for the one through which the grantee sees the Lun, else for that of all its maps, else for the
+    only one of the map. Raises NoSuchNameError, and ChoiceNeededError if "" could be several or none.
+    """
+    maps = () if word else lunmap.luns[name].maps
+    for targets in ({each.target for each in maps if grantee.has(each)}, {each.target for each in maps}):
+        if len(targets) == 1:
+            return targets.pop()
+    return find_target(lunmap, word)
 
 
 def map_lun(lunmap: Lunmap, name: str, asked: AskedMap, free: FreeNumbers) -> Lunmap:

@@ -40,9 +40,6 @@ shared_option = click.option(
     help="For a Lun of several nodes: whether hosts are offered reservations and COMPARE AND WRITE.  "
     "[default: as all other Luns]",
 )
-target_option = click.option(
-    "--target", default="", help="The target: its name, alias or last part.  [default: the only one]"
-)
 
 
 def shared_choice(word: str | None) -> Shared | None:
@@ -67,7 +64,9 @@ def lun_verbs() -> None:
     metavar="NODE[,NODE]...",
     help="The node whose paths hosts should use; of several, the first that can.",
 )
-@target_option
+@click.option(
+    "--target", default="", help="The target: its name, alias or last part.  [default: the only one]"
+)
 @click.option(
     "--to",
     "hosts",

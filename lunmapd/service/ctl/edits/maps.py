@@ -4,10 +4,10 @@ import click
 
 from lunmapd.client import Access, Lunmap
 from lunmapd.core.edits.find import find_grantee, find_lun, find_target
-from lunmapd.core.edits.maps import AskedMap, FreeNumbers, map_lun, unmap_lun, with_shared
+from lunmapd.core.edits.maps import AskedMap, FreeNumbers, find_map_target, map_lun, unmap_lun, with_shared
 from lunmapd.service.ctl.cli import Connection
 from lunmapd.service.ctl.commit.permissions import REUSE_LUN
-from lunmapd.service.ctl.edits.lun import shared_choice, shared_option, target_option
+from lunmapd.service.ctl.edits.lun import shared_choice, shared_option
 from lunmapd.service.ctl.edits.run import How, commit_edit, edit_options
 
 
@@ -17,7 +17,11 @@ from lunmapd.service.ctl.edits.run import How, commit_edit, edit_options
 @click.option("--lun", "number", type=int, help="The LUN number.  [default: one that the hosts never had]")
 @click.option("--ro", "access", flag_value="ro", help="Read-only.")
 @click.option("--rw", "access", flag_value="rw", help="With writes, which is the default of a new map.")
-@target_option
+@click.option(
+    "--target",
+    default="",
+    help="The target.  [default: that of the host's map of the Lun, of the Lun's maps, or the only one]",
+)
 @shared_option
 @edit_options(REUSE_LUN)
 @click.pass_obj
@@ -37,11 +41,11 @@ def map_verb(
     """
 
     def edit(lunmap: Lunmap, free: FreeNumbers) -> Lunmap:
-        lun, through = find_lun(lunmap, name), find_target(lunmap, target)
-        wanted = None if access is None else Access(access)
+        lun, wanted = find_lun(lunmap, name), None if access is None else Access(access)
         for host in hosts:
-            asked = AskedMap(find_grantee(lunmap, host), through, number, wanted)
-            lunmap = map_lun(lunmap, lun, asked, free)
+            grantee = find_grantee(lunmap, host)
+            through = find_map_target(lunmap, lun, grantee, target)
+            lunmap = map_lun(lunmap, lun, AskedMap(grantee, through, number, wanted), free)
         return with_shared(lunmap, lun, shared_choice(shared))
 
     commit_edit(connection, edit, how)

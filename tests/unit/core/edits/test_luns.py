@@ -26,7 +26,15 @@ from lunmapd.core.edits.errors import (
 )
 from lunmapd.core.edits.find import Grantee, find_grantee, find_target
 from lunmapd.core.edits.luns import add_lun, drop_lun, rename_lun, resize_lun
-from lunmapd.core.edits.maps import AskedMap, first_unused, map_lun, unmap_lun, with_shared, without_maps
+from lunmapd.core.edits.maps import (
+    AskedMap,
+    find_map_target,
+    first_unused,
+    map_lun,
+    unmap_lun,
+    with_shared,
+    without_maps,
+)
 from lunmapd.core.map.short_names import NoSuchNameError
 from support.free_numbers import FREE
 from support.small_map import LUN, MAP, H, T
@@ -162,6 +170,22 @@ def test_words_that_stand_for_nothing_are_refused() -> None:
     with pytest.raises(NoSuchNameError, match="no group 'wob'; did you mean 'web'"):
         find_grantee(TWO, "group:wob")
     assert str(find_grantee(TWO, "group:web")) == "group:web"
+
+
+def test_a_map_has_the_target_of_the_lun() -> None:
+    """That of the host's map, else the one of all maps of the Lun; with neither, a name is needed."""
+    several = replace(add_lun(TWO, "b", NEW), targets={**MAP.targets, OTHER: Target({})})
+    there = find_map_target(several, "a", Grantee(G))
+    both = map_lun(several, "a", AskedMap(Grantee(G), OTHER), FREE)
+    assert (there, find_map_target(both, "a", Grantee(G)), find_map_target(both, "a", Grantee(H))) == (
+        T,
+        OTHER,
+        T,
+    )
+    assert find_map_target(both, "a", Grantee(H), "other") == OTHER
+    for name, grantee in (("a", Grantee(group="web")), ("b", Grantee(H))):
+        with pytest.raises(ChoiceNeededError, match="several targets"):
+            find_map_target(both, name, grantee)
 
 
 def test_numbers_can_run_out() -> None:
