@@ -7,13 +7,17 @@ from collections.abc import Set as AbstractSet
 from msgspec import Struct
 
 from lunmapd.core.base.lunmap import Lunmap, nodes_of
+from lunmapd.core.base.reasons import OF_BACKINGS
 from lunmapd.core.fleet.lun_paths import Host, LunPaths, NodePath
 from lunmapd.core.fleet.path_state import BEHIND, DEAD, SILENT, UNKNOWN, USABLE
 
 _UNHEARD = frozenset({DEAD, SILENT})
 """The states of paths of a node whose kernel may serve on, without a daemon that reports who is logged in."""
-_PERHAPS = USABLE | _UNHEARD | {BEHIND, UNKNOWN}
-"""The states of paths that a host that is logged in there may use, at least as before the newest revision."""
+_PERHAPS = USABLE | _UNHEARD | {BEHIND, UNKNOWN} | OF_BACKINGS
+"""The states of paths that a host that is logged in there may use, at least as before the newest revision.
+
+A Lun that is exported stays so when its device or file is not as the map says (core/node/backing_failures.py).
+"""
 
 
 class OnlyWay(Struct, frozen=True):

@@ -56,7 +56,7 @@ def describe_outlook(outlook: NodeOutlook, status: NodeStatus | None) -> str:
     if outlook in _MEANINGS:
         return f"{outlook}{_MEANINGS[outlook]}"
     problem = "" if status is None else _first_problem(status)
-    return f"{outlook} ({problem}): its steps may differ from these"
+    return f"{outlook} ({problem}): the steps may differ from these"
 
 
 def _first_problem(status: NodeStatus) -> str:

@@ -34,7 +34,10 @@ class Consent(Struct, frozen=True):
 
 
 class NotAgreedError(LunmapdError):
-    """A commit needs an agreement that it lacks; nothing was committed."""
+    """A commit lacks an agreement, or was refused at the question; nothing was committed.
+
+    `questions` state what would give the agreement, none after an answer.
+    """
 
     exit_code = Exit.DEGRADED
 
@@ -115,6 +118,7 @@ def agree(
         echo(*lacking, err=True)
         if click.confirm("Commit?", err=True):
             return
+        questions = ()
     raise NotAgreedError(questions)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from msgspec import UNSET, Struct
 
 from lunmapd.client import Allowance, Difference, FieldChange, Revision, differences
-from lunmapd.core.base.text import exact_size
+from lunmapd.core.base.text import count_of, exact_size
 from lunmapd.core.history.fields import ChangeKind
 from lunmapd.core.map.short_names import FULL_NAMES, ShortNames
 from lunmapd.service.table import Column, Table
@@ -64,9 +64,9 @@ def difference_lines(
 
 
 def change_sum(changed: Iterable[Difference]) -> str:
-    """Return how many objects of each section are new, changed and gone: `+200 luns, ~1 nodes`."""
+    """Return how many objects of each section are new, changed and gone: `+200 luns, ~1 node`."""
     counts = Counter((_SIGNS[each.kind], each.path.partition("/")[0]) for each in changed)
-    return ", ".join(f"{sign}{count:,} {section}" for (sign, section), count in counts.items())
+    return ", ".join(f"{sign}{count_of(count, section[:-1])}" for (sign, section), count in counts.items())
 
 
 def _field(change: FieldChange) -> str:

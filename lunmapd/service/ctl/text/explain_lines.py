@@ -1,6 +1,7 @@
 """Explanations as text of at most 80 columns, tables and commands aside."""
 
 import textwrap
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
 from lunmapd.core.base.text import count_of, first_of, human_size
@@ -48,12 +49,16 @@ def host_paragraphs(found: HostExplanation, names: ShortNames, layout: Layout = 
 
 
 def _lun_row(lun: SeenLun, names: ShortNames) -> tuple[object, ...]:
-    paths = ", ".join(map(_path, lun.paths)) or "no node"
+    paths = ", ".join(_paths(lun.paths)) or "no node"
     return lun.number, names.target(lun.target), lun.lun, lun.access, lun.size or None, paths, lun.wwid
 
 
-def _path(path: SeenPath) -> str:
-    return f"{path_label(path.node, path.floating)} {'DEAD' if path.word == 'dead' else path.word}"
+def _paths(paths: Iterable[SeenPath]) -> Iterator[str]:
+    """Yield the nodes of each state, so that the table fits a terminal: `n1,n2 ok`, `n3 DEAD`."""
+    alike = defaultdict[str, list[str]](list)
+    for path in paths:
+        alike["DEAD" if path.word == "dead" else path.word].append(path_label(path.node, path.floating))
+    yield from (f"{','.join(labels)} {word}" for word, labels in alike.items())
 
 
 def pair_paragraphs(found: PairExplanation, names: ShortNames) -> Paragraphs:

@@ -50,9 +50,9 @@ def test_a_path_that_is_not_used_can_not_be_lost() -> None:
     assert ways(Host(H, T, ("n2",), ("n1",)), other="dead") == []
 
 
-@pytest.mark.parametrize("here", ["behind", "unknown"])
-def test_a_host_may_use_a_path_that_is_not_known(here: str) -> None:
-    """Right after a commit a node is behind, and a host that is logged in there uses its path as before."""
+@pytest.mark.parametrize("here", ["behind", "unknown", "SizeMismatch", "BackingDeviceMissing"])
+def test_a_host_may_use_a_path_that_is_not_as_the_map_says(here: str) -> None:
+    """A node that is behind, or that can't grow a Lun, serves as before a host that is logged in there."""
     host = Host(H, T, ("n1",))
     assert ways(host, here=here, other="dead") == [OnlyWay("a", H, T, True, (NodePath("n2", "dead"),))]
     assert ways(replace(host, at=()), here=here, other="dead") == []

@@ -31,7 +31,7 @@ def test_many_objects_have_a_sum() -> None:
         Difference("nodes/n1", ChangeKind.CHANGED, ()),
         Difference("groups/g", ChangeKind.REMOVED, ()),
     ]
-    assert change_sum(changed) == "+1,200 luns, ~1 nodes, -1 groups"
+    assert change_sum(changed) == "+1,200 luns, ~1 node, -1 group"
 
 
 def test_a_time_has_no_fraction() -> None:

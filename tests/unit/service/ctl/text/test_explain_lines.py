@@ -17,6 +17,7 @@ from lunmapd.service.ctl.text.explain_lines import (
     node_paragraphs,
     pair_paragraphs,
 )
+from lunmapd.service.table import Layout
 from support.explaining import world
 from support.forecasts import HERE, NOW, view
 from support.small_map import LUN, MAP, H, T
@@ -41,6 +42,13 @@ def test_a_host_has_a_line_for_each_lun() -> None:
         "n2     node    NO  dead: its session with ZooKeeper ended",
         "               -> on n2: systemctl status lunmapd",
     ]
+
+
+def test_nodes_in_one_state_share_a_word() -> None:
+    """So the paths of three nodes and a WWID fit 80 columns."""
+    well = world({"n1": view(HERE), "n2": view(HERE)})
+    lines = printed(host_paragraphs(explain_host(well, H), NAMES, Layout(80)))
+    assert lines[3] == f"3    t   a       rw      1 GiB  n1,n2 ok  {WWID}"
 
 
 def test_a_host_without_luns_says_so() -> None:
