@@ -72,5 +72,7 @@ def add_key(path: Path, key: bytes) -> str:
     try:
         replace_file(path, (text.encode(),))
     except OSError as error:
-        raise KeyFileError(f"can't write the key file: {error}") from None
+        why = (error.strerror or str(error)).lower()
+        remedy = "" if path.parent.is_dir() else f": make {path.parent}, or name another file"
+        raise KeyFileError(f"can't write the key file {path}: {why}{remedy}") from None
     return key_id(key)

@@ -106,11 +106,19 @@ def test_a_failed_write_of_keys_leaves_no_keys_behind(tmp_path: Path) -> None:
     path = tmp_path / "secrets.key"
     add_key(path, KEY)
     before = path.read_bytes()
-    with files_of_at_most(len(before)), pytest.raises(KeyFileError, match="can't write the key file"):
+    with (
+        files_of_at_most(len(before)),
+        pytest.raises(KeyFileError, match=r"can't write .*/secrets\.key: file too large"),
+    ):
         add_key(path, OTHER)
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]
     assert len(read_keys(path).keys) == 1
+    absent = tmp_path / "absent" / "secrets.key"
+    with pytest.raises(
+        KeyFileError, match=f"{absent}: no such file or directory: make {absent.parent}, or name"
+    ):
+        add_key(absent, KEY)
 
 
 def test_a_failed_backup_leaves_nothing_behind(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ _UNHEARD = frozenset({DEAD, SILENT})
 _PERHAPS = USABLE | _UNHEARD | {BEHIND, UNKNOWN} | OF_BACKINGS
 """The states of paths that a host that is logged in there may use, at least as before the newest revision.
 
-A Lun that is exported stays so when its device or file is not as the map says (core/node/backing_failures.py).
+A Lun that is exported stays so when its device or file is unfit (core/node/backing_failures.py).
 """
 
 

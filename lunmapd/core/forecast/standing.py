@@ -42,10 +42,10 @@ def outlook_of(view: NodeView, revision: int) -> NodeOutlook:
 
 
 _MEANINGS = {
-    NodeOutlook.BEHIND: ": it would do this together with what it has not applied yet",
-    NodeOutlook.SILENT: ": it would do this when its daemon goes on",
-    NodeOutlook.DEAD: ": it would do this when it comes back",
-    NodeOutlook.ABSENT: ", without a status: it would do this when it starts",
+    NodeOutlook.BEHIND: ": these steps come together with those not applied yet",
+    NodeOutlook.SILENT: ": these steps wait until the daemon goes on",
+    NodeOutlook.DEAD: ": these steps wait until the node is back",
+    NodeOutlook.ABSENT: ", without a status: these steps wait until the first start",
 }
 
 

@@ -60,7 +60,7 @@ def _parse_since(context: click.Context, option: click.Parameter, value: str | N
     metavar="TIME",
     help="Only revisions since this time (2026-01-31T12:00:00Z, 2026-01-31) or so long ago (10m, 2h, 7d).",
 )
-@click.option("--author", help="Only revisions of this author, as the log prints it.")
+@click.option("--author", help="Only revisions of this author, with or without the part after the @.")
 @table_options
 @click.pass_obj
 def log(
@@ -83,11 +83,13 @@ def log(
         found = (
             each
             for each in client.log(path)
-            if each.time.removesuffix("Z") >= since and author in {None, each.author}
+            if each.time.removesuffix("Z") >= since
+            and author in {None, each.author, each.author.partition("@")[0]}
         )
         revisions = list(islice(found, limit))
-    if path is not None and not revisions:
-        echo(f"lunmapctl: none of the kept revisions changed {path}", err=True)
+    if not revisions and (path or since or author):
+        wanted = f"changed {path}" if path else "fits --since and --author"
+        echo(f"lunmapctl: none of the kept revisions {wanted}", err=True)
     if output == "json":
         echo_json([revision_report(revision) for revision in revisions])
     else:

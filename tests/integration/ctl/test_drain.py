@@ -137,6 +137,7 @@ def test_a_node_that_is_the_only_way_is_not_drained(nodes: Nodes, ctl: Ctl) -> N
         "or --allow data-unreachable\nlunmapctl: nothing was committed\n"
     )
     assert "n1 is the only way: a for h, logged in" in ctl("plan", "drain", "n1", expect=6).out
+    assert "n1 is the only way: a for h, logged in" in ctl("drain", "n1", "-n").err
     nodes.stop("n2")
     nodes.kernels["n1"].log_out(T, H)
     nodes.run()

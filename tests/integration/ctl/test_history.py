@@ -53,6 +53,9 @@ def test_the_log_is_limited_to_a_time_and_an_author(ctl_with_history: Ctl) -> No
     )
     assert numbers("--since", "2999-01-01T00:00:00+01:00") == []
     assert (numbers("--author", "ann"), numbers("--author", "bob", "--since", "1d")) == ([3, 1], [2])
+    assert "none of the kept revisions fits" in ctl_with_history("log", "--author", "eve").err
+    ctl_with_history("rollback", "1", "--author", "eve@desk")
+    assert numbers("--author", "eve") == numbers("--author", "eve@desk") == [4]
     assert "is not a duration" in ctl_with_history("log", "--since", "yesterday", expect=2).err
 
 

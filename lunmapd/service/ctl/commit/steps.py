@@ -37,7 +37,9 @@ def commit_proposal(
         if first and output != "json":
             echo("")
             echo_paragraphs(*first)
-        if consent is not None:
+        if consent is None:
+            echo(*losses, err=True)
+        else:
             agree(proposal, forecast, consent, output, losses)
         # During a rollout 'confirm' would keep the revision, so the agreement confirms its removals.
         note = replace(note, confirm_removals=any(node.mass_removal for node in forecast.nodes))

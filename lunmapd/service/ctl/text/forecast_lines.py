@@ -168,6 +168,8 @@ def _sum(forecast: Forecast, names: ShortNames, now: datetime) -> str:
     hosts = [names.initiator(host) for host in forecast.disturbed]
     count = f"{len(hosts)} host{'' if len(hosts) == 1 else 's'}"
     disturbed = f"{count} disturbed: {first_of(hosts, _MAX_NAMED)}" if hosts else "No host is disturbed"
+    if any(node.mass_removal for node in forecast.nodes):
+        disturbed += " before 'lunmapctl confirm'"
     holding = first_of(forecast.holding, _MAX_NAMED)
     held = f"{holding} would hold steps" if holding else "no node would hold steps"
     ages = [seconds_since(node.logins_at, now) for node in forecast.nodes if node.logins_at]

@@ -1,5 +1,6 @@
 """What has to be done on the hosts before and after a commit, as docs/initiators.md describes it."""
 
+import textwrap
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -14,6 +15,7 @@ from lunmapd.core.node.portals import portals_by_tag
 
 Paragraph = tuple[str, ...]
 
+_WIDTH = 80
 _MAX_HOSTS = 5
 _MAX_LINES = 20
 _RESCAN = "iscsiadm -m session --rescan"
@@ -53,8 +55,9 @@ def _removals(left: dict[LunAddress, Occupant], names: ShortNames) -> Iterator[P
     for who, lost in luns.items():
         named = first_of([each.name for each in lost], _MAX_HOSTS)
         wwids = " ".join(f"3{naa(each.serial)}" for each in lost)
+        first = f"first, on {_hosts(who, names)}: end all use of {named} (unmount, vgchange -an), then"
         yield (
-            f"first, on {_hosts(who, names)}: end all use of {named} (unmount, vgchange -an), then",
+            *textwrap.wrap(first, _WIDTH, break_long_words=False, break_on_hyphens=False),
             f"  for wwid in {wwids}; do",
             '    paths=$(multipathd show paths raw format "%d %w" |',
             "      awk -v wwid=$wwid '$2 == wwid {print $1}')",

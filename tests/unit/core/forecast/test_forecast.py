@@ -233,13 +233,13 @@ def test_a_node_that_is_not_converged_is_named_with_its_state() -> None:
     found = {node.node: node for node in forecast(before, after, views).nodes}
     assert {len(node.steps) for node in found.values()} == {2}
     assert {name: node.detail for name, node in found.items()} == {
-        "dead": "dead: it would do this when it comes back",
-        "silent": "silent: it would do this when its daemon goes on",
-        "behind": "behind: it would do this together with what it has not applied yet",
+        "dead": "dead: these steps wait until the node is back",
+        "silent": "silent: these steps wait until the daemon goes on",
+        "behind": "behind: these steps come together with those not applied yet",
         "held": "held (Applied: RemovalHeld): the steps may differ from these",
         "degraded": "degraded (lun x: Stuck): the steps may differ from these",
-        "absent": "absent, without a status: it would do this when it starts",
-        "pending": "behind: it would do this together with what it has not applied yet",
+        "absent": "absent, without a status: these steps wait until the first start",
+        "pending": "behind: these steps come together with those not applied yet",
         "converged": "",
     }
 

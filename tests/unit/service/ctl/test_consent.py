@@ -86,6 +86,14 @@ def test_what_disturbs_nobody_needs_no_option() -> None:
     ask(MAP, NONE, Consent(), {"n1": view(HERE, allow="none"), "n2": view()})
 
 
+def test_an_answer_of_no_needs_no_advice(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A terminal has seen the question; it states only that nothing was committed."""
+    answer(monkeypatch, "n\n")
+    with pytest.raises(NotAgreedError) as refused:
+        ask(MAP, NONE, Consent(), THERE)
+    assert refused.value.lines == ("nothing was committed",)
+
+
 def test_a_mass_removal_needs_more_than_a_class() -> None:
     """It would be held by the node, so a class of disruption does not stand for it."""
     many, few = mapped_luns(*range(20)), mapped_luns(*range(4))

@@ -48,16 +48,22 @@ def test_what_is_to_be_known_follows_the_table() -> None:
     assert lines[3:5] == ["n1     1      4     -", "n2     5      -     -"]
     text = " ".join(line.strip() for line in lines)
     assert f"n1 would hold steps: data-unreachable for {H}, logged in now: held until they log out" in text
-    assert "n2 is dead: it would do this when it comes back" in text
+    assert "n2 is dead: these steps wait until the node is back" in text
     assert "note: n2: lunmapd 0.1.0 does not report its settings" in text
     assert "No host is disturbed; n1 would hold steps" in text
     assert max(map(len, lines)) <= 80
 
 
+def test_a_mass_removal_disturbs_after_it_is_confirmed() -> None:
+    """The sum does not promise that nobody notices it."""
+    lines = printed(mapped_luns(*range(20)), mapped_luns(*range(4)), n1=view(HERE))
+    assert "No host is disturbed before 'lunmapctl confirm'; n1" in " ".join(lines)
+
+
 def test_nobody_who_never_reported_has_an_age() -> None:
     """Without any status there are no logins of some time; nodes in one state share a line."""
     assert printed(NONE, MAP)[-2:] == [
-        "n1, n2 are absent, without a status: it would do this when it starts",
+        "n1, n2 are absent, without a status: these steps wait until the first start",
         "No host is disturbed; no node would hold steps.",
     ]
 
