@@ -54,7 +54,7 @@ class Importer:
             except _KilledError:
                 break
             except (UnreachableError, BusyError):
-                continue  # two writers can be faster a hundred times in a row
+                continue
         else:
             raise AssertionError(f"no part of the import was made in {_TRIES} tries")
         self._record(terms, began, Outcome.UNKNOWN)

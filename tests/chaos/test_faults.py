@@ -67,9 +67,8 @@ def test_an_import_that_dies_in_the_middle_is_seen_as_a_whole_or_not_at_all(
     Once it is resumed they see all of it, once undone nothing.
     """
     monkeypatch.setattr("lunmapd.store.commit.sizes.MAX_OPERATIONS", 23)
-    # An attempt of the import takes longer than those of the writers: on a loaded machine, writers that never
-    # rest overtake it every time.
-    harness.start_writers(2, think=0.3)
+    # They never rest, and the import takes longer to prepare: only the commit queue gives it a turn.
+    harness.start_writers(2)
     harness.await_commits(10)
     importer = harness.importer()
     importer.leave(parts=2)

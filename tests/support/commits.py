@@ -1,5 +1,6 @@
 """Commits of the tests, at one time and with no rules unless a test asks for them."""
 
+from collections.abc import Callable
 from datetime import datetime
 
 from lunmapd.core.base.errors import Problem
@@ -7,7 +8,8 @@ from lunmapd.core.base.lunmap import Lunmap
 from lunmapd.core.history.changes import Revision
 from lunmapd.store.commit.commit import commit
 from lunmapd.store.commit.commit_options import CommitOptions, Precondition
-from lunmapd.store.commit.draft import Signature
+from lunmapd.store.commit.draft import Signature, content_from_map, tip_of
+from lunmapd.store.commit.publish import publish
 from lunmapd.store.session.session import Session
 from lunmapd.store.tree.read import read_tree
 from lunmapd.store.tree.snapshot import Snapshot
@@ -36,3 +38,11 @@ def put(
 ) -> Revision | None:
     """Commit a map, on top of the current one unless `before` is given."""
     return commit(session, before or read_tree(session), after, terms(author, check))
+
+
+def overtake(session: Session, change: Callable[[Lunmap], Lunmap]) -> None:
+    """Commit a change as a client does that does not know the commit queue."""
+    latest = read_tree(session)
+    content = content_from_map(latest, change(latest.lunmap))
+    assert content is not None
+    publish(session, latest, tip_of(latest), content, terms())

@@ -2,7 +2,7 @@
 
 import random
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from lunmapd.core.base.access import AclEntries
 from lunmapd.core.base.errors import InvalidInputError
@@ -24,12 +24,14 @@ from lunmapd.store.commit.draft import Content, content_from_map, tip_of
 from lunmapd.store.commit.leases import keep_leases
 from lunmapd.store.commit.ledger import with_ledger
 from lunmapd.store.commit.publish import MadeCommit, OvertakenError, publish
+from lunmapd.store.commit.queue import CommitQueue
 from lunmapd.store.commit.write_back import prepare_rollout, write_back
 from lunmapd.store.session import paths
 from lunmapd.store.session.errors import OlderSchemaError
 from lunmapd.store.session.session import Session
 from lunmapd.store.tree.acl import begin_read_acl
-from lunmapd.store.tree.read import refresh
+from lunmapd.store.tree.read import refresh_for_commit
+from lunmapd.store.tree.roles import NO_ACLS
 from lunmapd.store.tree.snapshot import SCHEMA, Snapshot, effective_map
 from lunmapd.store.tree.znodes import read_revisions
 
@@ -116,25 +118,53 @@ def commit_on_newest(
 def _commit_on_newest(
     session: Session, latest: Snapshot, make: MakeContent, options: CommitOptions
 ) -> MadeCommit | None:
-    for attempt in range(MAX_ATTEMPTS):
-        acl = begin_read_acl(session, paths.REVISIONS)
-        # The read comes first: it finds out whether the tree was replaced or restored.
-        known, latest = latest, refresh(session, latest)
-        if is_undone(latest.rollout, latest.revision):
-            write_back(session, latest)
-            continue
-        _check_writable(latest, options.expect)
-        content = make(latest)
-        if content is None:
-            return None
-        if options.trial is not None:
-            prepare_rollout(session, latest)
-        acls = {} if latest.revision > known.revision else _by_path(paths.REVISIONS, acl())
-        try:
-            return publish(session, latest, tip_of(latest), content, options, parent_acls=acls)
-        except OvertakenError:
-            time.sleep(_pause(attempt))
+    with CommitQueue(session) as queue:
+        for attempt in range(MAX_ATTEMPTS):
+            acl = begin_read_acl(session, paths.REVISIONS)
+            # The read comes first: it finds out whether the tree was replaced or restored.
+            known = latest
+            latest, writers = refresh_for_commit(session, known, 1 + queue.ahead)
+            if is_undone(latest.rollout, latest.revision):
+                write_back(session, latest)
+                continue
+            _check_writable(latest, options.expect)
+            if writers and not queue.has_turn:
+                queue.wait()
+                continue
+            content = make(latest)
+            if content is None:
+                return None
+            is_safe = queue.has_turn or latest.revision == known.revision
+            acls = _by_path(paths.REVISIONS, acl()) if is_safe else NO_ACLS
+            try:
+                return _publish(session, latest, content, options, queue=queue, acls=acls)
+            except OvertakenError:
+                _wait(queue, attempt)
     raise BusyError(MAX_ATTEMPTS)
+
+
+def _publish(  # noqa: PLR0913 - where, what and how
+    session: Session,
+    latest: Snapshot,
+    content: Content,
+    options: CommitOptions,
+    *,
+    queue: CommitQueue,
+    acls: Mapping[str, AclEntries],
+) -> MadeCommit:
+    if options.trial is not None:
+        prepare_rollout(session, latest)
+    tip = tip_of(latest)
+    made = publish(session, latest, tip, content, options, parent_acls=acls, leaving=queue.leaving())
+    queue.left()
+    return made
+
+
+def _wait(queue: CommitQueue, attempt: int) -> None:
+    """Wait after a lost attempt: for the writer's turn; if it had it, for a client without the queue."""
+    if queue.has_turn:
+        time.sleep(_pause(attempt))
+    queue.wait()
 
 
 def _by_path(path: str, acl: AclEntries | None) -> dict[str, AclEntries]:

@@ -213,7 +213,11 @@ def draft_part(tip: Tip, content: Content, signature: Signature) -> Draft:
     revision = _record(tip, content, signature, tip.part + 1)
     staged = Staged(revision.revision, revision.digest, revision.author, revision.time, revision.message)
     return Draft(
-        tip.tree_id, replace(tip.head, staged=staged), tip.version, tuple(_writes(content)), revision
+        tip.tree_id,
+        replace(tip.head, staged=staged),
+        tip.version,
+        (*_writes(content), *content.writes),
+        revision,
     )
 
 

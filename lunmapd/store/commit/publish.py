@@ -81,15 +81,17 @@ def publish(  # noqa: PLR0913 - where, what and how
     options: CommitOptions,
     *,
     parent_acls: Mapping[str, AclEntries] = NO_ACLS,
+    leaving: tuple[Write, ...] = (),
 ) -> MadeCommit:
     """Commit `content` at the tip, in as many parts as needed; return the last revision.
 
-    `parent_acls` (by path) were read together with `latest`, and need not be read again.
+    `parent_acls` (by path) were read together with `latest`, and need not be read again. The writes `leaving`
+    are made by the first transaction.
     Raises OvertakenError; StoppedError or TakenOverError once the first part is written; and the errors of
     `commit`.
     """
     check_content(content, options.signature)
-    whole = draft_commit(tip, content, options.signature)
+    whole = draft_commit(tip, _with_writes(content, leaving), options.signature)
     if options.trial is not None:
         whole = draft_rollout(whole, tip, latest, options.trial)
     tree = _Tree(session, latest, _read_acls(session, tip, content, parent_acls))
@@ -98,7 +100,11 @@ def publish(  # noqa: PLR0913 - where, what and how
         return MadeCommit(whole.revision, _after(latest, whole))
     if options.trial is not None:
         raise RolloutTooLargeError
-    return MadeCommit(_in_parts(tree, tip, content, options))
+    return MadeCommit(_in_parts(tree, tip, content, options, leaving))
+
+
+def _with_writes(content: Content, writes: tuple[Write, ...]) -> Content:
+    return replace(content, writes=(*content.writes, *writes)) if writes else content
 
 
 def _after(latest: Snapshot, done: Draft) -> Snapshot | None:
@@ -144,13 +150,16 @@ def _parents(content: Content) -> set[str]:
     return {paths.REVISIONS, *(path.rpartition("/")[0] for path in created)} - {""}
 
 
-def _in_parts(tree: _Tree, tip: Tip, content: Content, options: CommitOptions) -> Revision:
+def _in_parts(
+    tree: _Tree, tip: Tip, content: Content, options: CommitOptions, leaving: tuple[Write, ...]
+) -> Revision:
     parts = divide(content.steps, options.signature, tree.extra())
     newest, written = None, 0
     try:
         for part in parts:
             allows = content.allows if written + 1 == len(parts) else None
-            prepared = draft_part(tip, Content(part, allows=allows), options.signature)
+            of_part = Content(part, allows=allows, writes=() if written else leaving)
+            prepared = draft_part(tip, of_part, options.signature)
             with _stopping(tip, written, len(parts)):
                 _send(tree, prepared)
             tip, newest, written = tip_after(tip, prepared), prepared.revision, written + 1
@@ -195,9 +204,16 @@ def _send(tree: _Tree, prepared: Draft) -> None:
         raise _reason(tree.session, prepared, tree.latest, failure)
 
 
+def _is_overtaken(path: str, error: Exception) -> bool:
+    """Return whether another client made a commit, or passed this writer over in the commit queue."""
+    if path == paths.HEAD:
+        return isinstance(error, BadVersionError)
+    return isinstance(error, NoNodeError) and path.startswith(f"{paths.QUEUE}/")
+
+
 def _reason(session: Session, prepared: Draft, latest: Snapshot, failure: SendFailure) -> StoreError:
     match failure.path, failure.error:
-        case paths.HEAD, BadVersionError():
+        case path, error if _is_overtaken(path, error):
             return OvertakenError()
         case paths.HEAD, NoNodeError():
             return NotInitialisedError(session.path(paths.HEAD))

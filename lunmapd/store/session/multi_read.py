@@ -20,6 +20,7 @@ _END = _HEADER.pack(-1, True, -1)  # noqa: FBT003 - `done`
 _ASK = _HEADER.pack(_GET_DATA, False, -1)  # noqa: FBT003 - `done`
 _NO_WATCH = b"\0"
 _VERSION_AT = 32  # bytes: Stat begins with four longs
+_CHILDREN_AT = 56  # bytes
 _STAT_SIZE = 68  # bytes
 
 
@@ -27,11 +28,15 @@ NO_NODE, NO_AUTH = -101, -102  # KeeperException.Code
 
 
 class ZnodeRead(NamedTuple):
-    """The bytes and the version of a znode; or the code of the error, such as NO_NODE, and no bytes."""
+    """The bytes of a znode, its version and the number of its children.
+
+    Or the code of the error, such as NO_NODE, and no bytes.
+    """
 
     data: bytes
     version: int
     error: int = 0
+    children: int = 0
 
 
 class _Request(NamedTuple):
@@ -59,7 +64,9 @@ class _Request(NamedTuple):
                 continue
             # -1 stands for a znode without data.
             end = offset + max(number, 0)
-            found.append(ZnodeRead(bytes(data[offset:end]), _INT.unpack_from(data, end + _VERSION_AT)[0]))
+            (version,) = _INT.unpack_from(data, end + _VERSION_AT)
+            (children,) = _INT.unpack_from(data, end + _CHILDREN_AT)
+            found.append(ZnodeRead(bytes(data[offset:end]), version, children=children))
             offset = end + _STAT_SIZE
 
 

@@ -40,6 +40,13 @@ _T_co = TypeVar("_T_co", covariant=True)
 class Reply(Protocol[_T_co]):
     """A pending reply, as kazoo's asynchronous calls return it (kazoo.interfaces.IAsyncResult)."""
 
+    @property
+    def exception(self) -> BaseException | None:
+        """The error that was the reply; None for any other, and before it."""
+
+    def rawlink(self, callback: Callable[["Reply[object]"], None]) -> None:
+        """Call `callback` with this once the reply is there; another thread calls it."""
+
     def get(self, block: bool = ..., timeout: float | None = ...) -> _T_co:  # noqa: FBT001 - as kazoo
         """Wait for the reply at most `timeout` seconds; raises its error, or KazooTimeoutError."""
 
@@ -225,6 +232,22 @@ class Session:
         client = self.link.current
         if client.connected:
             ask(client)
+
+    def finish(self, ask: KazooCall[object]) -> None:
+        """Send an idempotent request without waiting for the reply, and again after a lost connection.
+
+        It is dropped when the session ends.
+        """
+        client = self.link.current
+
+        def send() -> None:
+            ask(client).rawlink(again)
+
+        def again(reply: Reply[object]) -> None:
+            if isinstance(reply.exception, ConnectionLoss):
+                send()
+
+        send()
 
     def _repeat(self, attempt: Callable[[KazooClient, float], _T]) -> _T:
         self.beat()

@@ -54,6 +54,7 @@ _log = logging.getLogger(__name__)
 
 _ATTEMPTS = 5
 MAX_DELTAS = 100
+_MOST_EXPECTED = 32
 
 
 def read_tree(session: Session, known: Lunmap = EMPTY_MAP, *, node: str = "") -> Snapshot:
@@ -202,16 +203,36 @@ def refresh(session: Session, known: Snapshot | None, *, node: str = "") -> Snap
     """
     if known is None:
         return read_again(session, None, FullRead.NOTHING_KNOWN, node=node)
+    return _refresh(session, known, node, 1, ())[0]
+
+
+def refresh_for_commit(session: Session, known: Snapshot, expected: int = 1) -> tuple[Snapshot, int]:
+    """Read as `refresh` does; return also the number of writers in the commit queue at that time.
+
+    About as many new revisions as `expected` are requested together with head.
+    """
+    snapshot, (queue,) = _refresh(session, known, "", min(expected, _MOST_EXPECTED), (paths.QUEUE,))
+    return snapshot, 0 if queue is None else queue.children
+
+
+def _refresh(
+    session: Session, known: Snapshot, node: str, expected: int, more: Sequence[str]
+) -> tuple[Snapshot, Sequence[Raw | None]]:
+    """Return the newest snapshot, and the znodes `more` as they were read together with head."""
     # Each part of a large commit changes head, and is as large as a transaction can be.
-    guess = () if known.has_edits or known.staged else (known.revision + 1,)
-    top, found = _top_since(session, known, node, guess)
+    count = 0 if known.has_edits or known.staged else expected
+    guess = range(known.revision + 1, known.revision + 1 + count)
+    top, found = _top_since(session, known, node, (*map(paths.revision, guess), *more))
+    records = dict(zip(guess, found, strict=False))
+    return _snapshot_since(session, known, top, records, node), found[len(guess) :]
+
+
+def _snapshot_since(
+    session: Session, known: Snapshot, top: Top, found: Mapping[int, Raw | None], node: str
+) -> Snapshot:
     if top.head.revision == known.revision and (not known.has_edits or top.version == known.head_version):
         return _with_head(known, top)
-    advanced = (
-        FullRead.OUT_OF_BAND
-        if known.has_edits
-        else _advance(session, known, top, dict(zip(guess, found, strict=True)))
-    )
+    advanced = FullRead.OUT_OF_BAND if known.has_edits else _advance(session, known, top, found)
     if isinstance(advanced, FullRead):
         return read_again(session, known, advanced, node=node)
     return advanced
@@ -255,10 +276,9 @@ def _with_head(known: Snapshot, top: Top) -> Snapshot:
 
 
 def _top_since(
-    session: Session, known: Snapshot, node: str, guess: Sequence[int] = ()
+    session: Session, known: Snapshot, node: str, more: Sequence[str] = ()
 ) -> tuple[Top, list[Raw | None]]:
-    """Return the top of the tree, and the records of the revisions that `guess` names."""
-    more = [paths.revision(number) for number in guess]
+    """Return the top of the tree, and the znodes `more`."""
     top, found = read_top_with(session, node, more)
     if (top.meta.incarnation, top.head.revision) < (known.incarnation, known.revision):
         # A server that lags behind the leader shows an older tree to a new session.

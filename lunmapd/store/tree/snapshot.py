@@ -55,12 +55,14 @@ ANY_VERSION = -1
 class Raw(Struct, frozen=True):
     """The bytes of a znode and its version; ANY_VERSION if the bytes were taken from a revision.
 
-    `forbidden` is why the client may not read the znode, "" if it may. Then there are no bytes.
+    `forbidden` is why the client may not read the znode, "" if it may. Then there are no bytes. `children` is
+    the number of its children, if the znode was read by `read_many`.
     """
 
     data: bytes
     version: int
     forbidden: str = ""
+    children: int = 0
 
 
 class Snapshot(Struct, frozen=True):

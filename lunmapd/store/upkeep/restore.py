@@ -125,7 +125,7 @@ def _check_replaceable(session: Session, existing: _Existing, meta: Meta, replac
 
 def _content(session: Session, meta: Meta, backup: Backup) -> Iterator[Write]:
     """Yield the writes of everything except meta and head, parents first."""
-    parents = {*sections_of(meta.schema), paths.REVISIONS, paths.CHECKPOINTS, MEMBERS, ROLLOUTS}
+    parents = {*sections_of(meta.schema), paths.REVISIONS, paths.CHECKPOINTS, paths.QUEUE, MEMBERS, ROLLOUTS}
     if meta.schema < SCHEMA:
         parents |= set(paths.FORMER)
     present = set(list_children(session, "") or ())

@@ -13,7 +13,7 @@ from lunmapd.store.tree.znodes import list_children, read_znodes
 from lunmapd.store.upkeep.remove import deletions
 from lunmapd.store.upkeep.restore_errors import RestoreBusyError
 
-_KEPT = frozenset({paths.META, MEMBERS, FLOATING, paths.RESTORING, paths.ADDRESSES, ROLLOUTS})
+_KEPT = frozenset({paths.META, MEMBERS, FLOATING, paths.RESTORING, paths.ADDRESSES, paths.QUEUE, ROLLOUTS})
 
 
 class RestoreLock:

@@ -24,7 +24,7 @@ from lunmapd.store.commit.draft import content_from_map, tip_of
 from lunmapd.store.commit.publish import OvertakenError, publish
 from lunmapd.store.session.session import Session
 from lunmapd.store.tree.read import read_tree
-from support.commits import put, terms
+from support.commits import overtake, put, terms
 from support.maps import GIB, lun, luns, with_lun
 from support.plain_client import PlainClient
 from support.sessions import Connect
@@ -170,7 +170,7 @@ def test_who_is_always_late_is_told_so(session: Session, monkeypatch: pytest.Mon
     numbers = iter(range(1, 9))
 
     def interfere(before: Lunmap, after: Lunmap) -> tuple[Problem, ...]:
-        put(session, with_lun(before, "l1", lun(1, next(numbers) * GIB)))
+        overtake(session, lambda _: with_lun(before, "l1", lun(1, next(numbers) * GIB)))
         assert after != before
         return ()
 

@@ -56,9 +56,9 @@ def test_each_znode_has_its_data_or_its_error() -> None:
     )
     read = request_of().deserialize(b"header" + answer, 6)  # type: ignore[attr-defined]
     assert read == [
-        ZnodeRead(b"abc", 7),
+        ZnodeRead(b"abc", 7, children=9),
         ZnodeRead(b"", 0, NO_NODE),
-        ZnodeRead(b"", 2),
+        ZnodeRead(b"", 2, children=9),
         ZnodeRead(b"", 0, NO_AUTH),
-        ZnodeRead(b"", 0),
+        ZnodeRead(b"", 0, children=9),
     ]
