@@ -94,7 +94,10 @@ def changes(files: list[Path], base: Adoption) -> Iterator[tuple[str, bool]]:
         export()
         if changed or (not of_device and change(file, _VALUES)):
             made = adopted()
-            yield str(file.relative_to(ROOT)), IQN in made.refused or made.lunmap != base.lunmap
+            yield (
+                str(file.relative_to(ROOT)),
+                IQN in made.refused or made.lunmap != base.lunmap or made.notes != base.notes,
+            )
         remove()
 
 

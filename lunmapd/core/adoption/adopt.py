@@ -68,6 +68,12 @@ def _notes(foreign: ForeignConfiguration, lunmap: Lunmap) -> Iterator[str]:
                 "serves this target, or delete the TPG, before 'lunmapd adopt --take'; sessions stay"
             )
     for tpg in own_tpgs(foreign):
+        tags = [acl.tag for acl in tpg.acls if acl.tag]
+        if tpg.iqn in lunmap.targets and tags:
+            yield (
+                f"{tpg.iqn}: the tags of its ACLs ({', '.join(sorted(set(tags)))}) are names that targetcli "
+                "shows, and are not in the map; no host sees them"
+            )
         if tpg.iqn in lunmap.targets and tpg.attributes.get("cache_dynamic_acls", "0") != "0":
             yield (
                 f"{tpg.iqn}: its cache_dynamic_acls is 1 and becomes 0; an initiator without an ACL that "

@@ -37,13 +37,17 @@ class ForeignMap(Struct, frozen=True):
 
 
 class ForeignAcl(Struct, frozen=True):
-    """An initiator of a TPG. `overrides_authentication` as in NodeAcl; `problems` as in ForeignStorage."""
+    """An initiator of a TPG. `overrides_authentication` as in NodeAcl; `problems` as in ForeignStorage.
+
+    `tag` is a name that targetcli shows in place of the initiator's; no host sees it.
+    """
 
     initiator: str
     credentials: lio_objects.ChapCredentials = lio_objects.NO_CREDENTIALS
     maps: tuple[ForeignMap, ...] = ()
     problems: tuple[str, ...] = ()
     overrides_authentication: bool = False
+    tag: str = ""
 
 
 class ForeignTpg(Struct, frozen=True):

@@ -113,7 +113,13 @@ def control_losses(control: Mapping[str, str]) -> Iterator[str]:
     for name, value in sorted(control.items()):
         usual = _CONTROL.get(name)
         if value != usual:
-            yield f"{name} is {value}, and lunmapd makes it with {usual or 'no such setting'}: {_NO_MAP}"
+            remedy = (
+                "keep it with its tool, since hosts would find other blocks"
+                if name == "hw_block_size"
+                else "make it anew so; that interrupts its I/O"
+            )
+            made = usual or "no such setting"
+            yield f"{name} is {value}, and lunmapd makes it with {made}: {_NO_MAP}; {remedy}"
 
 
 def target_losses(parameters: Mapping[str, str]) -> Iterator[str]:

@@ -200,7 +200,6 @@ SHARED_DEVICE = (
     f"{ANEW}"
 )
 TPG_CHAP = "its TPG has CHAP credentials of its own, which only demo mode uses: clear them; sessions stay"
-ACL_TAG = "it has a tag, which a map has not: clear it; sessions stay"
 OFFLOAD = "it is offloaded to a network card, which lunmapd does not do: set offload=false; sessions end"
 
 
@@ -249,9 +248,13 @@ def _tpg_problems(tpg: SavedTpg) -> Iterator[str]:
 def _acl(acl: SavedAcl, tpg_attributes: Mapping[str, str]) -> ForeignAcl:
     maps = tuple(ForeignMap(entry.index, entry.tpg_lun, entry.write_protect) for entry in acl.mapped_luns)
     attributes = _texts(acl.attributes)
-    problems = (*((ACL_TAG,) if acl.tag else ()), *acl_losses(attributes, tpg_attributes))
     return ForeignAcl(
-        _iscsi_name(acl.node_wwn), acl.credentials(), maps, problems, overrides_authentication(attributes)
+        _iscsi_name(acl.node_wwn),
+        acl.credentials(),
+        maps,
+        tuple(acl_losses(attributes, tpg_attributes)),
+        overrides_authentication(attributes),
+        acl.tag or "",
     )
 
 

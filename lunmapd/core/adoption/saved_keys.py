@@ -20,7 +20,10 @@ def unread_keys(mapping: Mapping[str, Any], read: Struct, place: str = "") -> It
         if key in read.__struct_fields__:
             yield from _inside(getattr(read, key), value, f"{place}{key}")
         elif value:
-            yield f"lunmapd does not know the setting {place}{key} and can't keep it"
+            yield (
+                f"lunmapd does not know the setting {place}{key} and can't keep it: remove it from the file "
+                "if its default will do"
+            )
 
 
 def _inside(field: object, value: object, place: str) -> Iterator[str]:

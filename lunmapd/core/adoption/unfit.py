@@ -119,7 +119,15 @@ def _acl_reasons(acl: ForeignAcl, tpg: ForeignTpg) -> Iterator[str]:
         if entry.lun not in tpg.luns:
             yield f"mapped LUN {entry.number} of {acl.initiator} is half-made: delete it"
     if len({entry.lun for entry in acl.maps}) < len(acl.maps):
-        yield f"{acl.initiator} sees one LUN under several numbers"
+        yield (
+            f"{acl.initiator} sees one LUN under several numbers: delete all its mapped LUNs of that LUN but "
+            "one; the host loses these"
+        )
+    if authentication_of(tpg) is not Authentication.NONE and not acl.credentials.userid:
+        yield (
+            f"{acl.initiator} has no CHAP user, and the target requires CHAP, so it can't log in: give its "
+            "ACL a user and a password, or delete the ACL"
+        )
 
 
 def _disagreeing(foreign: ForeignConfiguration, refused: NotAdoptable) -> NotAdoptable:
@@ -133,7 +141,10 @@ def _disagreeing(foreign: ForeignConfiguration, refused: NotAdoptable) -> NotAdo
         for acl in tpg.acls if tpg.iqn not in refused else ():
             first, credentials = earlier.setdefault(acl.initiator, (tpg.iqn, acl.credentials))
             if credentials != acl.credentials:
-                bad[tpg.iqn] = f"{acl.initiator} has other CHAP credentials here than for {first}"
+                bad[tpg.iqn] = (
+                    f"{acl.initiator} has other CHAP credentials here than for {first}: give it the same "
+                    "for both; sessions stay, and the next logins need what is set"
+                )
     return bad
 
 
@@ -142,7 +153,10 @@ def find_sharing(foreign: ForeignConfiguration, refused: NotAdoptable) -> NotAdo
     theirs = {key: target for target, keys in foreign.others.items() for key in keys}
     theirs |= {key: tpg.iqn for tpg in foreign.tpgs if tpg.iqn in refused for key in tpg.luns.values()}
     return {
-        tpg.iqn: f"it shares {foreign.storage[key].name} with {theirs[key]}, which can't be adopted"
+        tpg.iqn: (
+            f"it shares {foreign.storage[key].name} with {theirs[key]}, which can't be adopted: "
+            "mend or remove that one first"
+        )
         for tpg in foreign.tpgs
         if tpg.iqn not in refused
         for key in tpg.luns.values()

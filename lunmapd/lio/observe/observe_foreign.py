@@ -27,7 +27,6 @@ from lunmapd.core.adoption.losses import (
     tpg_losses,
 )
 from lunmapd.core.adoption.saveconfig import (
-    ACL_TAG,
     ASYNCHRONOUS,
     DISCARDING,
     OFFLOAD,
@@ -302,12 +301,14 @@ def _acl(
     )
     attributes = _settings(observation, f"{path}/attrib")
     problems = (
-        *((ACL_TAG,) if observation.read(f"{path}/tag") else ()),
         *acl_losses(attributes, tpg_attributes),
         *depth_losses(observation.read(f"{path}/cmdsn_depth"), tpg_attributes),
     )
     credentials = observe_credentials(observation, f"{path}/auth")
-    return ForeignAcl(initiator, credentials, maps, problems, overrides_authentication(attributes))
+    overrides = overrides_authentication(attributes)
+    return ForeignAcl(
+        initiator, credentials, maps, problems, overrides, observation.read(f"{path}/tag") or ""
+    )
 
 
 def _lun(link: str) -> int:

@@ -58,9 +58,9 @@ def test_each_difference_is_named() -> None:
     assert any("storage_object db1" in line for line in made.blocking)
     assert f"target {B}: by the map node n1 does not serve it" in made.blocking
     file["storage_objects"][0] = DISK
-    tpg_of(file)["node_acls"][0]["tag"] = "web"
+    tpg_of(file)["node_acls"][0]["attributes"]["nopin_timeout"] = 5
     (line,) = checked(file, structs.replace(lunmap, targets=without, luns=luns)).blocking[:-1]
-    assert line.startswith(f"{A}: ACL of {HOST}: it has a tag")
+    assert line.startswith(f"{A}: ACL of {HOST}: its attribute nopin_timeout")
     assert FILE["name"] not in line
 
 

@@ -162,9 +162,9 @@ def test_all_reasons_are_given_at_once() -> None:
     file = usual()
     item_of(file)["exclusive"] = False
     tpg_of(file)["enable"] = False
-    acl_of(file)["tag"] = "web"
+    acl_of(file)["attributes"]["nopin_timeout"] = 5
     reason = adopted(file).refused[A]
-    assert all(text in reason for text in ("is disabled", "exclusive", "tag"))
+    assert all(text in reason for text in ("is disabled", "exclusive", "nopin_timeout"))
     item_of(file)["wwn"] = "xyz"
     tpg_of(file)["portals"][0]["ip_address"] = "224.0.0.1"
     reason = adopted(file).refused[A]

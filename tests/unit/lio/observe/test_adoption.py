@@ -143,7 +143,6 @@ def test_a_taking_over_that_was_killed_is_done_again(tree: Tree) -> None:
         (f"{TPGT}/np/10.0.0.1:3260/cxgbit", "1", "offload"),
         (f"{TPGT}/np/[::ffff:10.0.0.1]:3260/iser", "0", "write 10.0.0.1:3260"),
         (f"{TPGT}/lun/lun_3/alua_tg_pt_offline", "1", "offline"),
-        (f"{TPGT}/acls/{HOST}/tag", "web", "tag"),
         (f"{TPGT}/acls/{HOST}/attrib/nopin_timeout", "5", "nopin_timeout"),
     ],
 )
@@ -151,6 +150,14 @@ def test_what_no_map_can_say_is_noticed(tree: Tree, path: str, text: str, reason
     """The kernel shows it, and the target stays another tool's."""
     tree.write(path, text)
     assert reason in adopt(observe_foreign(tree.root), "n1").refused[IQN]
+
+
+def test_a_tag_of_an_acl_is_named(tree: Tree) -> None:
+    """Targetcli shows it in place of the initiator's name, and it prevents nothing."""
+    tree.write(f"{TPGT}/acls/{HOST}/tag", "web")
+    made = adopt(observe_foreign(tree.root), "n1")
+    assert IQN in made.lunmap.targets
+    assert "(web) are names that targetcli shows" in made.notes[0]
 
 
 def test_a_running_portal_is_an_address_not_a_spelling(tree: Tree) -> None:
