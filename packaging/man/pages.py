@@ -65,7 +65,7 @@ def _commands(context: click.Context) -> Iterator[str]:
 
 def _command(context: click.Context) -> Iterator[str]:
     usage = " ".join((context.command_path, *context.command.collect_usage_pieces(context)))
-    yield from (f"## {context.command_path.partition(' ')[2]}", "", f"`{usage}`", "")
+    yield from (f"### {context.command_path.partition(' ')[2]}", "", f"`{usage}`", "")
     yield from (_escaped(cleandoc(context.command.help or "")), "")
     yield from _options(context)
     if lines := EXAMPLES.get(context.command_path.partition(" ")[2]):
@@ -91,10 +91,11 @@ def _exits() -> Iterator[str]:
 
 def _map() -> Iterator[str]:
     """Yield docs/map.md: sections one level higher, no links, definitions for its wide tables."""
-    _, *lines = (DOCS / "map.md").read_text().splitlines()
+    whole = re.sub(r"\[([^]]+)\]\([^)]+\)", r"\1", (DOCS / "map.md").read_text())
+    _, *lines = whole.splitlines()
     header: list[str] = []
     for line in lines:
-        text = re.sub(r"\[([^]]+)\]\([^)]+\)", r"\1", line.removeprefix("#"))
+        text = line.removeprefix("#")
         if not text.startswith("|"):
             header = []
             yield text
@@ -119,12 +120,27 @@ def _escaped(text: str) -> str:
     return re.sub(r"([\\*`_<\[])", r"\\\1", text)
 
 
+def clean(roff: str) -> str:
+    r"""Return a page of go-md2man without what formatters drop, warn of, or show as a second empty line.
+
+    A line that begins with a quote would be a request (groff(7), "Control lines"), \fC is no font of a
+    terminal, and an empty line is one more space than that of .PP.
+    """
+    text = re.sub(r"^'", r"\\&'", roff.replace(r"\fC", ""), flags=re.MULTILINE)
+    lines, is_example = list[str](), False
+    for line in text.splitlines():
+        is_example = (is_example or line == ".nf") and line != ".fi"
+        if line or is_example:
+            lines.append(line)
+    return re.sub(r"^(\.S[HS] .*)\n\.PP$", r"\1", "\n".join([*lines, ""]), flags=re.MULTILINE)
+
+
 def main(directory: Path) -> None:
     """Write every page."""
     directory.mkdir(parents=True, exist_ok=True)
     for source in sorted(HERE.glob("*.md")):
         done = subprocess.run(["go-md2man"], input=page(source), capture_output=True, text=True, check=True)
-        (directory / source.stem).write_text(done.stdout)
+        (directory / source.stem).write_text(clean(done.stdout))
 
 
 if __name__ == "__main__":

@@ -19,7 +19,8 @@ from lunmapd.service.daemon.reload import LIVE
 from lunmapd.service.settings import Settings, parse_settings
 
 MAN = Path("packaging/man")
-page = runpy.run_path(str(MAN / "pages.py"))["page"]
+pages = runpy.run_path(str(MAN / "pages.py"))
+page, clean = pages["page"], pages["clean"]
 
 
 def keys(kind: type[Struct], above: str = "") -> Iterator[str]:
@@ -49,6 +50,12 @@ def test_the_example_of_the_settings_is_valid() -> None:
     assert len(parse_settings(cleandoc(example), "EXAMPLE").zookeeper.hosts) == 3
 
 
+def test_no_line_of_a_page_is_lost() -> None:
+    """A line with a quote at its start is text; there are no fonts and spaces that terminals don't have."""
+    roff = ".SH A\n.PP\n\\fB\\fClunmapctl\\fR:\n'plan' shows it.\n\n.PP\nB\n.nf\n\n'x'\n.fi\n"
+    assert clean(roff) == ".SH A\n\\fBlunmapctl\\fR:\n\\&'plan' shows it.\n.PP\nB\n.nf\n\n\\&'x'\n.fi\n"
+
+
 def verbs(command: click.Command) -> list[str]:
     """Return the verbs of a group, none of any other command."""
     return command.list_commands(click.Context(command)) if isinstance(command, click.Group) else []
@@ -57,10 +64,10 @@ def verbs(command: click.Command) -> list[str]:
 def test_every_command_and_exit_code_is_explained() -> None:
     """lunmapctl(1) has each command with its options, and both pages of commands have each exit code."""
     text = page(MAN / "lunmapctl.1.md")
-    assert [name for name in verbs(ctl) if not re.search(rf"^## {name}\b", text, re.MULTILINE)] == []
+    assert [name for name in verbs(ctl) if not re.search(rf"^### {name}\b", text, re.MULTILINE)] == []
     assert "`-n, --dry-run`\n:   Show the changes" in text
     for name in daemon.commands:
-        assert f"\n## {name}" in page(MAN / "lunmapd.8.md")
+        assert f"\n### {name}" in page(MAN / "lunmapd.8.md")
     for name in ("lunmapctl.1.md", "lunmapd.8.md"):
         assert [code for code in Exit if f"\n`{code}`\n:   " not in page(MAN / name)] == []
 
