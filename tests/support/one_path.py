@@ -1,17 +1,19 @@
-"""Sets an initiator of the lab up as docs/single-path-hosts.md recommends for a host with one path."""
+"""An initiator of the lab as a host with one path, set up as docs/single-path-hosts.md recommends."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from lab.wait import wait_until
+
 if TYPE_CHECKING:
     from lab import Initiator
 
-# login_timeout is 5 in the lab anyway, and I/O waits for 60 checks of a path (tests/lab/guest).
+# login_timeout is 5 in the lab anyway (tests/lab/guest).
 _SUIT = """
 set -e
 sysctl -qw net.ipv4.neigh.data0.mcast_solicit=20
-sed -i 's/fast_io_fail_tmo .*/fast_io_fail_tmo 60/' /etc/multipath.conf
+sed -i 's/fast_io_fail_tmo .*/fast_io_fail_tmo 60/; s/no_path_retry .*/no_path_retry queue/' /etc/multipath.conf
 sed -i 's/noop_out_interval = .*/noop_out_interval = 2/' /etc/iscsi/iscsid.conf
 multipathd reconfigure
 """
@@ -20,3 +22,12 @@ multipathd reconfigure
 def suit_one_path(initiator: Initiator) -> None:
     """Set a host up for sessions of one path, before it discovers their target."""
     initiator.machine.run(_SUIT)
+
+
+def usable_device(initiator: Initiator) -> str:
+    """Wait until a multipath device has a usable path and its device node; return that."""
+    maps = initiator.wait_multipaths(lambda found: any(each.usable_paths for each in found))
+    device = next(each.device for each in maps if each.usable_paths)
+    there = ["test", "-b", device]
+    wait_until("the device is there", lambda: not initiator.machine.run(there, check=False).status)
+    return device

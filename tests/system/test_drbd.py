@@ -1,4 +1,4 @@
-"""A DRBD resource with a single primary behind a takeover group: the primary moves with the path.
+"""A DRBD resource with a single primary: the primary moves with the path, or with a floating address.
 
 The hook is the one of the documentation. It is run by another that records when the resource was promoted.
 """
@@ -14,6 +14,7 @@ from lunmapd.core.base.names import naa
 from support.alua_paths import goes_on, shows_one
 from support.cluster import HOST, PID, SAN, Cluster, StorageNode
 from support.intervals import find_overlaps
+from support.one_path import usable_device
 
 pytestmark = pytest.mark.kernel
 
@@ -40,6 +41,13 @@ nodes:
   n1: {{tpg_tag: 1, portals: [ADDRESS1]}}
   n2: {{tpg_tag: 2, portals: [ADDRESS2]}}
 """
+FLOATING_MAP = MAP.replace("    preferred: [n1, n2]\n    others: standby\n", "").replace(
+    "{nodes: [n1, n2]}",
+    """
+    nodes: {}
+    floating:
+      gold: {tpg_tag: 1001, portals: [FLOATING], nodes: [n1, n2], failback: manual}""",
+)
 RESOURCE = """
 global { usage-count no; }
 resource r0 {
@@ -69,9 +77,15 @@ def prepare(node: StorageNode, cluster: Cluster) -> None:
     node.machine.put(f"{HOOKS}/drbd", RECORDING, 0o755)
 
 
-def filled(cluster: Cluster) -> str:
-    """Return the map with the addresses of these machines."""
-    text = MAP
+def floating_address(cluster: Cluster) -> str:
+    """Return an address of the machines' network that none of them has."""
+    network, _, _ = cluster.nodes[0].machine.address.rpartition(".")
+    return f"{network}.240"
+
+
+def filled(cluster: Cluster, text: str = MAP) -> str:
+    """Return a map with the addresses of these machines."""
+    text = text.replace("FLOATING", floating_address(cluster))
     for number, node in enumerate(cluster.nodes, 1):
         text = text.replace(f"ADDRESS{number}", node.machine.address)
     return text
@@ -151,3 +165,28 @@ def test_the_primary_moves_with_the_path(cluster: Cluster) -> None:
         record.take(node)
     assert find_overlaps(record.intervals) == []
     assert {name: len(each) for name, each in record.intervals.items()} == {"n1": 2, "n2": 2}
+
+
+def test_the_primary_moves_with_a_floating_address(cluster: Cluster) -> None:
+    """A host with one path: a planned move, and a drain, which demotes on the node that is drained."""
+    record, (n1, n2), initiator = Record(), cluster.nodes, cluster.initiator
+    cluster.log_out()
+    text = filled(cluster, FLOATING_MAP)
+    cluster.ctl.apply(text)
+    wait_until("a node serves it", cluster.all_well)
+    initiator.discover(floating_address(cluster))
+    initiator.login(SAN)
+    owner, other = (n1, n2) if says(n1, "role", "Primary") else (n2, n1)
+    io = initiator.verified_io(usable_device(initiator), offset=MIB)
+    goes_on(io)
+    cluster.ctl("float", "move", SAN, "gold", other.name)
+    goes_on(io)
+    assert (says(owner, "role", "Secondary"), says(other, "role", "Primary")) == (True, True)
+    cluster.ctl("drain", other.name, "--wait", "60")
+    goes_on(io)
+    assert (says(owner, "role", "Primary"), says(other, "role", "Secondary")) == (True, True)
+    final = io.stop()
+    assert (final.errors, final.mismatches) == (0, 0)
+    for node in cluster.nodes:
+        record.take(node)
+    assert find_overlaps(record.intervals) == []
