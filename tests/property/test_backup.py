@@ -1,13 +1,9 @@
 """Laws of the file of a backup."""
 
-import base64
-import hashlib
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lunmapd.core.base.documents import encode
 from lunmapd.core.history.backup import (
     BACKUP_FORMAT,
     BACKUP_FORMAT_NUMBER,
@@ -29,12 +25,6 @@ ZNODES = st.dictionaries(
 )
 
 
-def signed(*lines: bytes) -> list[bytes]:
-    """Make a file of these lines, with the right checksum."""
-    whole = [line + b"\n" for line in lines]
-    return [*whole, encode({"sha256": hashlib.sha256(b"".join(whole)).hexdigest()}) + b"\n"]
-
-
 @given(ZNODES)
 def test_a_backup_survives_its_file(znodes: dict[str, bytes]) -> None:
     """Every byte of every znode comes back, documents or garbage, and each znode is one line."""
@@ -53,37 +43,3 @@ def test_a_file_that_was_damaged_is_refused(znodes: dict[str, bytes], data: st.D
     for damaged in (bad, whole[:place]):
         with pytest.raises(BackupError):
             read_backup(damaged.splitlines(keepends=True))
-
-
-def test_documents_can_be_read_in_the_file() -> None:
-    """A document is in the file as it is in the tree, other bytes in base64."""
-    znodes = {"luns/a": b'{"size":1}', "luns/b": b"\xff"}
-    text = b"".join(write_backup(Backup(TITLE, znodes)))
-    assert b'{"path":"luns/a","json":{"size":1}}' in text
-    assert base64.b64encode(b"\xff") in text
-
-
-@pytest.mark.parametrize(
-    ("lines", "sentence"),
-    [
-        ((), "line 1: not a whole backup"),
-        ((b'{"x":1}',), "line 1"),
-        ((encode(TITLE).replace(b'"number":1', b'"number":9'),), "number 9, this version reads"),
-        ((encode(TITLE), b'{"path":"luns/a"'), "line 2"),
-        ((encode(TITLE), b'{"path":"members/n1/live","json":{}}'), "is no path of the tree"),
-        (
-            (encode(TITLE), b'{"path":"meta","json":{}}', b'{"path":"meta","json":{}}'),
-            "line 3: 'meta' occurs twice",
-        ),
-        ((encode(TITLE), b'{"path":"meta","base64":"%%%"}'), "line 2: not base64"),
-    ],
-)
-def test_what_is_no_backup_is_refused(lines: tuple[bytes, ...], sentence: str) -> None:
-    """A file that is something else, or of another format, is refused with the line."""
-    with pytest.raises(BackupError, match=sentence):
-        read_backup(signed(*lines))
-
-
-def test_a_line_without_content_is_an_empty_znode() -> None:
-    """A znode may be empty."""
-    assert read_backup(signed(encode(TITLE), b'{"path":"meta"}')).znodes == {"meta": b""}

@@ -31,13 +31,3 @@ def test_parts_fit_and_are_not_too_many(items: list[TransactionSize]) -> None:
     assert all(total(part).fits(LIMIT) for part in parts)
     for part, following in pairwise(parts):
         assert not total((*part, following[0])).fits(LIMIT)
-
-
-def test_what_is_too_large_is_a_part_of_its_own() -> None:
-    """An item above the limit is a part of its own, for the caller to refuse."""
-    small, huge = TransactionSize(1, 1), TransactionSize(1, 1000)
-    assert list(split_into_batches([small, huge, small], lambda item: item, LIMIT)) == [
-        (small,),
-        (huge,),
-        (small,),
-    ]

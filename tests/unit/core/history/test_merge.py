@@ -4,7 +4,7 @@ from msgspec.structs import replace
 
 from lunmapd.core.base.backings import Block
 from lunmapd.core.base.lunmap import Access, Lunmap, Map
-from lunmapd.core.history.merge import WHOLE, FieldClash, merge_fields
+from lunmapd.core.history.merge import WHOLE, FieldClash, merge_fields, merge_maps
 from support.maps import GIB, lun, luns, with_lun
 
 BASE = luns(1, 2)
@@ -14,6 +14,13 @@ LUN = BASE.luns["l1"]
 def with_product(lunmap: Lunmap, product: str) -> Lunmap:
     """Return the map with another product of l1."""
     return with_lun(lunmap, "l1", replace(lunmap.luns["l1"], product=product))
+
+
+def test_the_same_change_on_both_sides_is_no_clash() -> None:
+    """Both give one object the same value."""
+    changed = with_product(BASE, "p")
+    merged = merge_maps(BASE, changed, changed)
+    assert (merged.lunmap, merged.clashes) == (changed, ())
 
 
 def test_different_fields_of_one_object_are_merged() -> None:

@@ -1,11 +1,13 @@
 """The ledger: what it names, what it forgets, and the numbers that are offered instead."""
 
+from itertools import pairwise
+
 import pytest
 from msgspec.structs import replace
 
 from lunmapd.core.base.lunmap import EMPTY_MAP, Group, Lun, Lunmap, Map, Node, PortalGroup, Target
 from lunmapd.core.base.names import MAX_LUN_NUMBER
-from lunmapd.core.history.changes import Change, Revision, as_raw
+from lunmapd.core.history.changes import Change, Revision, as_raw, diff_maps
 from lunmapd.core.map.ledger import (
     MAX_NAMED_IDS,
     MAX_NAMED_LUNS,
@@ -126,6 +128,16 @@ def test_an_older_document_that_can_not_be_decoded_counts_as_absent() -> None:
     )
     assert fold_history(MAP, [Revision(2, "", "", "", "", changes)]) == Ledger()
     assert fold_history(MAP, []) == Ledger()
+
+
+def test_a_number_that_came_and_went_in_the_history_is_known() -> None:
+    """The revisions are followed back from the present map, and each has what it ended."""
+    maps = (EMPTY_MAP, mapped(3), mapped(4), EMPTY_MAP)
+    newest_first = [
+        Revision(number, "", "", "", "", diff_maps(*pair)) for number, pair in enumerate(pairwise(maps), 1)
+    ][::-1]
+    used = fold_history(EMPTY_MAP, newest_first).initiators[H].targets[T]
+    assert (used.used, [former.revision for former in used.former]) == (((3, 4),), [2, 3])
 
 
 def unused(ledger: Ledger, lunmap: Lunmap, *initiators: str) -> int | None:

@@ -1,14 +1,19 @@
 """The index of a map finds what a change concerns beyond the changed objects."""
 
 import pytest
+from msgspec.structs import replace
 
+from lunmapd.core.base.backings import Block, RamDisk
 from lunmapd.core.base.lunmap import Lunmap
 from lunmapd.core.map import rules
 from lunmapd.core.map.mapfile import parse_map
 from lunmapd.core.map.rule_index import RuleIndex, changed_objects
-from support.maps import luns
+from support.maps import lun, luns, with_lun
+from support.takeover_map import TAKEN, TAKEOVER
 from support.valid_map import H, T, edited
 
+_RAM_DISK = replace(lun(2), backing=RamDisk(volatile=True))
+_HOOKED = replace(TAKEN, backing=Block("/dev/drbd0"), size=None, hook="drbd")
 _DB3 = f"""
   db3:
     serial: {"3" * 32}
@@ -96,6 +101,18 @@ def test_a_problem_that_a_change_makes_is_found(
     assert found == rules.check_map(latter)
     assert bool(found) == bool(word)
     assert word in " ".join(map(str, found))
+
+
+@pytest.mark.parametrize("before", [Lunmap(), map_of(), luns(1), TAKEOVER])
+@pytest.mark.parametrize(
+    "after",
+    [Lunmap(), map_of(*_FLOATING), with_lun(luns(1), "r", _RAM_DISK), with_lun(TAKEOVER, "a", _HOOKED)],
+)
+def test_an_index_follows_a_change(before: Lunmap, after: Lunmap) -> None:
+    """After a commit it is the index of the new map: nothing of the former one is left in it."""
+    index = RuleIndex(before)
+    index.advance(after, changed_objects(before, after))
+    assert vars(index) == vars(RuleIndex(after))
 
 
 def test_a_change_is_checked_in_its_part_of_the_map() -> None:
