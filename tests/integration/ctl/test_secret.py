@@ -11,8 +11,9 @@ from lunmapd.service.keyfile import read_keys
 from lunmapd.store.tree.members import register, write_status
 from support.cluster import Answer, Ctl
 from support.commits import NOW
+from support.foreign_files import ENCRYPTED, H1, H2, ceph_auth, ceph_document
+from support.foreign_files import IQN as CEPH_TARGET
 from support.foreign_files import PASSWORD as CEPH_PASSWORD
-from support.foreign_files import ceph_document
 from support.sessions import Connect
 
 HOST = "iqn.2026-01.org.example:host1"
@@ -69,15 +70,23 @@ def test_a_password_comes_in_sealed(desk: Desk) -> None:
 
 
 def test_converted_passwords_come_in_sealed(desk: Desk, tmp_path: Path) -> None:
-    """With --seal the passwords of a file are in the map under the current key, and it can be committed."""
+    """With --seal the passwords of a file are in the map under the current key, and it can be committed.
+
+    An initiator whose password is encrypted in the file is added with a password before.
+    """
     file = tmp_path / "gateway.conf"
-    file.write_text(json.dumps(ceph_document(11)))
+    document = ceph_document(11)
+    document["targets"][CEPH_TARGET]["clients"][H2]["auth"] = ceph_auth("alice", ENCRYPTED, encrypted=True)
+    file.write_text(json.dumps(document))
     options = ("--seal", "--key-file", str(desk.key_file), "--size", "rbd.disk_1=64MiB")
     made = desk.ctl("convert", *options, str(file), expect=6)
     assert CEPH_PASSWORD not in made.out + made.err
-    desk.ctl(
-        "apply", "-f", "-", "--replace", "--yes", "--reuse-id", "gw1", "--reuse-id", "gw2", stdin=made.out
-    )
+    words = ("apply", "-f", "-", "--replace", "--yes", "--reuse-id", "gw1", "--reuse-id", "gw2")
+    assert f"initiators[{H2}]" in desk.ctl(*words, stdin=made.out, expect=3).err
+    key = ("--key-file", str(desk.key_file))
+    desk.ctl("host", "add", H2, "--chap", "alice", *key, stdin=f"{PASSWORD}\n")
+    desk.ctl(*words, stdin=made.out)
+    assert {each["object"] for each in desk.listing()["secrets"]} == {f"initiators/{H1}", f"initiators/{H2}"}
     assert {each["key"] for each in desk.listing()["secrets"]} == {read_keys(desk.key_file).current}
 
 

@@ -16,7 +16,9 @@ def check_chap(place: Place, chap: Chap | None) -> Iterator[Problem]:
         yield Problem((*place, "user"), sentence)
     if not chap.password:
         yield Problem(
-            (*place, "password"), "there is none yet: omit this field and use 'lunmapctl secret set'"
+            (*place, "password"),
+            "there is none yet: set it first, with 'lunmapctl secret set', for a new host with "
+            "'lunmapctl host add --chap USER'",
         )
     elif not is_sealed(chap.password):
         yield Problem(
