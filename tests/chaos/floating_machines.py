@@ -195,11 +195,11 @@ class Field:
     def move(self) -> float:
         """Move the group to the other node; return the longest pause of I/O."""
         io = self.cluster.initiator.verified_io(self.device, offset=_OFFSET)
-        wait_until("the I/O begins", lambda: io.progress.operations > 20)
+        io.goes_on(20)
         (to,) = (node.name for node in self.cluster.nodes if node.name != self.owner())
         self.cluster.ctl("float", "move", SAN, "gold", to)
         wait_until("the other node has the address", lambda: self.owner() == to)
-        _goes_on(io)
+        io.goes_on(20)
         final = io.stop()
         _check(final)
         return final.pause
@@ -262,11 +262,6 @@ def _lasts(intervals: list[tuple[float, float]], now: float) -> bool:
     return bool(intervals) and intervals[-1][1] >= now
 
 
-def _goes_on(io: VerifiedIO) -> None:
-    then = io.progress.operations
-    wait_until("the I/O goes on", lambda: io.progress.operations > then + 20)
-
-
 def _check(final: Progress) -> None:
     assert (final.errors, final.mismatches) == (0, 0), final
 
@@ -301,7 +296,7 @@ def run_faults(field: Field, count: int, end: float) -> list[Fault]:
         time.sleep(lasts)
         heal()
         made.append(Fault(kind, node.name, node.name == owner, start, time.monotonic()))
-        _goes_on(io)
+        io.goes_on(20)
         wait_until("both nodes are well", field.cluster.all_well)
         print(f"{node.name}: {kind}, {lasts:g} s; without the address {field.gap(start):.1f} s", flush=True)
         assert not field.overlaps(), field.overlaps()

@@ -3,7 +3,6 @@
 import re
 
 from lab.machines.io import VerifiedIO
-from lab.wait import wait_until
 from support.cluster import Cluster
 
 STATES = {"0x00": "optimized", "0x01": "non-optimized"}
@@ -11,8 +10,7 @@ STATES = {"0x00": "optimized", "0x01": "non-optimized"}
 
 def goes_on(io: VerifiedIO) -> None:
     """Wait until the I/O has made some progress."""
-    then = io.progress.operations
-    wait_until("the I/O goes on", lambda: io.progress.operations > then + 50)
+    io.goes_on()
 
 
 def states(cluster: Cluster, wwid: str) -> dict[str, str]:

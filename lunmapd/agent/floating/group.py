@@ -5,8 +5,10 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
+from lunmapd.agent.floating.address_actions import AddressActions
 from lunmapd.agent.floating.addresses import Addresses, LeaseError
 from lunmapd.agent.floating.candidates import KnownCandidates
+from lunmapd.agent.floating.group_facts import facts_of
 from lunmapd.agent.floating.group_log import GroupLog
 from lunmapd.agent.floating.group_plan import GroupPlan
 from lunmapd.agent.floating.inability import Inability
@@ -15,7 +17,7 @@ from lunmapd.agent.floating.memory import Memory
 from lunmapd.agent.floating.own_report import Identity, Judgement, OwnReport, unfit
 from lunmapd.agent.floating.stored_group import GroupStore
 from lunmapd.agent.floating.tpgs import TpgError, Tpgs, TpgStuckError
-from lunmapd.agent.floating.view import GroupView, demoted_luns, in_use, next_view
+from lunmapd.agent.floating.view import GroupView, demoted_luns, next_view
 from lunmapd.core.base.errors import ConditionError
 from lunmapd.core.fleet.status import GroupPhase
 from lunmapd.core.floating.facts import (
@@ -23,7 +25,6 @@ from lunmapd.core.floating.facts import (
     DetectDuplicates,
     Disable,
     Drop,
-    DuplicateCheck,
     Enable,
     Facts,
     Grant,
@@ -42,7 +43,6 @@ from lunmapd.core.floating.lease import (
 )
 from lunmapd.core.floating.next_action import CHECK_PAUSE, next_action
 from lunmapd.core.floating.others import others_of
-from lunmapd.core.floating.promotion import Promotion
 from lunmapd.core.floating.turn import next_owner
 from lunmapd.core.node.failure import Failure
 from lunmapd.core.planning.moving import Others
@@ -83,6 +83,7 @@ class LeasedGroup:
         self.view = GroupView(plan.id, demoted=demoted_luns(plan, None))
         self._me, self._edges, self._times = me, edges, times
         self._memory = Memory()
+        self._actions = AddressActions(edges.addresses, self._memory, edges.clock)
         self._state = GroupState()
         self._log = GroupLog(plan.id)
         self._own, self._known = OwnReport(me), KnownCandidates()
@@ -178,34 +179,15 @@ class LeasedGroup:
             self._memory.learn(self._state.lease, now)
 
     def _facts(self, plan: GroupPlan, local: Local) -> Facts:
-        memory, wanted = self._memory, set(plan.addresses.addresses)
-        is_placed = memory.placed == plan.addresses
-        presence, enabled = local.presence, local.enabled
-        if not enabled:
+        memory, times = self._memory, self._times
+        if not local.enabled:
             self._stuck = None
         if memory.check is not None and self._edges.clock() > memory.check.at + _RECENT:
             memory.check = None
-        facts = Facts(
-            node=self._me.node,
-            boot=self._me.boot,
-            times=before_restart(self._times) if self.restarting else self._times,
-            grace=float(plan.group.grace),
-            record=memory.record,
-            version=memory.version,
-            seen_at=memory.seen_at,
+        facts = replace(
+            facts_of(plan, self._me, before_restart(times) if self.restarting else times, memory, local),
             owner_live=self._is_live(memory.record.owner),
-            contact_at=memory.contact_at,
-            proof=memory.proof,
-            present=bool(presence.present) or presence.promotion not in {None, Promotion.DEMOTED},
-            complete=presence.present | presence.absent >= wanted
-            and presence.promotion in {None, Promotion.PROMOTED},
-            granted=memory.granted if is_placed else None,
-            granted_for=memory.granted_for,
-            announced=memory.announced and is_placed,
-            enabled=enabled,
             stuck=self._stuck is not None,
-            check=memory.check,
-            promotion=presence.promotion,
         )
         chosen = self._chosen(facts, facts.idle(self._edges.clock()))
         is_wanted = chosen == self._me.node
@@ -277,8 +259,9 @@ class LeasedGroup:
                 self._log.serving(facts)
             case Disable():
                 self._disable(plan)
-            case _:
-                self._change_addresses(plan, facts, action)
+            case DetectDuplicates() | Grant() | Announce() | Drop():
+                found = self._actions.carry_out(plan.addresses, facts, action)
+                self._problem = found or self._problem
         return True
 
     def _write(self, facts: Facts, action: Take | Renew | Release) -> bool:
@@ -310,24 +293,6 @@ class LeasedGroup:
         except TpgStuckError as error:
             self._stuck = Failure(error.reason, str(error))
             raise
-
-    def _change_addresses(self, plan: GroupPlan, facts: Facts, action: LeaseAction) -> None:
-        addresses, memory, group = self._edges.addresses, self._memory, plan.addresses
-        match action:
-            case DetectDuplicates():
-                found = addresses.detect_duplicates(group)
-                memory.check = DuplicateCheck(free=found is None, at=self._edges.clock())
-                if found is not None:
-                    self._problem = in_use(found.address, found.hardware)
-            case Grant(version, lifetime, not_after):
-                memory.announced = facts.announced and facts.complete
-                addresses.grant(group, lifetime, not_after)
-                memory.granted, memory.granted_for, memory.placed = version, lifetime, group
-            case Announce():
-                addresses.announce(group)
-                memory.announced = True
-            case Drop():
-                addresses.drop(group)
 
     def _fail(self, error: ConditionError | StoreError) -> None:
         reason = error.reason if isinstance(error, ConditionError) else None

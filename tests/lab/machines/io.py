@@ -6,7 +6,8 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lab.wait import PATIENCE
+from lab.errors import CommandFailed
+from lab.wait import PATIENCE, wait_until
 
 if TYPE_CHECKING:
     from lab.machines.command import Running
@@ -46,6 +47,17 @@ class VerifiedIO:
     def running(self) -> bool:
         """Return whether the program runs."""
         return self.command.poll() is None
+
+    def goes_on(self, count: int = 50) -> None:
+        """Wait for that many more operations. Raises WaitTimeout, and CommandFailed if the program ended."""
+        then = self.progress.operations
+        wait_until("the I/O goes on", lambda: self._progressed(then + count))
+
+    def _progressed(self, operations: int) -> bool:
+        status = self.command.poll()
+        if status is not None:
+            raise CommandFailed(self.command.where, self.command.script, self.command.wait())
+        return self.progress.operations > operations
 
     def stop(self, timeout: float = PATIENCE) -> Progress:
         """Finish the current operation and return the final counts. Raises CommandTimeout."""
