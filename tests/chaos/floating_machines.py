@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from lab.machines.command import Running
-    from lab.machines.io import Progress, VerifiedIO
+    from lab.machines.io import Progress
 
 SEED = 20260101
 LOGS = Path("build") / "chaos-machines"
@@ -170,11 +170,7 @@ class Field:
         maps = self.cluster.initiator.wait_multipaths(
             lambda found: any(each.wwid == wwid and each.usable_paths for each in found)
         )
-        device = next(each.device for each in maps if each.wwid == wwid)
-        there = f"test -b {device}"
-        run = self.cluster.initiator.machine.run
-        wait_until("the device is there", lambda: not run(there, check=False).status)
-        return device
+        return next(each.device for each in maps if each.wwid == wwid)
 
     def overlaps(self) -> list[Overlap]:
         """Return each time at which both nodes had the address."""

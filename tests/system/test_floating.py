@@ -76,8 +76,6 @@ def io(logged_in: Cluster) -> Iterator[VerifiedIO]:
         lambda found: any(each.wwid == DB1 and each.usable_paths for each in found)
     )
     device = next(each.device for each in maps if each.wwid == DB1)
-    is_there = f"test -b {device}"
-    wait_until("the device is there", lambda: not initiator.machine.run(is_there, check=False).status)
     found = initiator.verified_io(device, offset=MIB)
     yield found
     final = found.stop()

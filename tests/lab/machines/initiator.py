@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from lab.machines.io import Progress, VerifiedIO, pattern, start_verified_io
-from lab.wait import PATIENCE, wait_for
+from lab.wait import PATIENCE, wait_for, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -177,8 +177,10 @@ class Initiator:
         """Start writing and reading back random blocks of a region (bytes) in the background.
 
         It rests `rest` seconds between two blocks. Without a rest it uses up the processor of the machine,
-        and that of the storage node.
+        and that of the storage node. The kernel and multipathd know a device before udev has made its node.
         """
+        there = ["test", "-b", device]
+        wait_until(f"{device} is there", lambda: not self.machine.run(there, check=False).status)
         return start_verified_io(self.machine, device, (seed, offset, length), rest)
 
     def write_pattern(self, device: str, seed: int, offset: int, length: int) -> Progress:
