@@ -49,11 +49,14 @@ def replace_file(path: Path, parts: Iterable[bytes], like: os.stat_result | None
 
     With `like` the file gets that mode, and that owner and group as far as the process may give it away. The
     parts go to `NAME.new`, which has mode 0600 from the start, and which is removed if anything fails: then
-    the old file stays. A symbolic link is replaced, not followed. The directory is synced too: otherwise the
-    rename may not be on the disk (fsync(2)). Raises OSError.
+    the old file stays. A symbolic link is replaced, not followed, but one to a device or FIFO is refused as
+    these are (/dev/stdout): root would replace them for every program. The directory is synced too: otherwise
+    the rename may not be on the disk (fsync(2)). Raises OSError.
     """
-    if not path.name:
+    if not path.name or path.is_dir():
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    if path.exists() and not path.is_file():
+        raise OSError(errno.EINVAL, "it is not a regular file", str(path))
     fresh = path.with_name(f"{path.name}.new")
     fresh.unlink(missing_ok=True)
     try:
@@ -70,6 +73,11 @@ def create_private(path: Path, data: bytes) -> None:
     """Create a file that only its owner can read. Raises OSError, FileExistsError if the name is taken."""
     _write_file(path, (data,), None)
     _sync_directory(path.parent)
+
+
+def show_os_error(path: Path, error: OSError) -> str:
+    """Return why a file can't be read or written, without the number of the error."""
+    return f"{path}: {(error.strerror or str(error)).lower()}"
 
 
 def _write_file(path: Path, parts: Iterable[bytes], like: os.stat_result | None) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from lunmapd.core.base.errors import LunmapdError
 from lunmapd.core.history import backup
-from lunmapd.files import replace_file
+from lunmapd.files import replace_file, show_os_error
 
 
 class BackupFileError(LunmapdError):
@@ -16,7 +16,7 @@ def save_backup(path: Path, content: backup.Backup) -> None:
     try:
         replace_file(path, backup.write_backup(content))
     except OSError as error:
-        raise BackupFileError(f"can't write the backup: {error}") from error
+        raise BackupFileError(f"can't write the backup {show_os_error(path, error)}") from error
 
 
 def load_backup(path: Path) -> backup.Backup:
@@ -25,5 +25,5 @@ def load_backup(path: Path) -> backup.Backup:
         with path.open("rb") as file:
             lines = file.readlines()
     except OSError as error:
-        raise BackupFileError(f"can't read the backup: {error}") from error
+        raise BackupFileError(f"can't read the backup {show_os_error(path, error)}") from error
     return backup.read_backup(lines)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from lunmapd.core.base.errors import LunmapdError
 from lunmapd.core.secrets.sealing import KEY_BYTES, Keyring, key_id, keyring
-from lunmapd.files import replace_file
+from lunmapd.files import replace_file, show_os_error
 from lunmapd.store.session.access_errors import CredentialsError
 from lunmapd.store.session.secret_files import read_private
 
@@ -72,7 +72,6 @@ def add_key(path: Path, key: bytes) -> str:
     try:
         replace_file(path, (text.encode(),))
     except OSError as error:
-        why = (error.strerror or str(error)).lower()
         remedy = "" if path.parent.is_dir() else f": make {path.parent}, or name another file"
-        raise KeyFileError(f"can't write the key file {path}: {why}{remedy}") from None
+        raise KeyFileError(f"can't write the key file {show_os_error(path, error)}{remedy}") from None
     return key_id(key)

@@ -89,6 +89,16 @@ def test_a_failed_write_leaves_the_old_file_alone(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
+@pytest.mark.parametrize("make", [os.mkfifo, lambda path: path.symlink_to("/dev/null"), Path.mkdir])
+def test_only_regular_files_are_replaced(tmp_path: Path, make: Callable[[Path], None]) -> None:
+    """Root would replace a device such as /dev/stdout for every other program."""
+    make(tmp_path / "file")
+    kind = (tmp_path / "file").lstat().st_mode
+    with pytest.raises(OSError, match=r"it is not a regular file|Is a directory"):
+        replace_file(tmp_path / "file", (b"new",))
+    assert [path.lstat().st_mode for path in tmp_path.iterdir()] == [kind]
+
+
 def test_an_error_of_what_is_written_leaves_nothing_behind(tmp_path: Path) -> None:
     """As when a backup is interrupted."""
 
