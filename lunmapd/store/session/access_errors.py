@@ -93,7 +93,7 @@ class NotPermittedError(NoAccessError, reason=Reason.NOT_PERMITTED):
     def __init__(self, znode: str, who: Sequence[str], role: Role, node: str = "") -> None:
         self.znode, self.who = znode, tuple(who)
         client = " with ".join(who) or "anonymous"
-        identity = who[0] if len(who) == 1 else "IDENTITY"
+        identity = who[0] if len(who) == 1 else "PRINCIPAL"
         grant = f"node {node}={identity}" if node else f"{role} {identity}"
         super().__init__(
             f"{client} has no permission for {znode}: an admin grants it with 'lunmapctl acl grant {grant}'"

@@ -7,12 +7,12 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
 
 import pytest
 from msgspec.structs import replace
 
-from lab import Ensemble
 from lunmapd.core.fleet.status import Live
 from lunmapd.store.commit.commit import commit
 from lunmapd.store.commit.commit_errors import CommitInterruptedError
@@ -24,6 +24,7 @@ from lunmapd.store.tree.read import read_tree
 from support.commits import NOW, put, terms
 from support.maps import luns
 from support.preloaded import call_lunmapctl
+from support.relay import Relay
 
 pytestmark = pytest.mark.integration
 
@@ -94,11 +95,25 @@ def test_an_interrupted_large_commit_names_its_parts(
     undo_commit(session, read_staged(session), terms())
 
 
-def test_an_interrupted_wait_names_the_revision(session: Session, ensemble: Ensemble, root: str) -> None:
-    """`apply --wait` ends with 130: the revision stays."""
+@pytest.mark.parametrize(
+    ("expected", "said"),
+    [
+        (130, r"\n?lunmapctl: revision 1 is committed; stopped waiting( for n1)?\n"),
+        (5, r"lunmapctl: revision 1 is committed; stopped waiting\nlunmapctl: no answer .*\n"),
+    ],
+)
+def test_a_wait_that_ends_early_names_the_revision(
+    session: Session,
+    root: str,
+    tmp_path: Path,
+    expected: int,
+    said: str,
+) -> None:
+    """`apply --wait` ends by Ctrl-C, or when no server answers any more: the revision stays."""
     register(session, "n1", Live(machine="m1", boot="b1", version="1", since=NOW))
     reading, writing = os.pipe()
     with (
+        Relay(session.hosts) as relay,
         tempfile.TemporaryFile() as given,
         os.fdopen(reading, "rb", 0) as shown,
         os.fdopen(writing, "wb", 0) as out,
@@ -107,17 +122,22 @@ def test_an_interrupted_wait_names_the_revision(session: Session, ensemble: Ense
         given.write(b"nodes: {n1: {tpg_tag: 1, portals: [10.0.0.1]}}\n")
         given.seek(0)
 
-        def interrupt(pid: int) -> None:
+        def end(pid: int) -> None:
             out.close()
             text = b""
             while (more := shown.read(100)) and b"committed revision 1\n" not in text + more:
                 text += more
-            os.kill(pid, signal.SIGINT)
+            if expected == 5:
+                relay.shut = True
+                relay.drop()
+            else:
+                os.kill(pid, signal.SIGINT)
 
-        args = ["--hosts", ensemble.hosts, "--chroot", root, "apply", "-f", "-", "--wait", "600"]
-        code = call_lunmapctl(args, (given, out, err), SECONDS, interrupt)
+        settings = tmp_path / "settings.yaml"
+        settings.write_text(f"zookeeper: {{hosts: ['{relay.hosts}'], chroot: {root}, deadline: 2}}\n")
+        args = ["-c", str(settings), "apply", "-f", "-", "--wait", "600"]
+        code = call_lunmapctl(args, (given, out, err), SECONDS, end)
         err.seek(0)
-        said = r"\n?lunmapctl: revision 1 is committed; stopped waiting( for n1)?\n"
         assert re.fullmatch(said, err.read().decode())
-    assert code == 130
+    assert code == expected
     assert read_tree(session).revision == 1

@@ -182,14 +182,14 @@ def test_a_node_cannot_fake_another(admin: Session, connect_as: Open) -> None:
         write_status(connect_as("x509:n1"), "n2", STATUS)
     with pytest.raises(NotPermittedError, match="members/n3"):
         register(connect_as("x509:n1"), "n3", LIVE)
-    with pytest.raises(NotPermittedError, match="acl grant node n3=IDENTITY"):
+    with pytest.raises(NotPermittedError, match="acl grant node n3=PRINCIPAL"):
         register(connect_as(), "n3", LIVE)
     assert read_fleet(admin)["n2"].live == LIVE
 
 
 def test_what_is_forbidden_is_said(admin: Session, connect_as: Open) -> None:
     """Reading and committing without permission name the znode, the principal and the granting verb."""
-    with pytest.raises(NotPermittedError, match=r"anonymous has no permission .*acl grant reader IDENTITY"):
+    with pytest.raises(NotPermittedError, match=r"anonymous has no permission .*acl grant reader PRINCIPAL"):
         read_tree(connect_as())
     with pytest.raises(
         NotPermittedError, match=r"sasl:reader has no permission .*acl grant admin sasl:reader"

@@ -11,6 +11,7 @@ import click
 from msgspec.structs import replace
 
 from lunmapd.client import Note
+from lunmapd.core.base.root_error import Exit, LunmapdError
 from lunmapd.service.ctl.commit.duration import duration
 from lunmapd.service.ctl.text.output import echo_committed, note_committed
 from lunmapd.service.output import echo
@@ -125,10 +126,7 @@ def wait_for(
         return
     report = _Report(made.revision if made else head, output)
     try:
-        if made is not None:
-            _try_first(client, made.revision, seconds, report)
-        if seconds is not None:
-            client.wait_applied(report.revision, seconds, report.see)
+        _wait(client, made, seconds, report)
     except KeyboardInterrupt:
         from lunmapd.store.commit.commit_errors import CommitInterruptedError
 
@@ -138,6 +136,18 @@ def wait_for(
     finally:
         if output == "json":
             echo_committed(made, changes, output, "", nodes=report.nodes)
+
+
+def _wait(client: "Client", made: "Revision | None", seconds: float | None, report: "_Report") -> None:
+    try:
+        if made is not None:
+            _try_first(client, made.revision, seconds, report)
+        if seconds is not None:
+            client.wait_applied(report.revision, seconds, report.see)
+    except LunmapdError as error:
+        if made is not None and error.exit_code is Exit.UNREACHABLE:
+            echo(f"lunmapctl: revision {report.revision} is committed; stopped waiting", err=True)
+        raise
 
 
 class _Report:
