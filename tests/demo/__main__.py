@@ -13,7 +13,7 @@ from lab import Lab, LabError
 from lab.check import unfit
 from lab.wait import wait_until
 from support.cluster import HOST, SAN, SESSION_TIMEOUT, Cluster, CtlError, bring_up
-from support.one_path import suit_one_path
+from support.one_path import suit_one_path, usable_device
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -187,8 +187,8 @@ def _float(cluster: Cluster, tell: Narrator, text: str) -> None:
     suit_one_path(cluster.initiator)
     wait_until("the address answers", lambda: _is_found(cluster, address))
     cluster.initiator.login(POOL)
-    found = _floating_device(cluster)
-    tell.say(f"the initiator has {found.name} ({found.wwid}) with one path, through {address}")
+    device = usable_device(cluster.initiator, WWID_DB2)
+    tell.say(f"the initiator has {device} ({WWID_DB2}) with one path, through {address}")
     tell.ctl(cluster, "float", "list")
 
 
@@ -207,13 +207,6 @@ def _is_found(cluster: Cluster, address: str) -> bool:
         return False
 
 
-def _floating_device(cluster: Cluster) -> Map:
-    def found(maps: list[Map]) -> list[Map]:
-        return [each for each in maps if each.wwid == WWID_DB2 and each.usable_paths]
-
-    return found(cluster.initiator.wait_multipaths(lambda maps: bool(found(maps))))[0]
-
-
 def _move(cluster: Cluster, tell: Narrator) -> None:
     tell.step("Moving the address from n1 to n2 under I/O, as before work on n1")
     _under_io(cluster, tell, lambda: tell.ctl(cluster, "float", "move", "pool", "gold", "n2"))
@@ -222,12 +215,12 @@ def _move(cluster: Cluster, tell: Narrator) -> None:
 def _cut_power(cluster: Cluster, tell: Narrator) -> None:
     tell.step("Cutting the power of n2, which has the address: n1 takes it over")
     _under_io(cluster, tell, cluster.nodes[1].machine.kill)
-    tell.ctl(cluster, "float", "list")
+    tell.ctl(cluster, "status", expect=6)
 
 
 def _under_io(cluster: Cluster, tell: Narrator, act: Callable[[], object]) -> None:
     """Do something under verified I/O through the address, and print how long that waited."""
-    io = cluster.initiator.verified_io(_floating_device(cluster).device, offset=8 * MIB)
+    io = cluster.initiator.verified_io(usable_device(cluster.initiator, WWID_DB2), offset=8 * MIB)
     wait_until("I/O is under way", lambda: io.progress.operations > 50)
     act()
     then = io.progress.operations

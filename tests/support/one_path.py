@@ -8,6 +8,7 @@ from lab.wait import wait_until
 
 if TYPE_CHECKING:
     from lab import Initiator
+    from lab.machines.initiator import Map
 
 # login_timeout is 5 in the lab anyway (tests/lab/guest).
 _SUIT = """
@@ -24,10 +25,13 @@ def suit_one_path(initiator: Initiator) -> None:
     initiator.machine.run(_SUIT)
 
 
-def usable_device(initiator: Initiator) -> str:
-    """Wait until a multipath device has a usable path and its device node; return that."""
-    maps = initiator.wait_multipaths(lambda found: any(each.usable_paths for each in found))
-    device = next(each.device for each in maps if each.usable_paths)
+def usable_device(initiator: Initiator, wwid: str = "") -> str:
+    """Wait for a multipath device, of a WWID if given, with a usable path and a device node; return that."""
+
+    def usable(maps: list[Map]) -> list[str]:
+        return [each.device for each in maps if each.usable_paths and wwid in {"", each.wwid}]
+
+    (device, *_) = usable(initiator.wait_multipaths(lambda maps: bool(usable(maps))))
     there = ["test", "-b", device]
     wait_until("the device is there", lambda: not initiator.machine.run(there, check=False).status)
     return device
