@@ -75,7 +75,6 @@ class ReadSchedule:
         self._pace = pace
         self._reads: Mapping[BackingKey, BackingRead] = {}
         self._due: list[tuple[float, BackingKey]] = []
-        self._queued: set[BackingKey] = set()
         self._under_way: dict[BackingKey, float] = {}
         self._doubtful: set[BackingKey] = set()
         self._failures: dict[BackingKey, Failure] = {}
@@ -89,7 +88,8 @@ class ReadSchedule:
     def follow(self, reads: Iterable[BackingRead], now: float) -> None:
         """Read these backings from now on; new ones at once."""
         self._reads = {read.key: read for read in reads}
-        for key in self._reads.keys() - self._queued - self._under_way.keys():
+        queued = {key for _, key in self._due}
+        for key in self._reads.keys() - queued - self._under_way.keys():
             self._queue(key, now)
         self._doubtful &= self._reads.keys()
         self._failures = {key: why for key, why in self._failures.items() if key in self._reads}
@@ -101,7 +101,6 @@ class ReadSchedule:
             self._second, self._room = now, self._pace.a_second
         while self._due and self._due[0][0] <= now and self._may_begin():
             key = heapq.heappop(self._due)[1]
-            self._queued.discard(key)
             if key in self._reads:
                 began.append(self._reads[key])
                 self._under_way[key] = now
@@ -154,7 +153,6 @@ class ReadSchedule:
         return now - began >= self._pace.patience
 
     def _queue(self, key: BackingKey, due: float) -> None:
-        self._queued.add(key)
         heapq.heappush(self._due, (due, key))
 
 

@@ -45,6 +45,10 @@ class ObjectPool(Generic[_T]):
                 interned = self._intern(item)
                 self._objects[lio_objects.key_of(interned)] = interned
 
+    def get(self, key: lio_objects.Key) -> _T | None:
+        """Return the object that was added under a key, None if none was."""
+        return self._objects.get(key)
+
     def objects(self) -> dict[lio_objects.Key, _T]:
         """Return the objects that were added, by key."""
         return {key: item for key, item in self._objects.items() if item is not None}

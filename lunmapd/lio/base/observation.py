@@ -16,8 +16,8 @@ from lunmapd.lio.base.parse import is_misspelled, parse_directory_number
 from lunmapd.lio.base.path_probe import PathProbe
 from lunmapd.lio.base.reservation_files import list_files
 
-EmitObjects = Callable[[tuple[lio_objects.Object, ...]], None]
-"""Receives some of the objects while an observation goes on."""
+EmitObjects = Callable[[tuple[lio_objects.Object, ...], Mapping[str, BackingFacts]], None]
+"""Receives some of the objects and backings while an observation goes on; the mapping is emptied then."""
 
 _BATCH = 256  # objects that are emitted at a time
 _OFFERED = ("emulate_pr", "1")
@@ -50,8 +50,8 @@ class ObservationHints(Struct, frozen=True):
 class Observation:
     """Collects the observed objects. All paths are relative to configfs' target directory.
 
-    With `emit`, objects are handed out in batches and then dropped: all objects together would be most of the
-    worker's memory.
+    With `emit`, objects and backings are handed out in batches and then dropped: all together would be most
+    of the worker's memory.
     `expected` maps an HBA directory to the storage object that was last observed in it. `stuck` maps the path
     of a stuck directory to the objects last observed in it. `reservation_files` maps serials to reservation
     files. `offers_reservations`: some storage object offers them. `known_facts` keep equal facts in memory
@@ -118,8 +118,9 @@ class Observation:
         if isinstance(item, lio_objects.StorageObject):
             self._note(item)
         if self._emit is not None and len(self.objects) >= _BATCH:
-            self._emit(tuple(self.objects.values()))
+            self._emit(tuple(self.objects.values()), self.backings)
             self.objects.clear()
+            self.backings.clear()
 
     def _note(self, item: lio_objects.StorageObject) -> None:
         if item.serial in self.reservation_files:

@@ -48,7 +48,7 @@ def observe_lio(
     target with such a name whose TPGs are all inert is lunmapd's: a crash between its mkdir and its mark is
     assumed. The credentials of discovery have no mark, so they are lunmapd's only by their claim.
 
-    Stuck directories in `hints` are not read. Objects that went to `emit` are not in the result. `enter` is
+    Stuck directories in `hints` are not read. What went to `emit` is not in the result. `enter` is
     called with the path of each of the largest directories before it is read.
     """
     observation = Observation(root, hints, emit)

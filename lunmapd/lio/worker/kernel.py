@@ -3,7 +3,7 @@
 import logging
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 
 from msgspec import Struct
@@ -12,6 +12,7 @@ from lunmapd.core.base.errors import ConditionError
 from lunmapd.core.base.events import Event
 from lunmapd.core.base.reasons import Reason
 from lunmapd.core.node import lio_objects
+from lunmapd.core.node.backing_facts import BackingFacts
 from lunmapd.core.node.failure import Failure
 from lunmapd.core.node.interning import ObjectPool, ValuePool
 from lunmapd.core.node.observed import AclLuns, HostCommands, Observed
@@ -63,7 +64,7 @@ class Kernel:
     """LIO behind deadlines. Not thread-safe: one caller at a time.
 
     `answered` is called at each part of an observation. `_objects` are the last observed objects, updated by
-    each applied step.
+    each applied step, `_backings` the backings of the last full observation.
     """
 
     def __init__(
@@ -82,6 +83,7 @@ class Kernel:
         self._quarantine = Quarantine()
         self._claims: AbstractSet[str] = frozenset()
         self._objects = Overlay[lio_objects.Key, lio_objects.Object]({})
+        self._backings: Mapping[str, BackingFacts] = {}
 
     def start(self) -> None:
         """Start the worker process, so that it loads its libraries while the caller does other work.
@@ -98,13 +100,13 @@ class Kernel:
         self._claims = claims
         self._check_not_blocked()
         self._worker = self._worker or self._start()
-        pool = ObjectPool[lio_objects.Object](self._objects, ValuePool().share)
+        parts = _Parts(self._objects, self._backings)
         request = wire.Observe(tuple(claims), self._quarantine.directories(self._objects.values()))
-        answer = self._ask(self._worker, request, pool.add)
+        answer = self._ask(self._worker, request, parts.add)
         if isinstance(answer, wire.FailedAnswer):
             raise KernelUnreadableError(answer.failure)
-        observed = wire.unpack_observed(answer, pool.objects())
-        self._objects = Overlay(observed.objects)
+        observed = wire.unpack_observed(answer, parts.pool.objects(), parts.backings)
+        self._objects, self._backings = Overlay(observed.objects), observed.backings
         return observed
 
     def observe_some(self, items: Sequence[lio_objects.Object]) -> Observed | None:
@@ -116,14 +118,15 @@ class Kernel:
         if self._worker is None or not self._worker.alive or self._quarantine:
             return None
         read: list[lio_objects.Object] = []
-        answer = self._ask(self._worker, wire.PartialObserve(tuple(items)), read.extend)
+        request = wire.PartialObserve(tuple(items))
+        answer = self._ask(self._worker, request, lambda found: read.extend(found.objects))
         if isinstance(answer, wire.FailedAnswer):
             return None
         observed = {lio_objects.key_of(item): item for item in read}
         for key in map(lio_objects.key_of, items):
             self._objects.pop(key, None)
         self._objects.update(observed)
-        return Observed(observed, backings=wire.ungroup_facts(answer.backings, observed))
+        return Observed(observed, backings=dict(wire.ungroup_facts(answer.backings, observed.get)))
 
     def count_commands(self, acls: Sequence[AclLuns]) -> tuple[HostCommands, ...]:
         """Count the commands that initiators have sent to some mapped LUNs.
@@ -227,9 +230,9 @@ class Kernel:
         self,
         worker: WorkerProcess,
         request: wire.Request,
-        take: Callable[[Iterable[lio_objects.Object]], None],
+        take: Callable[[wire.ObjectsAnswer | wire.ObservedAnswer], None],
     ) -> wire.ObservedAnswer | wire.FailedAnswer:
-        """Request an observation. `take` receives the observed objects. Raises KernelUnreadableError."""
+        """Request an observation. `take` receives its parts and its end. Raises KernelUnreadableError."""
         deadline = time.monotonic() + self._deadlines.observe
         try:
             worker.send(request, deadline)
@@ -237,9 +240,9 @@ class Kernel:
                 deadline = time.monotonic() + self._deadlines.observe
                 self._answered()
                 if isinstance(answer, wire.ObjectsAnswer):
-                    take(answer.objects)
+                    take(answer)
             if isinstance(answer, wire.ObservedAnswer):
-                take(answer.objects)
+                take(answer)
         except WorkerLateError:
             failure = self._lose(worker, self._quarantine_directory(worker, request))
         except WorkerGoneError as error:
@@ -287,6 +290,22 @@ class Kernel:
     def _stuck_message(self, worker: WorkerProcess, what: str, seconds: float) -> str:
         stack = worker.kernel_stack()
         return f"{what}: no answer from the kernel for {seconds:g} s; worker {worker.pid} waits in {stack}"
+
+
+class _Parts:
+    """Collects the parts of an observation, which share what is as in the last one."""
+
+    def __init__(self, objects: lio_objects.Objects, backings: Mapping[str, BackingFacts]) -> None:
+        """Start without parts; `objects` and `backings` are those of the last observation."""
+        self.pool = ObjectPool[lio_objects.Object](objects, ValuePool().share)
+        self.backings: dict[str, BackingFacts] = {}
+        self._before = backings
+
+    def add(self, part: wire.ObjectsAnswer | wire.ObservedAnswer) -> None:
+        self.pool.add(part.objects)
+        for name, facts in wire.ungroup_facts(part.backings, self.pool.get):
+            known = self._before.get(name)
+            self.backings[name] = facts if known is None or known != facts else known
 
 
 class _LostWorkers:

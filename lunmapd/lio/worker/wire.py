@@ -5,7 +5,7 @@ and abandoned, so that it makes no further step when the kernel lets it go. Both
 version, so the protocol can change with any version.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from msgspec import Struct, json
 
@@ -53,24 +53,25 @@ class Apply(Struct, frozen=True, tag=True):
     steps: tuple[Step, ...]
 
 
-class ObjectsAnswer(Struct, frozen=True, tag=True):
-    """Some of the observed objects, sent any number of times before ObservedAnswer.
-
-    All objects in one line would take much memory on both sides.
-    """
-
-    objects: tuple[lio_objects.Object, ...]
-
-
 GroupedFacts = tuple[tuple[BackingFacts, tuple[str, ...]], ...]
 """Facts about backings, each with the names of the storage objects that they are about.
 
-Most files of 10,000 Luns have the same facts; once for each Lun they would be megabytes on both sides.
+Many devices have the same facts; files have facts of their own, since the identity of the file is one.
 """
 
 
+class ObjectsAnswer(Struct, frozen=True, tag=True):
+    """Some of the observed objects and backings, sent any number of times before ObservedAnswer.
+
+    All of them in one line would take much memory on both sides.
+    """
+
+    objects: tuple[lio_objects.Object, ...]
+    backings: GroupedFacts = ()
+
+
 class ObservedAnswer(Struct, frozen=True, tag=True):
-    """The last answer to Observe, with the rest of the observed objects; the fields are those of Observed.
+    """The last answer to Observe, with the rest of the objects and backings; fields are those of Observed.
 
     Objects are sent without their keys, since a JSON object has no tuples as keys. `commands` are the only
     field of an answer to CountCommands.
@@ -122,13 +123,19 @@ def group_facts(backings: Mapping[str, BackingFacts]) -> GroupedFacts:
     return tuple((facts, tuple(names)) for facts, names in groups.items())
 
 
-def ungroup_facts(groups: GroupedFacts, objects: lio_objects.Objects) -> dict[str, BackingFacts]:
-    """Return the facts by name of the storage object; the names are those in `objects`, where they are."""
-    return {_same_name(name, objects): facts for facts, names in groups for name in names}
+FindObject = Callable[[lio_objects.Key], lio_objects.Object | None]
+"""Returns an observed object by its key, None if there is none."""
 
 
-def _same_name(name: str, objects: lio_objects.Objects) -> str:
-    item = objects.get(("storage_object", name))
+def ungroup_facts(groups: GroupedFacts, find: FindObject) -> Iterator[tuple[str, BackingFacts]]:
+    """Yield the name of each storage object, as the same text as in the observed object, with its facts."""
+    for facts, names in groups:
+        for name in names:
+            yield _same_name(name, find), facts
+
+
+def _same_name(name: str, find: FindObject) -> str:
+    item = find(("storage_object", name))
     return item.name if isinstance(item, lio_objects.StorageObject) else name
 
 
@@ -148,14 +155,19 @@ def pack_observed(observed: Observed) -> ObservedAnswer:
     )
 
 
-def unpack_observed(answer: ObservedAnswer, objects: lio_objects.Objects) -> Observed:
-    """Return the observation of an answer; `objects` are all observed objects, by key."""
+def unpack_observed(
+    answer: ObservedAnswer, objects: lio_objects.Objects, backings: Mapping[str, BackingFacts]
+) -> Observed:
+    """Return the observation of an answer.
+
+    `objects` are all observed objects, by key, `backings` the facts of all, by name of the storage object.
+    """
     return Observed(
         objects,
         frozenset(answer.foreign),
         frozenset(answer.features),
         answer.sessions,
-        ungroup_facts(answer.backings, objects),
+        backings,
         answer.reservations,
         answer.login_counters,
         frozenset(answer.misspelled),

@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from functools import partial
 from threading import Lock
@@ -17,6 +17,7 @@ from msgspec import Struct, field
 
 from lunmapd.core.base.reasons import Reason
 from lunmapd.core.node import lio_objects
+from lunmapd.core.node.backing_facts import BackingFacts
 from lunmapd.core.node.failure import Failure
 from lunmapd.core.planning.outcome import FailureTracker
 from lunmapd.core.planning.plan import Step
@@ -81,8 +82,10 @@ class Worker(Struct):
         self.index = result.index
         self.send(wire.pack_observed(result.observed))
 
-    def _send_objects(self, objects: tuple[lio_objects.Object, ...]) -> None:
-        self.send(wire.ObjectsAnswer(objects))
+    def _send_objects(
+        self, objects: tuple[lio_objects.Object, ...], backings: Mapping[str, BackingFacts]
+    ) -> None:
+        self.send(wire.ObjectsAnswer(objects, wire.group_facts(backings)))
 
     def _observe_some(self, request: wire.PartialObserve) -> None:
         with attempt("read LIO"):

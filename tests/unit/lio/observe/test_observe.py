@@ -2,6 +2,7 @@
 
 import os
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from lunmapd.core.base.backings import PLUGINS
 from lunmapd.core.base.lunmap import AluaState
 from lunmapd.core.base.password import Secret
 from lunmapd.core.node import lio_objects
+from lunmapd.core.node.backing_facts import BackingFacts
 from lunmapd.core.node.project import PORT_ID, TPG_ATTRIBUTES, TPG_PARAMETERS
 from lunmapd.lio.base.index import take_lun_number
 from lunmapd.lio.base.observation import Observation, ObservationHints, StuckDirectory
@@ -209,9 +211,16 @@ def test_the_port_id_is_known_where_the_kernel_has_one(
 
 
 def test_a_look_hands_on_what_it_finds() -> None:
-    """A consumer of objects gets all but the last few before the end, and none is kept."""
+    """A consumer gets all but the last few objects and backings before the end, and none is kept."""
     handed: list[lio_objects.Object] = []
-    observation = Observation(Path("/nowhere"), emit=handed.extend)
+    backings: dict[str, BackingFacts] = {}
+
+    def emit(objects: tuple[lio_objects.Object, ...], facts: Mapping[str, BackingFacts]) -> None:
+        handed.extend(objects)
+        backings.update(facts)
+
+    observation = Observation(Path("/nowhere"), emit=emit)
+    observation.backings["g"] = BackingFacts(file="1:2")
     grouped = lio_objects.StorageObject(
         "g", "fileio", "/g", 1, "1", alua=lio_objects.Alua(1, AluaState.OPTIMIZED)
     )
@@ -220,6 +229,7 @@ def test_a_look_hands_on_what_it_finds() -> None:
         observation.add(item)
     assert len(handed) > 700
     assert [*handed, *observation.objects.values()] == found
+    assert (backings, observation.backings) == ({"g": BackingFacts(file="1:2")}, {})
 
 
 def test_what_the_note_names_is_read(tree: Tree) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from lunmapd.core.base.reasons import Reason
 from lunmapd.core.node import lio_objects
+from lunmapd.core.node.backing_facts import BackingFacts
 from lunmapd.core.node.failure import Failure
 from lunmapd.lio.base.index import KernelIndex, blocking_directory
 from lunmapd.lio.worker import wire
@@ -30,6 +31,9 @@ def main() -> None:
                 if claim.startswith("iqn."):
                     time.sleep(_PAUSE if sys.argv[1] == "slowly" else 0)
                     _send(wire.ObjectsAnswer((lio_objects.Target(claim), lio_objects.Tpg(claim, 1))))
+                if claim.startswith("lun."):
+                    item = lio_objects.StorageObject(claim, "fileio", f"/{claim}", 1, "1" * 32)
+                    _send(wire.ObjectsAnswer((item,), ((BackingFacts(file=claim), (claim,)),)))
             _send(wire.ObservedAnswer(objects, foreign, request.claims, ()))
         else:
             assert isinstance(request, wire.Apply)  # no test sends a PartialObserve

@@ -13,6 +13,7 @@ from lab.wait import wait_until
 from lunmapd.core.base.events import Event
 from lunmapd.core.base.reasons import Reason
 from lunmapd.core.node import lio_objects
+from lunmapd.core.node.backing_facts import BackingFacts
 from lunmapd.core.planning.outcome import StepOutcome
 from lunmapd.core.planning.plan import Action, Step
 from lunmapd.lio.worker.kernel import Deadlines, Kernel, KernelUnreadableError
@@ -66,6 +67,16 @@ def test_what_comes_in_parts_is_one_observation(make_kernel: MakeKernel) -> None
     assert before == lio_objects.by_key([*_of("iqn.a"), *_of("iqn.b")])
     assert after == lio_objects.by_key([*_of("iqn.b"), *_of("iqn.c")])
     assert after["target", "iqn.b"] is before["target", "iqn.b"]
+
+
+def test_backings_come_in_parts_too(make_kernel: MakeKernel) -> None:
+    """Facts arrive with their storage objects; those that did not change stay the same instances."""
+    kernel = make_kernel()
+    before = kernel.observe(frozenset({"lun.a", "lun.b"})).backings
+    after = kernel.observe(frozenset({"lun.b", "lun.c"})).backings
+    assert before == {name: BackingFacts(file=name) for name in ("lun.a", "lun.b")}
+    assert after == {name: BackingFacts(file=name) for name in ("lun.b", "lun.c")}
+    assert after["lun.b"] is before["lun.b"]
 
 
 def _of(iqn: str) -> tuple[lio_objects.DesiredObject, ...]:
