@@ -49,14 +49,11 @@ def replace_file(path: Path, parts: Iterable[bytes], like: os.stat_result | None
 
     With `like` the file gets that mode, and that owner and group as far as the process may give it away. The
     parts go to `NAME.new`, which has mode 0600 from the start, and which is removed if anything fails: then
-    the old file stays. A symbolic link is replaced, not followed, but one to a device or FIFO is refused as
-    these are (/dev/stdout): root would replace them for every program. The directory is synced too: otherwise
-    the rename may not be on the disk (fsync(2)). Raises OSError.
+    the old file stays. A symbolic link is replaced, not followed. The directory is synced too: otherwise the
+    rename may not be on the disk (fsync(2)). Raises OSError.
     """
     if not path.name or path.is_dir():
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
-    if path.exists() and not path.is_file():
-        raise OSError(errno.EINVAL, "it is not a regular file", str(path))
     fresh = path.with_name(f"{path.name}.new")
     fresh.unlink(missing_ok=True)
     try:
@@ -67,6 +64,17 @@ def replace_file(path: Path, parts: Iterable[bytes], like: os.stat_result | None
             fresh.unlink()
         raise
     _sync_directory(path.parent)
+
+
+def replace_named_file(path: Path, parts: Iterable[bytes]) -> None:
+    """Replace a file that a user names, as `replace_file` does; refuse a device, a FIFO, or a link to one.
+
+    Root would replace a device such as /dev/stdout for every program. In the state directory such a file is
+    an error, and `replace_file` mends it. Raises OSError.
+    """
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise OSError(errno.EINVAL, "it is not a regular file", str(path))
+    replace_file(path, parts)
 
 
 def create_private(path: Path, data: bytes) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from lunmapd.core.base.errors import LunmapdError
 from lunmapd.core.history import backup
-from lunmapd.files import replace_file, show_os_error
+from lunmapd.files import replace_named_file, show_os_error
 
 
 class BackupFileError(LunmapdError):
@@ -14,7 +14,7 @@ class BackupFileError(LunmapdError):
 def save_backup(path: Path, content: backup.Backup) -> None:
     """Write a backup; an existing file is replaced once the new one is on disk. Raises BackupFileError."""
     try:
-        replace_file(path, backup.write_backup(content))
+        replace_named_file(path, backup.write_backup(content))
     except OSError as error:
         raise BackupFileError(f"can't write the backup {show_os_error(path, error)}") from error
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from lunmapd.core.base.errors import LunmapdError
 from lunmapd.core.secrets.sealing import KEY_BYTES, Keyring, key_id, keyring
-from lunmapd.files import replace_file, show_os_error
+from lunmapd.files import replace_named_file, show_os_error
 from lunmapd.store.session.access_errors import CredentialsError
 from lunmapd.store.session.secret_files import read_private
 
@@ -70,7 +70,7 @@ def add_key(path: Path, key: bytes) -> str:
     keys = {key_id(key): key} | dict(read_keys(path).keys)
     text = _HEAD + "".join(f"{base64.b64encode(value).decode()}\n" for value in keys.values())
     try:
-        replace_file(path, (text.encode(),))
+        replace_named_file(path, (text.encode(),))
     except OSError as error:
         remedy = "" if path.parent.is_dir() else f": make {path.parent}, or name another file"
         raise KeyFileError(f"can't write the key file {show_os_error(path, error)}{remedy}") from None

@@ -12,7 +12,7 @@ import pytest
 
 from lunmapd.client.files import BackupFileError, save_backup
 from lunmapd.core.history.backup import Backup, Title
-from lunmapd.files import read_regular, replace_file, write_all
+from lunmapd.files import read_regular, replace_file, replace_named_file, write_all
 from lunmapd.service.keyfile import KeyFileError, add_key, read_keys
 
 KEY, OTHER = b"\x01" * 32, b"\x02" * 32
@@ -90,12 +90,12 @@ def test_a_failed_write_leaves_the_old_file_alone(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("make", [os.mkfifo, lambda path: path.symlink_to("/dev/null"), Path.mkdir])
-def test_only_regular_files_are_replaced(tmp_path: Path, make: Callable[[Path], None]) -> None:
+def test_only_regular_files_that_a_user_names_are_replaced(tmp_path: Path, make: Callable[[Path], None]) -> None:
     """Root would replace a device such as /dev/stdout for every other program."""
     make(tmp_path / "file")
     kind = (tmp_path / "file").lstat().st_mode
     with pytest.raises(OSError, match=r"it is not a regular file|Is a directory"):
-        replace_file(tmp_path / "file", (b"new",))
+        replace_named_file(tmp_path / "file", (b"new",))
     assert [path.lstat().st_mode for path in tmp_path.iterdir()] == [kind]
 
 

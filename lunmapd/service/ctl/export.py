@@ -14,7 +14,7 @@ from lunmapd.core.node.chap import add_credentials
 from lunmapd.core.node.leases import as_leased, as_opened
 from lunmapd.core.node.project import project_map
 from lunmapd.core.secrets.sealing import Vault
-from lunmapd.files import replace_file
+from lunmapd.files import replace_named_file
 from lunmapd.service import keyfile
 from lunmapd.service.ctl.cli import Connection
 from lunmapd.service.ctl.secrets.secret_keys import configured_key_file, key_file_option
@@ -134,7 +134,7 @@ def _write(made: Exported, file: Path | None) -> None:
         echo_json(made.content)
         return
     try:
-        replace_file(file, [msgspec.json.format(msgspec.json.encode(made.content)), b"\n"])
+        replace_named_file(file, [msgspec.json.format(msgspec.json.encode(made.content)), b"\n"])
     except OSError as error:
         raise ExportError(f"can't write {file}: {error.strerror}") from error
     echo(f"wrote {file}")

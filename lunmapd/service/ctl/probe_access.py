@@ -8,7 +8,7 @@ from lunmapd.core.base.errors import Exit, InvalidInputError, LunmapdError
 from lunmapd.core.base.lunmap import Initiator
 from lunmapd.core.base.password import Secret
 from lunmapd.core.base.plain_values import read_values
-from lunmapd.files import replace_file
+from lunmapd.files import replace_named_file
 from lunmapd.initiator.connection import InitiatorAccess
 from lunmapd.store.session.secret_files import read_private
 
@@ -77,6 +77,6 @@ def write_access(path: Path, access: ProbeAccess) -> None:
     }
     text = _HEAD + str(yaml.safe_dump(content, sort_keys=False))
     try:
-        replace_file(path, (text.encode(),))
+        replace_named_file(path, (text.encode(),))
     except OSError as error:
         raise AccessFileError(f"can't write {path}: {error.strerror or error}") from None
