@@ -90,7 +90,9 @@ def test_a_failed_write_leaves_the_old_file_alone(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("make", [os.mkfifo, lambda path: path.symlink_to("/dev/null"), Path.mkdir])
-def test_only_regular_files_that_a_user_names_are_replaced(tmp_path: Path, make: Callable[[Path], None]) -> None:
+def test_only_regular_files_that_a_user_names_are_replaced(
+    tmp_path: Path, make: Callable[[Path], None]
+) -> None:
     """Root would replace a device such as /dev/stdout for every other program."""
     make(tmp_path / "file")
     kind = (tmp_path / "file").lstat().st_mode
