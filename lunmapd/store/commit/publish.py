@@ -97,7 +97,10 @@ def publish(  # noqa: PLR0913 - where, what and how
     tree = _Tree(session, latest, _read_acls(session, tip, content, parent_acls))
     if fits(whole, tree.extra()) and not tip.part:
         _send(tree, whole)
-        return MadeCommit(whole.revision, _after(latest, whole))
+        try:
+            return MadeCommit(whole.revision, _after(latest, whole))
+        except KeyboardInterrupt:
+            raise CommitInterruptedError.after(whole.revision.revision) from None
     if options.trial is not None:
         raise RolloutTooLargeError
     return MadeCommit(_in_parts(tree, tip, content, options, leaving))
