@@ -1,6 +1,9 @@
 """A node with partial passes between two full passes."""
 
+from typing import Protocol
+
 import pytest
+from kazoo.client import KazooClient
 from msgspec.structs import replace
 
 from lunmapd.agent.loop.agent import Agent
@@ -15,6 +18,7 @@ from support.agents import AgentFactory, applied, conditions, confirm, mapped_lu
 
 pytestmark = pytest.mark.integration
 
+_GET_DATA, _SET_DATA, _MULTI_READ = 4, 5, 22  # ZooDefs.OpCode
 SELDOM = Policy(audit=3600.0)
 
 
@@ -40,6 +44,29 @@ def test_a_change_is_followed_without_a_look_at_everything(
     assert converged_agent.run_cycle().converged
     assert make_agent.serves(lunmap)
     assert (applied(converged_agent), make_agent.kernel.looks) == (2, 0)
+
+
+class _Request(Protocol):
+    """A request as kazoo sends it; `type` is its number in ZooDefs.OpCode of ZooKeeper."""
+
+    type: int
+
+
+def test_a_change_takes_a_node_three_requests(
+    session: Session, converged_agent: Agent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its registration and the top of the tree, which are requested together, then its status."""
+    put_checked(session, mapped_luns(*range(11)))
+    requests: list[int] = []
+    send = KazooClient._call
+
+    def record(client: KazooClient, request: _Request, reply: object) -> object:
+        requests.append(request.type)
+        return send(client, request, reply)
+
+    monkeypatch.setattr(KazooClient, "_call", record)
+    assert converged_agent.run_cycle().converged
+    assert requests == [_GET_DATA, _MULTI_READ, _SET_DATA]
 
 
 def test_nothing_is_looked_at_when_nothing_changed(
