@@ -1,6 +1,6 @@
 """A node with partial passes between two full passes."""
 
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import pytest
 from kazoo.client import KazooClient
@@ -15,6 +15,9 @@ from lunmapd.core.node.failure import Failure
 from lunmapd.lio.worker.kernel import KernelUnreadableError
 from lunmapd.store.session.session import Session
 from support.agents import AgentFactory, applied, conditions, confirm, mapped_luns, put_checked, shown
+
+if TYPE_CHECKING:
+    from kazoo.interfaces import IAsyncResult
 
 pytestmark = pytest.mark.integration
 
@@ -60,7 +63,7 @@ def test_a_change_takes_a_node_three_requests(
     requests: list[int] = []
     send = KazooClient._call
 
-    def record(client: KazooClient, request: _Request, reply: object) -> object:
+    def record(client: KazooClient, request: _Request, reply: "IAsyncResult[object]") -> object:
         requests.append(request.type)
         return send(client, request, reply)
 
