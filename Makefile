@@ -88,7 +88,7 @@ fuzz: $(VENV)/ready $(if $(KERNEL),lab-packages) ## Random maps, drift, kills, h
 quiet: $(VENV)/ready lab-packages ## Healthy nodes on real kernels with a host that does I/O: nothing may be reported, an hour (MINUTES=)
 	@PYTHONPATH=tests $(BIN)/python -m chaos.healthy $(if $(MINUTES),--minutes $(MINUTES))
 
-bench: $(VENV)/ready lab-packages ## What it costs beside the bare price of the same, about 30 minutes (ONLY=name ...)
+bench: $(VENV)/ready lab-packages ## What it costs beside the bare price of the same, about 40 minutes (ONLY=name ...)
 	@PYTHONPATH=tests $(BIN)/python -m bench $(if $(ONLY),--only $(ONLY))
 
 lint: $(VENV)/ready ## ruff, mypy --strict and the layers of the architecture

@@ -238,15 +238,17 @@ def _addresses(found: Map) -> list[str]:
     return sorted(path.address for path in found.usable_paths)
 
 
-def bring_up(lab: Lab, *, servers: int = 1, nodes: int = 3, persistent: bool = False) -> Cluster:
+def bring_up(
+    lab: Lab, *, servers: int = 1, nodes: int = 3, persistent: bool = False, memory: str = "256M"
+) -> Cluster:
     """Start everything at the same time, with an empty map and a daemon on each node that has registered.
 
-    The disks of `persistent` nodes survive a pulled plug.
+    The disks of `persistent` nodes survive a pulled plug. `memory` is that of each node.
     """
     disks = [lab.disk(name) for name in DISKS]
     ensemble = lab.ensemble(servers, start=False)
     machines = [
-        lab.machine(f"n{number}", disks=disks, persistent=persistent, start=False)
+        lab.machine(f"n{number}", disks=disks, persistent=persistent, memory=memory, start=False)
         for number in range(1, nodes + 1)
     ]
     initiator = lab.initiator("host1", HOST, start=False)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lab.wait import wait_until
-
 if TYPE_CHECKING:
     from lab import Initiator
     from lab.machines.initiator import Map
@@ -26,12 +24,9 @@ def suit_one_path(initiator: Initiator) -> None:
 
 
 def usable_device(initiator: Initiator, wwid: str = "") -> str:
-    """Wait for a multipath device, of a WWID if given, with a usable path and a device node; return that."""
+    """Wait for a multipath device with a usable path, and of a WWID, if given; return its device node."""
 
     def usable(maps: list[Map]) -> list[str]:
         return [each.device for each in maps if each.usable_paths and wwid in {"", each.wwid}]
 
-    (device, *_) = usable(initiator.wait_multipaths(lambda maps: bool(usable(maps))))
-    there = ["test", "-b", device]
-    wait_until("the device is there", lambda: not initiator.machine.run(there, check=False).status)
-    return device
+    return usable(initiator.wait_multipaths(lambda maps: bool(usable(maps))))[0]
