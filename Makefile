@@ -70,7 +70,7 @@ test-zookeepers: $(VENV)/ready lab-packages ## The integration layer with the Zo
 		LUNMAPD_LAB_ZOOKEEPER=$$each PYTHONPATH=tests $(BIN)/python -m layers --only integration || exit 1; \
 	done
 
-test-migrations: $(VENV)/ready lab-packages ## From targetcli, Pacemaker's agents and its shells to lunmapd, under I/O, about 5 minutes
+test-migrations: $(VENV)/ready lab-packages ## From targetcli and Pacemaker to lunmapd, under I/O, about 15 minutes
 	@$(PYTEST) -v --durations=0 tests/migrations
 
 soak: $(VENV)/ready lab-packages ## Random edits under random faults, the history checked, about 20 minutes (SEED=, EDITS=)

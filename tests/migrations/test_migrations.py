@@ -141,7 +141,8 @@ def test_the_resources_of_pacemaker_are_taken_over_under_io(lab: Lab, tmp_path: 
     cluster.ctl("secret", "--key-file", str(key), "new-key")
     node.machine.put("/etc/lunmapd/secrets.key", key.read_text(), mode=0o600)
     sealed = ("--seal", "--key-file", str(key))
-    made = cluster.ctl("convert", *sealed, "--from", "pacemaker", "-", stdin=crm(resources), expect=6)
+    words = ("--node", "n1", "--from", "pacemaker", "-")
+    made = cluster.ctl("convert", *sealed, *words, stdin=crm(resources), expect=6)
     assert f"address {moving} moves between nodes" in made.err
     drafted = node.machine.run("lunmapd adopt").stdout
     assert plain(made.out) == plain(drafted)
