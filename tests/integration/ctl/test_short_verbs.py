@@ -210,7 +210,7 @@ def test_wrong_words_are_wrong_usage(ctl: Ctl) -> None:
     for words, status, message in (
         ("map db9 host1 --target san", 2, "no Lun 'db9'; did you mean 'db1'"),
         ("map db1 host9 --target san", 2, "no initiator 'host9'; did you mean 'host1'"),
-        ("map db1 host1", 2, "several targets (san, scratch): add --target"),
+        ("lun create x /dev/x --to host1", 2, "several targets (san, scratch): add --target"),
         ("unmap db1", 2, "name the hosts, or use --all"),
         ("lun create db1 /dev/other", 3, "luns/db1 is in the map already, and its backing differs"),
         ("lun create x", 2, "a block Lun needs a PATH"),

@@ -81,7 +81,7 @@ def test_it_starts_without_zookeeper_and_ends_by_ctrl_c(tmp_path: Path) -> None:
     with serving(tmp_path, NOWHERE) as server:
         answer = server.get()
         assert (answer.status, answer.headers.get("Server")) == (503, None)
-        assert "ZooKeeper can't be read: " in answer.text
+        assert "ZooKeeper could not be read: " in answer.text
         assert server.get("/", Other="x" * 20_000).status == 431
         os.kill(server.program.pid, signal.SIGINT)
         assert server.program.wait(60) == 0
