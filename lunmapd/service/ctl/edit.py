@@ -10,7 +10,7 @@ from lunmapd.client import Client, Note, Proposal, Revision
 from lunmapd.core.base.errors import Exit
 from lunmapd.service.cli import output_option
 from lunmapd.service.ctl.cli import Connection
-from lunmapd.service.ctl.commit.consent import Consent, can_ask, consent_options, foresee
+from lunmapd.service.ctl.commit.consent import Consent, can_ask, consent_options, show_forecast
 from lunmapd.service.ctl.commit.permissions import EVERY_PERMISSION, permission_options
 from lunmapd.service.ctl.commit.steps import (
     commit_proposal,
@@ -32,7 +32,7 @@ from lunmapd.service.ctl.files.sections import full_name, section_and_name, sect
 from lunmapd.service.ctl.start.lazy import LazyGroup, start_planning
 from lunmapd.service.ctl.start.verbs import EDITS
 from lunmapd.service.ctl.text.output import echo_committed, note_options
-from lunmapd.service.output import echo, echo_json
+from lunmapd.service.output import echo
 
 _REPORT_TIME = 3.0  # seconds after a revision was applied in which nodes report what they have opened
 
@@ -170,11 +170,7 @@ def _plan_file(connection: Connection, file: TextIO, basis: Basis, note: Note, o
         proposal = client.propose(given.lunmap, note, base=basis.of(given), prefer=basis.prefer)
         warn_of_map(proposal.after, given.source.problem)
         check_undone(client, proposal, given, basis, dry_run=True)
-        forecast = foresee(client, proposal, note, output)
-    if output == "json":
-        from lunmapd.service.ctl.text.forecast_lines import plan_report
-
-        echo_json(plan_report(proposal, forecast))
+        forecast = show_forecast(client, proposal, note, output)
     if forecast.is_noticed:
         sys.exit(Exit.DEGRADED)
 

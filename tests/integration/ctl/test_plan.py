@@ -27,6 +27,7 @@ def test_what_is_planned_is_agreed_to_and_done(session: Session, make_agent: Age
     seen = ctl("plan", "-f", "-", stdin=LESS, expect=6).out
     assert "n1     3      -     data-unreachable: h (l1)" in seen
     planned = json.loads(ctl("plan", "-f", "-", "-o", "json", stdin=LESS, expect=6).out)
+    assert json.loads(ctl("apply", "-n", "-f", "-", "--replace", "-o", "json", stdin=LESS).out) == planned
     refused = ctl("apply", "-f", "-", "--replace", stdin=LESS, expect=6)
     assert refused.err.startswith(f"lunmapctl: data-unreachable for {H}: if that is meant, use --allow ")
     assert ctl.status()["revision"] == 1

@@ -99,7 +99,9 @@ def test_a_plan_of_a_verb_commits_nothing(ctl: Ctl) -> None:
         out = ctl(*words).out
         assert "~ luns/db1" in out
         assert "first, on host1: end all use of db1" in out
-    assert json.loads(ctl("plan", "unmap", "db1", "host1", "-o", "json").out)["revision"] == 1
+    planned = json.loads(ctl("plan", "unmap", "db1", "host1", "-o", "json").out)
+    assert planned["revision"] == 1
+    assert json.loads(ctl("unmap", "db1", "host1", "-n", "-o", "json").out) == planned
     for option in ("--file=-", "--output=json", "--message=x"):
         answer = ctl("plan", option, "unmap", "db1", "host1", stdin=EXAMPLE, expect=2)
         assert "is for a whole map: write the options of unmap behind it" in answer.err

@@ -12,7 +12,7 @@ from lunmapd.client import Client, Lunmap, Note, Proposal
 from lunmapd.core.base.disruption import DISRUPTION_WORDS, Disruption
 from lunmapd.core.base.errors import Exit, LunmapdError
 from lunmapd.core.base.text import first_of
-from lunmapd.service.output import echo, echo_paragraphs
+from lunmapd.service.output import echo, echo_json, echo_paragraphs
 
 if TYPE_CHECKING:
     from lunmapd.core.forecast.fleet import Forecast
@@ -92,6 +92,16 @@ def foresee(client: Client, proposal: Proposal, note: Note, output: str) -> "For
 
         layout = terminal_layout()._replace(full_names=False)
         echo_paragraphs(*plan_paragraphs(proposal, forecast, datetime.now(UTC), layout))
+    return forecast
+
+
+def show_forecast(client: Client, proposal: Proposal, note: Note, output: str) -> "Forecast":
+    """Return what the nodes would do, as `foresee` does; print it as JSON, too."""
+    forecast = foresee(client, proposal, note, output)
+    if output == "json":
+        from lunmapd.service.ctl.text.forecast_lines import plan_report
+
+        echo_json(plan_report(proposal, forecast))
     return forecast
 
 

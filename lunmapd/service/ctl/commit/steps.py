@@ -6,7 +6,7 @@ import click
 from msgspec.structs import replace
 
 from lunmapd.client import Client, Lunmap, Note, Problem, Proposal, Revision
-from lunmapd.service.ctl.commit.consent import Consent, agree, foresee
+from lunmapd.service.ctl.commit.consent import Consent, agree, foresee, show_forecast
 from lunmapd.service.ctl.commit.waiting import is_waiting, next_steps, remember_first
 from lunmapd.service.ctl.text.output import echo_committed
 from lunmapd.service.output import echo, echo_paragraphs
@@ -27,11 +27,15 @@ def commit_proposal(
     losses: tuple[str, ...] = (),
     wait: float | None = None,
 ) -> Revision | None:
-    """Show what the nodes would do, ask for what `consent` lacks, and commit; without it commit nothing.
+    """Show what the nodes would do, ask for what `consent` lacks, and commit.
 
+    Without consent nothing is committed; the JSON is then that of 'plan'.
     `first` are paragraphs about what must be done before the commit, for people; `losses` are as in `agree`.
     `wait` is for how long `wait_for` is called then, which prints the JSON.
     """
+    if consent is None and output == "json":
+        show_forecast(client, proposal, note, output)
+        return None
     if proposal.changes:
         forecast = foresee(client, proposal, note, output)
         if first and output != "json":
@@ -46,7 +50,7 @@ def commit_proposal(
     if consent is not None:
         remember_first(client, note)
     made = None if consent is None else client.apply(proposal, note)
-    if consent is None or output != "json" or not is_waiting(wait):
+    if output != "json" or not is_waiting(wait):
         echo_committed(made, proposal.changes, output, nothing, is_shown=bool(proposal.changes))
     if made is not None and output != "json":
         echo(*next_steps(note, made.revision), err=True)

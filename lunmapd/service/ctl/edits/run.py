@@ -14,14 +14,14 @@ from lunmapd.core.base.lunmap import Section
 from lunmapd.core.base.text import nearest, suggestion
 from lunmapd.service.cli import output_option
 from lunmapd.service.ctl.cli import Connection
-from lunmapd.service.ctl.commit.consent import Consent, consent_options, foresee
+from lunmapd.service.ctl.commit.consent import Consent, consent_options, show_forecast
 from lunmapd.service.ctl.commit.permissions import EditPermission, permission_options
 from lunmapd.service.ctl.commit.steps import commit_proposal, dry_run_option, nothing_text
 from lunmapd.service.ctl.commit.waiting import rollout_options, wait_for, wait_option
 from lunmapd.service.ctl.edits.words import typed_words
 from lunmapd.service.ctl.start.lazy import is_planning
 from lunmapd.service.ctl.text.output import note_options
-from lunmapd.service.output import echo, echo_json, echo_paragraphs
+from lunmapd.service.output import echo, echo_paragraphs
 
 if TYPE_CHECKING:
     from lunmapd.core.edits.maps import FreeNumbers
@@ -171,12 +171,8 @@ def _nothing_there(lunmap: Lunmap, section: Section, word: str) -> str:
 def _show_plan(
     client: Client, proposal: Proposal, how: How, duties: "HostDuties", losses: tuple[str, ...]
 ) -> None:
-    forecast = foresee(client, proposal, how.note, how.output)
-    if how.output == "json":
-        from lunmapd.service.ctl.text.forecast_lines import plan_report
-
-        echo_json(plan_report(proposal, forecast))
-    elif losses or duties.before or duties.after:
+    forecast = show_forecast(client, proposal, how.note, how.output)
+    if how.output != "json" and (losses or duties.before or duties.after):
         echo("")
         echo_paragraphs(losses, *duties.before, *duties.after)
     if forecast.is_noticed or losses:
