@@ -15,6 +15,7 @@ from threading import Thread
 import msgspec
 from msgspec.structs import replace
 
+from lunmapd.core.base.access import FLOATING
 from lunmapd.core.base.lunmap import SECTIONS
 from lunmapd.core.map.short_names import shorten_names
 from lunmapd.files import replace_file
@@ -32,7 +33,9 @@ _MAX_REVISIONS = 20
 
 
 def known_names(options: Mapping[str, object]) -> _Names:
-    """Return the names by section and the newest revisions; none if the tree can't be read in two seconds.
+    """Return the names by section, the floating and takeover groups, and the newest revisions.
+
+    There are none if the tree can't be read in two seconds.
 
     `options` are those of lunmapctl before the verb. The answer is kept in the user's cache for five seconds,
     also that there is none.
@@ -89,8 +92,10 @@ def _read(connection: Connection) -> _Names:
     endpoint = replace(endpoint_of(connection), deadline=_PATIENCE / 2)
     with zookeeper.create_session(endpoint) as session:
         names: _Names = {section: sorted(list_children(session, section) or []) for section in SECTIONS}
+        leased = list_children(session, FLOATING) or []
         revisions = paths.numbers_in(list_children(session, paths.REVISIONS) or [])
     for section in ("initiators", "targets"):
         short = shorten_names(names[section])
         names[section] = [short.get(name, name) for name in names[section]]
-    return names | {"revisions": [str(number) for number in sorted(revisions, reverse=True)[:_MAX_REVISIONS]]}
+    newest = [str(number) for number in sorted(revisions, reverse=True)[:_MAX_REVISIONS]]
+    return names | {"floating": sorted({name.partition(" ")[2] for name in leased}), "revisions": newest}

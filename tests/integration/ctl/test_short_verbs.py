@@ -31,6 +31,26 @@ def twice(ctl: Ctl, words: str) -> str:
     return out
 
 
+def test_a_floating_group_comes_and_goes(ctl: Ctl) -> None:
+    """With its target, an unused tag and all nodes; each verb is one short line, and can be planned."""
+    ctl.apply(EXAMPLE, wait=None)
+    planned = json.loads(ctl("plan", "float", "create", f"{IQN}:pool", "gold", "10.0.1.9", "-o", "json").out)
+    assert [change["path"] for change in planned["changes"]] == [f"targets/{IQN}:pool"]
+    twice(ctl, f"float create {IQN}:pool gold 10.0.1.9 --failback manual")
+    group = newest(ctl)["targets"][f"{IQN}:pool"]["floating"]["gold"]
+    assert (group["portals"], group["nodes"]) == (["10.0.1.9:3260"], ["n1", "n2", "n3"])
+    assert group["tpg_tag"] not in {node["tpg_tag"] for node in newest(ctl)["nodes"].values()}
+    twice(ctl, "float set pool gold nodes=n2,n1 portals=10.0.1.10 failback=")
+    group = newest(ctl)["targets"][f"{IQN}:pool"]["floating"]["gold"]
+    assert (group["portals"], group["nodes"]) == (["10.0.1.10:3260"], ["n2", "n1"])
+    assert "failback" not in group
+    assert "'lunmapctl float set" in ctl("float", "create", "pool", "gold", "10.0.1.9", expect=3).err
+    assert "No such command 'move'" in ctl("plan", "float", "move", "pool", "gold", expect=2).err
+    assert "did you mean 'pool'" in ctl("float", "create", "poll", "gold", "10.0.1.9", expect=2).err
+    twice(ctl, "float delete pool gold")
+    assert newest(ctl)["targets"][f"{IQN}:pool"].get("floating", {}) == {}
+
+
 def test_a_lun_comes_grows_and_goes(ctl: Ctl) -> None:
     """With a serial, free LUN numbers, and the commands for the hosts; only what is named changes."""
     ctl.apply(EXAMPLE, wait=None)

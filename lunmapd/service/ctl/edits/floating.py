@@ -1,4 +1,4 @@
-"""`lunmapctl float`: the floating portal groups and takeover groups, and moving one to another node."""
+"""`lunmapctl float`: floating portal groups and takeover groups: changing, listing and moving them."""
 
 from typing import TYPE_CHECKING
 
@@ -7,6 +7,7 @@ import click
 from lunmapd.core.base.lunmap import GroupId, describe_group
 from lunmapd.service.cli import output_option
 from lunmapd.service.ctl.cli import Connection
+from lunmapd.service.ctl.edits.floating_edits import floating_edits
 from lunmapd.service.ctl.files.sections import full_name
 from lunmapd.service.output import echo, echo_json, echo_paragraphs
 from lunmapd.service.table import Column, Table, terminal_layout
@@ -19,7 +20,11 @@ if TYPE_CHECKING:
 
 @click.group("float")
 def floating() -> None:
-    """Show floating portal groups and takeover groups, or move one to another node."""
+    """Create and change floating portal groups; show them and takeover groups, or move one."""
+
+
+for _edit in floating_edits.commands.values():
+    floating.add_command(_edit)
 
 
 @floating.command("list")

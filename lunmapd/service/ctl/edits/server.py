@@ -3,7 +3,6 @@
 import click
 
 from lunmapd.client import Authentication, Lunmap, Node, PortalGroup, Target
-from lunmapd.core.base.names import parse_portal
 from lunmapd.core.edits.assign import with_fields
 from lunmapd.core.edits.find import find_node, find_target
 from lunmapd.core.edits.maps import FreeNumbers
@@ -11,17 +10,8 @@ from lunmapd.core.edits.servers import add_node, create_target, delete_target, r
 from lunmapd.core.map.short_names import find_name
 from lunmapd.service.ctl.cli import Connection
 from lunmapd.service.ctl.commit.permissions import REBACKING, REUSE_ID
+from lunmapd.service.ctl.edits.portals import read_portals
 from lunmapd.service.ctl.edits.run import How, commit_edit, edit_options
-
-
-def _read_portals(
-    context: click.Context, option: click.Parameter, values: tuple[str, ...]
-) -> tuple[str, ...]:
-    """Return portals in the spelling of the map."""
-    try:
-        return tuple(map(parse_portal, values))
-    except ValueError as error:
-        raise click.BadParameter(str(error), context, option) from None
 
 
 @click.group()
@@ -106,7 +96,7 @@ def node_verbs() -> None:
     "--portal",
     "portals",
     multiple=True,
-    callback=_read_portals,
+    callback=read_portals,
     help="ADDRESS[:PORT], as 10.0.1.4. Repeatable.",
 )
 @click.option("--tag", type=click.IntRange(1, 65535), help="The TPG tag.  [default: one never used]")

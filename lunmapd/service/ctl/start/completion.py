@@ -12,12 +12,16 @@ from typing import TYPE_CHECKING, Any
 import click
 
 Names = Mapping[str, Sequence[str]]
-"""The names of the map by section, hosts and targets by their short names; `revisions`, newest first."""
+"""The names of the map by section, hosts and targets by their short names.
+
+Also `floating`, the groups that one node owns, and `revisions`, newest first.
+"""
 
 _VARIABLE = "_LUNMAPCTL_COMPLETE"
 _ANY = "any"
 _IN_SECTION = "in section"
 _SECTION = "section"
+_NO_SECTIONS = {"floating", "revisions"}
 _KINDS = {
     "base": "revisions",
     "expect_revision": "revisions",
@@ -50,6 +54,10 @@ _KINDS = {
 _KINDS_OF: Mapping[str, Mapping[str, str]] = {
     "edit": {"name": _IN_SECTION},
     "explain": {"name": _ANY},
+    "float create": {"group": ""},
+    "float delete": {"group": "floating"},
+    "float move": {"group": "floating"},
+    "float set": {"group": "floating"},
     "get": {"name": _IN_SECTION},
     "host rename": {"old": "initiators"},
     "lun create": {"path": ""},
@@ -105,7 +113,7 @@ class NameType(AnyType):
 
 def _choices(kind: str, ctx: click.Context, names: Names) -> list[str]:
     if kind == _SECTION:
-        return [section for section in names if section != "revisions"]
+        return [section for section in names if section not in _NO_SECTIONS]
     if kind == _IN_SECTION:
         kind = str(ctx.params.get("section") or "")
     kinds = ("luns", "nodes", "initiators") if kind == _ANY else (kind,)

@@ -36,7 +36,7 @@ _GROUPS: Mapping[str, tuple[tuple[str, str, str, str], ...]] = {
     "Nodes": (
         ("confirm", "edit", "confirm", "Confirm a rollout, or removals that nodes hold."),
         ("drain", "edits.drain", "drain", "Lead hosts away from a node."),
-        ("float", "edits.floating", "floating", "Show and move floating portal groups."),
+        ("float", "edits.floating", "floating", "Change, show and move floating groups."),
         ("forget", "forget", "forget", "Remove the status of a retired node."),
         ("node", "edits.server", "node_verbs", "Add, change and remove storage nodes."),
         ("override", "override", "override", "Let nodes take steps that they hold."),
@@ -67,8 +67,10 @@ VERBS: Mapping[str, Verb] = {
     for word, module, command, summary in verbs
 }
 
+_EDITS = ("drain", "group", "host", "lun", "map", "node", "revert", "target", "undrain", "unmap")
+
 EDITS: Mapping[str, Verb] = {
-    name: VERBS[name]
-    for name in ("drain", "group", "host", "lun", "map", "node", "revert", "target", "undrain", "unmap")
+    **{name: VERBS[name] for name in _EDITS},
+    "float": VERBS["float"]._replace(module=f"{_HERE}.edits.floating_edits", command="floating_edits"),
 }
-"""The short verbs, and `revert`: they can follow `plan`."""
+"""The short verbs, and `revert`: they can follow `plan`. Of `float` those that commit."""

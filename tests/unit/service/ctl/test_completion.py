@@ -19,6 +19,7 @@ NAMES = {
     "initiators": ["host1", "host2"],
     "groups": ["databases"],
     "nodes": ["n1", "n2"],
+    "floating": ["gold"],
     "revisions": ["12", "11", "2"],
 }
 
@@ -73,6 +74,8 @@ def keep_names(cache: Path) -> None:
         (["rollback", ""], ["12", "11", "2"]),
         (["override", "path-loss", "--node", "n"], ["n1", "n2"]),
         (["group", "add", "da"], ["databases"]),
+        (["float", "set", "san", ""], ["gold"]),
+        (["float", "create", "san", ""], []),
         (["log", "--object", "db"], ["db1", "db2"]),
     ],
 )

@@ -14,7 +14,7 @@ OFFERED = {
     "repair restore": {"--reuse-lun", "--reuse-id"},
     "map lun-create host-add host-rename group-add group-set": {"--reuse-lun"},
     "lun-set": {"--shrink", "--rebacking"},
-    "target-set node-add": {"--reuse-id"},
+    "target-set float-set node-add": {"--reuse-id"},
     "node-set": {"--rebacking", "--reuse-id"},
     "lun-delete host-remove group-delete target-delete node-remove retire": {"--allow-empty"},
 }
