@@ -109,21 +109,24 @@ def test_different_devices_by_overrides_are_warned_of(nodes: Nodes, ctl: Ctl) ->
 
 
 def test_a_grown_lun_shows_the_node_that_has_not_grown(nodes: Nodes, ctl: Ctl) -> None:
-    """The size of a device needs no commit; with --wait all nodes must have it, also that of the map."""
+    """The size of a device needs no commit; with --wait all nodes must have the size that is given."""
     nodes.kernels["n1"].sizes["/dev/a"], nodes.kernels["n2"].sizes["/dev/a"] = 1 << 21, 1 << 20
     grow(nodes)
-    answer = ctl("lun", "grow", "a", "--wait", "0", expect=6)
+    answer = ctl("lun", "grow", "a")
     assert [line.split() for line in answer.out.splitlines()[2:5]] == [
         ["NODE", "SIZE"],
         ["n1", "2", "MiB"],
         ["n2", "1", "MiB"],
     ]
-    assert (
-        answer.err.splitlines()[-1] == "lunmapctl: n2 has 1 MiB and not 2 MiB: grow the file or device there"
-    )
+    assert "n2 has 1 MiB and not 2 MiB: grow the file or device there" in answer.out
+    assert "multipathd resize map 3" in answer.out
+    ctl("lun", "grow", "a", "2m")
+    nodes.run()
+    waited = ctl("lun", "grow", "a", "2m", "--wait", "0", expect=6)
+    assert "within 0 seconds: n2; see 'lunmapctl status'" in waited.err
     nodes.kernels["n2"].sizes["/dev/a"] = 1 << 21
     grow(nodes)
-    assert "multipathd resize map 3" in ctl("lun", "grow", "a", "--wait", "60").out
+    assert "nothing to change" in ctl("lun", "grow", "a", "2m", "--wait", "60").out
     assert "n1 has 2 MiB and not 4 MiB" in ctl("lun", "grow", "a", "4MiB").out
     ctl("lun", "set", "a", "size=2MiB", "--shrink", "a")
     nodes.run()

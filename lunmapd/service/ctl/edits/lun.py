@@ -160,10 +160,14 @@ def _set(connection: Connection, name: str, fields: tuple[str, ...], how: How) -
 def _grow(connection: Connection, name: str, size: int | None, how: How) -> None:
     """Make the Lun NAME larger, or show its sizes.
 
-    Grow the file or device on every node first, then give the SIZE of the file here. The size of a device
-    needs no commit: without SIZE that of each node is shown, and what the hosts have to do. With --wait every
-    live node must have the same size in that time, else the exit code is 6.
+    Grow the file or device on every node first, then give its SIZE here, such as 20G. The size of a device
+    needs no commit: without SIZE that of each node is shown, and what the hosts have to do. --wait needs
+    SIZE: every live node must have the same size in that time, at least SIZE, else the exit code is 6.
     """
+    if how.wait is not None and size is None:
+        raise click.UsageError(
+            "--wait needs the new SIZE: nodes that have not noticed it yet all report the former one, too"
+        )
 
     def edit(lunmap: Lunmap, _: FreeNumbers) -> Lunmap:
         return resize_lun(lunmap, name, size)
