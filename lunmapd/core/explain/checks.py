@@ -98,7 +98,7 @@ def owner_checks(world: World, route: Route) -> Iterator[Check]:
     if not route.floating:
         return
     group = GroupId(route.target, route.floating)
-    listed = listed_nodes(group, world.lunmap.targets[group.target])
+    listed = listed_nodes(group, world.lunmap.targets.get(group.target))
     others = [node for node in listed if node != route.node]
     obstacles = [obstacle for node in others if (obstacle := unfit_reason(world, node, group))]
     why = f" ({'; '.join(obstacles)})" if obstacles else ""

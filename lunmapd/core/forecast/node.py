@@ -13,12 +13,12 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from lunmapd.core.base.disruption import DISRUPTION_WORDS, Disruption
-from lunmapd.core.base.lunmap import Lunmap, takeover_group, takeover_luns, takeover_nodes
+from lunmapd.core.base.lunmap import Lunmap
 from lunmapd.core.base.password import Secret
 from lunmapd.core.base.reasons import Reason
-from lunmapd.core.base.text import first_of
 from lunmapd.core.fleet.lun_paths import hides_logins, owned_luns, owned_tpgs
 from lunmapd.core.fleet.status import DecisionLimits, NodeStatus
+from lunmapd.core.forecast.notes import lease_notes, status_notes
 from lunmapd.core.forecast.standing import NodeOutlook
 from lunmapd.core.history.changes import Allowance
 from lunmapd.core.map.addresses import LunAddress
@@ -38,7 +38,6 @@ from lunmapd.core.planning.other_data import AddressRules, allowed_reuse
 from lunmapd.core.planning.plan import Action, Step, disruption
 from lunmapd.core.secrets.sealing import UnknownKeyError, sealed_with
 
-_MAX_NAMED = 5
 _USUAL = DecisionLimits(Disruption.DATA_UNREACHABLE.word, RemovalLimits().share, RemovalLimits().minimum)
 _NEVER_REPORTED = NodeStatus("", "", "", former_since=0, limits=_USUAL, features=(PORT_ID,))
 """Stands for the status of a node that has none: nobody is logged in there."""
@@ -166,7 +165,7 @@ def forecast_node(
         failing=tuple(_failing(comparison.desire, assumed.failing)),
         logins_at="" if status is None else status.time,
         logins_listed=not hides_logins(assumed.status),
-        notes=(*assumed.notes, *_takeover_notes(name, change)),
+        notes=(*assumed.notes, *lease_notes(name, change.before, change.after)),
     )
 
 
@@ -179,7 +178,7 @@ def _assume(name: str, change: MapChange, status: NodeStatus | None) -> _Assumed
     itself = change.before.nodes.get(name)
     sessions = () if itself is None else tuple(_sessions(known, itself.tpg_tag, objects))
     observed = Observed(objects, features=features, sessions=sessions)
-    return _Assumed(known, observed, bare.failures.keys(), tuple(_notes(known)))
+    return _Assumed(known, observed, bare.failures.keys(), tuple(status_notes(known)))
 
 
 def _with_total(comparison: Comparison, change: MapChange, given: PassInput) -> Comparison:
@@ -190,27 +189,6 @@ def _with_total(comparison: Comparison, change: MapChange, given: PassInput) -> 
     features = comparison.observed.features
     every = compute_desired(change.whole, {}, given.node, Observed(features=features), given.vault)
     return replace(comparison, total=every.objects)
-
-
-def _takeover_notes(node: str, change: MapChange) -> Iterator[str]:
-    """Yield what becomes of the paths of Luns that the change gives to a takeover group: no step shows it."""
-    before = {name: takeover_group(lun) for name, lun in change.before.luns.items()}
-    for group, names in takeover_luns(change.after).items():
-        joining = [name for name in names if name in before and before[name] != group]
-        if joining and node in takeover_nodes(group):
-            yield (
-                f"{first_of(joining, _MAX_NAMED)}: in the state of 'others' through this node unless it owns "
-                f"takeover group {group.name}; a new group has an owner after ten seconds"
-            )
-
-
-def _notes(status: NodeStatus) -> Iterator[str]:
-    if status.limits is None:
-        yield f"lunmapd {status.version} does not report its settings: those by default are assumed"
-    if hides_logins(status):
-        yield f"its status does not list its {status.sessions} sessions: every host with access counts"
-    if status.former_count > len(status.former):
-        yield "it has more former LUNs than its status lists: it may hold more than this"
 
 
 def _secrets(status: NodeStatus) -> _SealedTexts:

@@ -102,8 +102,10 @@ def test_a_number_that_was_used_is_not_given_again(ctl: Ctl) -> None:
     twice(ctl, "map db1 host2 --target san")
     numbers = {name: newest(ctl)["luns"][name]["maps"][1]["lun"] for name in ("logs", "db1")}
     twice(ctl, "unmap db1 host2")
-    twice(ctl, "lun create db3 /dev/vg0/db3 --target san --to host2 --preferred n1,n2")
-    assert newest(ctl)["luns"]["db3"]["preferred"] == ["n1", "n2"]
+    group = "--on n1,n2 --preferred n1,n2 --others standby --hook drbd"
+    twice(ctl, f"lun create db3 /dev/vg0/db3 --target san --to host2 {group}")
+    made = newest(ctl)["luns"]["db3"]
+    assert (made["preferred"], made["others"], made["hook"]) == (["n1", "n2"], "standby", "drbd")
     (entry,) = newest(ctl)["luns"]["db3"]["maps"]
     assert entry["lun"] not in {0, *numbers.values()}
     refused = ctl("map", "db1", "host2", "--target", "san", "--lun", str(numbers["logs"]), expect=3)

@@ -43,7 +43,7 @@ def _owner(lunmap: Lunmap, place: Place, lun: Lun) -> Iterator[Problem]:
             "standby', or give its one target a single floating portal group and no nodes of its own",
         )
         return
-    nodes = listed_nodes(group, lunmap.targets[group.target])
+    nodes = listed_nodes(group, lunmap.targets.get(group.target))
     for node in reporting_nodes(lunmap, lun):
         if node not in nodes:
             yield Problem(

@@ -7,7 +7,7 @@ import click
 from lunmapd.client import Access, Lun, Lunmap, Shared
 from lunmapd.core.base.backings import PLUGINS, Backing, Plugin, backing_of
 from lunmapd.core.base.errors import Exit, LunmapdError
-from lunmapd.core.base.lunmap import Scope
+from lunmapd.core.base.lunmap import AluaState, Scope
 from lunmapd.core.base.text import exact_size, human_size
 from lunmapd.core.edits.assign import read_preferred, with_fields
 from lunmapd.core.edits.errors import BadAssignmentError
@@ -65,6 +65,14 @@ def lun_verbs() -> None:
     help="The node whose paths hosts should use; of several, the first that can.",
 )
 @click.option(
+    "--others",
+    type=click.Choice([each.value for each in AluaState]),
+    default=AluaState.NON_OPTIMIZED.value,
+    show_default=True,
+    help="The ALUA state of its other paths.",
+)
+@click.option("--hook", default="", metavar="NAME", help="The program that promotes its storage: drbd.")
+@click.option(
     "--target", default="", help="The target: its name, alias or last part.  [default: the only one]"
 )
 @click.option(
@@ -85,6 +93,8 @@ def _create(
     size: int | None,
     on: str,
     preferred: str,
+    others: str,
+    hook: str,
     target: str,
     hosts: tuple[str, ...],
     shared: str | None,
@@ -99,8 +109,15 @@ def _create(
 
     def edit(lunmap: Lunmap, free: FreeNumbers) -> Lunmap:
         nodes = tuple(find_node(lunmap, each) for each in on.split(",")) if on else ()
-        choice = shared_choice(shared)
-        new = Lun(backing, size=size, nodes=nodes, preferred=read_preferred(preferred), shared=choice)
+        new = Lun(
+            backing,
+            size=size,
+            nodes=nodes,
+            preferred=read_preferred(preferred),
+            others=AluaState(others),
+            hook=hook,
+            shared=shared_choice(shared),
+        )
         lunmap = add_lun(lunmap, name, new)
         for word, number, access in grants:
             asked = AskedMap(find_grantee(lunmap, word), find_target(lunmap, target), number, access)

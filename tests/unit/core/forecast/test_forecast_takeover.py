@@ -2,6 +2,7 @@
 
 from msgspec.structs import replace
 
+from lunmapd.core.base.backings import Block
 from lunmapd.core.base.lunmap import AluaState, NodeState
 from lunmapd.core.forecast.node import HostForecast
 from lunmapd.core.node.observed import Login
@@ -34,6 +35,18 @@ def test_a_change_within_a_group_is_not_noted() -> None:
     assert [step.object for step in two.steps] == ["storage_object a"]
     new = forecast(replace(MAP, luns={}), TAKEOVER, VIEWS).nodes
     assert all(not node.notes for node in new)
+
+
+def test_another_hook_is_noted_where_it_promotes() -> None:
+    """No step shows it, and storage that the former hook has promoted stays so; other nodes have no note."""
+    views, hooked = {**VIEWS, "n3": view()}, replace(TAKEN, hook="drbd", backing=Block("/dev/mapper/drbd-r0"))
+    led = replace(THREE, luns={"a": replace(hooked, size=None, nodes=("n1", "n2"))})
+    other = replace(led, luns={"a": replace(led.luns["a"], hook="zfs")})
+    promotes = "a: /etc/lunmapd/hooks.d/zfs promotes the storage while this node owns the group"
+    stays = "a: if hook drbd has promoted the storage here, it stays so: run its 'demote' by hand"
+    one, two, three = forecast(led, other, views).nodes
+    assert (one.notes, two.notes, three.notes) == ((promotes, stays), (promotes, stays), ())
+    assert [node.notes for node in forecast(led, led, views).nodes] == [(), (), ()]
 
 
 def test_a_host_that_is_logged_in_at_the_other_node_keeps_a_drained_lun() -> None:

@@ -53,6 +53,7 @@ def hook_problems(lunmap: Lunmap) -> list[str]:
         (luns(TAKEOVER, a=replace(HOOKED, others=AluaState.NON_OPTIMIZED)), ["nothing decides which node"]),
         (luns(TAKEOVER, a=ONE), ["nothing decides which node"]),
         (luns(TAKEOVER, a=replace(HOOKED, hook="../x")), ["'../x'"]),
+        (replace(luns(TAKEOVER, a=HOOKED), targets={}), []),
         (luns(TAKEOVER, a=replace(TAKEN, hook="drbd")), ["a block device"]),
         (luns(THREE, a=HOOKED), ["node 'n3' reports the Lun"]),
         (luns(THREE, a=replace(HOOKED, nodes=("n1", "n2"))), []),
