@@ -95,7 +95,7 @@ class RuleIndex:
             for claim in self._wanted(after, each)
             for holder in self._holders.get(claim, ())
         }
-        return _with_used(after, affected | (rivals - set(changed)))
+        return part_with(after, affected | (rivals - set(changed)))
 
     def _affected(self, after: Lunmap, changed: Collection[ObjectName]) -> set[ObjectName]:
         """Return the changed objects of `after`, and those whose rules depend on how they changed."""
@@ -195,8 +195,8 @@ def _uses(document: Document | None) -> Iterator[ObjectName]:
             return
 
 
-def _with_used(lunmap: Lunmap, objects: Iterable[ObjectName]) -> Lunmap:
-    """Return the part of a map that has these objects and all that they refer to."""
+def part_with(lunmap: Lunmap, objects: Iterable[ObjectName]) -> Lunmap:
+    """Return the part of a map that has these objects and all that they refer to, as far as it has them."""
     sections: dict[Section, dict[str, Document]] = {section: {} for section in SECTIONS}
     waiting = list(objects)
     while waiting:

@@ -17,6 +17,7 @@ from lunmapd.core.base.backings import RamDisk, source
 from lunmapd.core.base.events import FullPass
 from lunmapd.core.base.lunmap import Lunmap, source_on
 from lunmapd.core.history.changes import differing_names
+from lunmapd.core.map.rule_index import ObjectName, part_with
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.backing_failures import is_open_for_reading
 from lunmapd.core.node.chap import add_credentials
@@ -129,8 +130,8 @@ class DesiredView:
 
     def _conflict(self, lunmap: Lunmap, changed: AbstractSet[str]) -> FullPass | None:
         """Return why the changed Luns can't be judged without the others, None if they can."""
-        some = {name: lunmap.luns[name] for name in changed if name in lunmap.luns}
-        if broken_documents(replace(lunmap, luns=some)):
+        some = changed & lunmap.luns.keys()
+        if broken_documents(self._part(lunmap, some)):
             return FullPass.RULES
         owners = (
             self._owners[kind].get(value)
@@ -140,6 +141,12 @@ class DesiredView:
         if any(owner is not None and owner not in changed for owner in owners):
             return FullPass.IDENTITY
         return FullPass.READ_ONLY if any(map(self._is_open_for_reading, changed)) else None
+
+    def _part(self, lunmap: Lunmap, luns: Iterable[str]) -> Lunmap:
+        """Return the part of a map that the rules have to be checked on: targets and nodes do not change."""
+        initiators = differing_names(self.lunmap.initiators, lunmap.initiators)
+        changed: list[ObjectName] = [("luns", name) for name in luns]
+        return part_with(lunmap, (*changed, *(("initiators", iqn) for iqn in initiators)))
 
     def _is_open_for_reading(self, name: str) -> bool:
         """Return whether LIO has the Lun's device open for reading alone.
