@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lunmapd.core.base.documents import encode
-from lunmapd.core.base.lunmap import Lunmap
-from lunmapd.core.history.changes import Revision, diff_maps, patch_map, patch_map_digest
+from lunmapd.core.base.lunmap import Initiator, Lunmap
+from lunmapd.core.history.changes import Revision, diff_maps, differing_names, patch_map, patch_map_digest
 from lunmapd.core.history.digest import show_digest
 from lunmapd.core.history.spans import invert_changes, objects_at, span_of
 from support.digests import map_digest
@@ -54,3 +54,12 @@ def test_the_inverse_of_an_inverse_is_the_change(before: Lunmap, after: Lunmap) 
     """Turning changes round twice gives them back in their order."""
     changes = diff_maps(before, after)
     assert invert_changes(invert_changes(changes)) == changes
+
+
+@given(st.integers(0, 150), st.sets(st.integers(0, 149)), st.sampled_from((1, -1)))
+def test_the_names_that_differ_are_found_in_any_order(count: int, changed: set[int], step: int) -> None:
+    """Documents that are equal, the same object or not, are no difference; others are, at any place."""
+    before = {f"h{number}": Initiator() for number in range(count)}
+    after = {f"h{number}": Initiator("x") if number in changed else Initiator() for number in range(count)}
+    after = dict(list(after.items())[::step])
+    assert differing_names(before, after) == {f"h{number}" for number in changed if number < count}

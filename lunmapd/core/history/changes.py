@@ -1,6 +1,6 @@
 """Differences between two maps, and the revision that records them."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import compress
 from operator import is_not
 from typing import cast
@@ -11,6 +11,9 @@ from msgspec.structs import replace
 from lunmapd.core.base.documents import DocumentError, decode, encode
 from lunmapd.core.base.lunmap import EMPTY_MAP, SECTIONS, Document, Lunmap, Section
 from lunmapd.core.history.digest import replace_document
+
+_RUN = 64
+"""The number of documents that are compared in one step."""
 
 
 class Change(Struct, frozen=True, omit_defaults=True):
@@ -157,11 +160,27 @@ def differing_names(before: Mapping[str, Document], after: Mapping[str, Document
     if before is after:
         return set()
     # A patched map shares its unchanged documents, so that most are found equal by identity. The names are
-    # found without a step of Python for each one.
+    # found without a step of Python for each one; nearly always they have the same order too.
+    if (names := list(after)) == list(before):
+        return _differing_in_order(names, list(before.values()), list(after.values()))
     touched = set(compress(after, map(is_not, map(before.get, after), after.values())))
     if len(before) != len(after) - sum(name not in before for name in touched):
         touched |= before.keys() - after.keys()
     return {name for name in touched if before.get(name) != after.get(name)}
+
+
+def _differing_in_order(
+    names: Sequence[str], before: Sequence[Document], after: Sequence[Document]
+) -> set[str]:
+    """Return the names whose documents differ; all three have the same order."""
+    runs = (slice(start, start + _RUN) for start in range(0, len(names), _RUN))
+    return {
+        name
+        for run in runs
+        if before[run] != after[run]
+        for name, old, new in zip(names[run], before[run], after[run], strict=True)
+        if old != new
+    }
 
 
 def document_at(lunmap: Lunmap, path: str) -> bytes | None:

@@ -57,6 +57,8 @@ class RuleIndex:
         self._holders: dict[_Claim, set[ObjectName]] = {}
         self._uses: dict[ObjectName, frozenset[ObjectName]] = {}
         self._users: dict[ObjectName, set[ObjectName]] = {}
+        # The groups among the users: an initiator may have as many maps as there are Luns.
+        self._groups: dict[ObjectName, set[ObjectName]] = {}
         self._add((section, name) for section, name, _ in lunmap.documents())
 
     def check(self, after: Lunmap, changed: Collection[ObjectName]) -> tuple[Problem, ...]:
@@ -77,14 +79,19 @@ class RuleIndex:
             for claim in self._claims[each]:
                 self._holders.setdefault(claim, set()).add(each)
             for used in self._uses[each]:
-                self._users.setdefault(used, set()).add(each)
+                for users in self._indexes_of_users(each):
+                    users.setdefault(used, set()).add(each)
 
     def _remove(self, objects: Iterable[ObjectName]) -> None:
         for each in objects:
             for claim in self._claims.pop(each, ()):
                 _discard(self._holders, claim, each)
             for used in self._uses.pop(each, ()):
-                _discard(self._users, used, each)
+                for users in self._indexes_of_users(each):
+                    _discard(users, used, each)
+
+    def _indexes_of_users(self, user: ObjectName) -> tuple[dict[ObjectName, set[ObjectName]], ...]:
+        return (self._users, self._groups) if user[0] == "groups" else (self._users,)
 
     def _part(self, after: Lunmap, changed: Collection[ObjectName]) -> Lunmap:
         """Return the part of `after` in which a problem must be, if the map has none."""
@@ -128,9 +135,8 @@ class RuleIndex:
         for entry in document.maps if isinstance(document, Lun) else ():
             for iqn in initiators_of(after, entry):
                 yield (entry.target, "initiators", iqn, entry.lun)
-                for section, name in self._users.get(("initiators", iqn), ()):
-                    if section == "groups":
-                        yield (entry.target, section, name, entry.lun)
+                for section, name in self._groups.get(("initiators", iqn), ()):
+                    yield (entry.target, section, name, entry.lun)
 
 
 def _document(lunmap: Lunmap, each: ObjectName) -> Document | None:

@@ -115,7 +115,18 @@ def _after(latest: Snapshot, done: Draft) -> Snapshot | None:
     if latest.has_edits or done.head.rollout is not None:
         return None
     after = advance(latest, done.head, done.head_version + 1, (done.revision,))
-    return after and replace(after, versions={**after.versions, **_versions_after(done.writes)})
+    return after and replace(after, versions=_versions(latest, done))
+
+
+def _versions(latest: Snapshot, done: Draft) -> dict[str, int]:
+    """Return the versions of the objects after a draft."""
+    # A dict is copied quickly unless an entry of it was deleted.
+    versions, written = dict(latest.versions), _versions_after(done.writes)
+    for change in done.revision.changes:
+        if change.path not in written:
+            versions.pop(change.path, None)
+    versions.update(written)
+    return versions
 
 
 def _versions_after(writes: Iterable[Write]) -> dict[str, int]:
