@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from lab.wait import PATIENCE, wait_until
 from lunmapd.core.map.mapfile import parse_map
-from support.preloaded import run_lunmapctl
+from support.preloaded import call_lunmapctl, run_lunmapctl
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -57,13 +58,24 @@ class Ctl:
 
     def __call__(self, *args: str, stdin: str | None = None, expect: int | None = 0) -> Answer:
         """Run it. Raises CtlError when it ends with another status than `expect` (None: any)."""
-        where = [*_option("--hosts", self.hosts), *_option("--chroot", self.chroot), *self.options]
-        answer = Answer(*run_lunmapctl([*where, *args], stdin, 2 * PATIENCE))
+        answer = Answer(*run_lunmapctl(self._with_options(args), stdin, 2 * PATIENCE))
         if expect is not None and answer.status != expect:
             raise CtlError(
                 f"{' '.join(args)} ended with {answer.status}, not {expect}:\n{answer.out}{answer.err}"
             )
         return answer
+
+    def write_to(self, out: IO[bytes], *args: str, stdin: str | None = None) -> Answer:
+        """Run it with this standard output; the answer has none."""
+        with tempfile.TemporaryFile("w+") as given, tempfile.TemporaryFile() as err:
+            given.write(stdin or "")
+            given.seek(0)
+            status = call_lunmapctl(self._with_options(args), (given, out, err), 2 * PATIENCE)
+            err.seek(0)
+            return Answer(status, "", err.read().decode())
+
+    def _with_options(self, args: Iterable[str]) -> list[str]:
+        return [*_option("--hosts", self.hosts), *_option("--chroot", self.chroot), *self.options, *args]
 
     def apply(
         self,

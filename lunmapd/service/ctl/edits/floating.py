@@ -31,7 +31,7 @@ for _edit in floating_edits.commands.values():
 @output_option
 @click.pass_obj
 def list_floating(connection: Connection, output: str) -> None:
-    """List floating portal groups and takeover groups, and who can own them."""
+    """List floating and takeover groups, and who can own them."""
     with connection.client() as client:
         found = client.floating_groups()
     if output == "json":

@@ -42,9 +42,10 @@ def create(
     failback: str,
     how: How,
 ) -> None:
-    """Create the floating portal GROUP of TARGET with these addresses, which move with its owner.
+    """Create a floating portal GROUP of TARGET.
 
-    TARGET may be new: then it is a full name, and the group alone serves it. The TPG tag is one never used.
+    Its addresses move with its owner. TARGET may be new: then it is a full name, and the group alone serves
+    it. The TPG tag is one never used.
     """
     nodes = tuple(on.split(",")) if on else ()
     asked = FloatingGroup(0, addresses, nodes, failback=Failback(failback))
@@ -63,7 +64,7 @@ def create(
 @edit_options(REUSE_ID)
 @click.pass_obj
 def set_fields(connection: Connection, target: str, group: str, fields: tuple[str, ...], how: How) -> None:
-    """Set fields of the floating portal GROUP of TARGET.
+    """Set fields of a floating portal GROUP of TARGET.
 
     They are those of a map file, such as portals=10.0.1.9, nodes=n1,n2 or failback=manual.
     """
@@ -80,7 +81,10 @@ def set_fields(connection: Connection, target: str, group: str, fields: tuple[st
 @edit_options()
 @click.pass_obj
 def delete(connection: Connection, target: str, group: str, how: How) -> None:
-    """Delete the floating portal GROUP of TARGET; hosts lose its addresses, the target stays."""
+    """Delete a floating portal GROUP of TARGET.
+
+    Hosts lose its addresses. The target stays.
+    """
     commit_edit(
         connection, lambda lunmap, _: delete_floating(lunmap, find_target(lunmap, target), group), how
     )

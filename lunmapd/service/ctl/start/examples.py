@@ -23,7 +23,7 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
     "edit": ("edit", "edit luns db1 -m 'other queue depth'"),
     "explain": ("explain host1", "explain host1 db1", "explain db1", "explain n1"),
     "export": ("export n1 --file saveconfig.json",),
-    "float create": ("float create iqn.2026-01.org.example:pool gold 10.0.1.240 --on n1,n2",),
+    "float create": ("float create iqn.2026-01.org.example:pool gold 10.0.1.9 --on n1,n2",),
     "float set": ("float set pool gold failback=manual",),
     "float list": ("float list",),
     "float move": ("float move san gold n2",),

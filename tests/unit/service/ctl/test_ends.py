@@ -37,8 +37,11 @@ ARGS: dict[str, list[str]] = {
     "edit": [],
     "explain": ["iqn.2026-01.org.example:h"],
     "export": ["n1"],
+    "float create": ["iqn.2026-01.org.example:t", "gold", "10.0.1.9"],
+    "float delete": ["t", "gold"],
     "float list": [],
     "float move": ["iqn.2026-01.org.example:t", "gold"],
+    "float set": ["t", "gold", "failback=manual"],
     "forget": ["n1"],
     "get": [],
     "group add": ["web", "h"],
@@ -101,7 +104,7 @@ COMMITS = {
     "apply", "confirm", "edit", "import undo", "migrate", "override", "plan", "repair", "rollback",
     *(f"secret {word}" for word in ("clear", "import", "rotate", "set", "set-discovery")),
     "rollout abort", "rollout continue",
-    *(verb for verb in ARGS if verb.partition(" ")[0] in EDITS),
+    *({verb for verb in ARGS if verb.partition(" ")[0] in EDITS} - {"float list", "float move"}),
 }  # fmt: skip
 """The verbs that state at an interrupt that nothing was committed, before they read the tree."""
 
