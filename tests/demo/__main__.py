@@ -195,9 +195,13 @@ def _float(cluster: Cluster, tell: Narrator, text: str) -> None:
 def _forget_paths(cluster: Cluster, wwid: str) -> None:
     """Remove a multipath device and its disks from the initiator, as its admin does after an unmapping."""
     (found,) = (each for each in cluster.initiator.multipaths() if each.wwid == wwid)
-    cluster.initiator.machine.run(f"multipath -f {found.name}")
+    host = cluster.initiator.machine
+    # A program of udev may have it open, and its I/O waits for a path: docs/initiators.md, "Remove a LUN".
+    host.run(f"multipathd disablequeueing map {found.name}")
+    removal = f"udevadm settle --timeout=30; multipath -f {found.name}"
+    wait_until(f"{found.name} is removed", lambda: host.run(removal, check=False).status == 0)
     for path in found.paths:
-        cluster.initiator.machine.run(f"echo 1 >/sys/block/{path.device}/device/delete")
+        host.run(f"echo 1 >/sys/block/{path.device}/device/delete")
 
 
 def _is_found(cluster: Cluster, address: str) -> bool:
