@@ -225,6 +225,7 @@ def test_the_address_that_moves_becomes_a_floating_group_under_io(site: Site, io
     goes_on(io)
     first.start()
     site.take_group()
+    goes_on(io)  # by a new connection: the host has noticed that the take ended the former one
     site.forget("lun1", "t1", "ip1")
     second.start()
     wait_until("the second node can own the group", lambda: can_own(cluster, "n2"))
