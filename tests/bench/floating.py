@@ -59,7 +59,13 @@ def _cut_and_restore(site: Site) -> tuple[float, float]:
     configure(site.cluster, owner)
     owner.start()
     wait_until("both nodes are well", site.cluster.all_well)
+    # Otherwise the next cut would measure a node that has just started, which can own a group 3 s later.
+    wait_until("the group is back", lambda: _move_to(site, owner))
     return found
+
+
+def _move_to(site: Site, node: StorageNode) -> bool:
+    return site.cluster.ctl("float", "move", SAN, "gold", node.name, expect=None).status == 0
 
 
 def _signal_tree(name: str) -> str:
