@@ -155,8 +155,7 @@ def _kill(cluster: Cluster, tell: Narrator, io: VerifiedIO) -> None:
         f"n1 was seen to be dead after {time.monotonic() - killed:.1f} s (session timeout {SESSION_TIMEOUT:g} s)"
     )
     tell.ctl(cluster, "status", "--luns", expect=6)
-    then = io.progress.operations
-    wait_until("the I/O goes on", lambda: io.progress.operations > then + 100)
+    io.goes_on(100)
     tell.say(f"I/O: {_sum_up(io)}")
 
 
@@ -227,8 +226,7 @@ def _under_io(cluster: Cluster, tell: Narrator, act: Callable[[], object]) -> No
     io = cluster.initiator.verified_io(usable_device(cluster.initiator, WWID_DB2), offset=8 * MIB)
     wait_until("I/O is under way", lambda: io.progress.operations > 50)
     act()
-    then = io.progress.operations
-    wait_until("the I/O goes on", lambda: io.progress.operations > then + 50)
+    io.goes_on()
     done = io.stop()
     assert (done.errors, done.mismatches) == (0, 0), str(done)
     tell.say(f"I/O: {_sum_up(io)}")

@@ -159,8 +159,7 @@ def test_the_resources_of_pacemaker_are_taken_over_under_io(lab: Lab, tmp_path: 
     assert node.lio() == before
     for name, (kind, given) in resources.items():
         assert agent(node, kind, name, "monitor", given) == 0, name
-    then = io.progress.operations
-    wait_until("the I/O goes on", lambda: io.progress.operations > then + 50)
+    io.goes_on()
     final = io.stop()
     assert (final.errors, final.mismatches) == (0, 0)
     assert cluster.initiator.sessions() == sessions
@@ -197,7 +196,6 @@ def test_two_nodes_of_targetcli_move_one_after_the_other_under_io(lab: Lab, tmp_
     second.machine.run("targetctl clear; targetctl restore /root/saved.json", timeout=120)
     cluster.paths(wwid)
     move(cluster, second, wwid)
-    then = io.progress.operations
-    wait_until("the I/O goes on", lambda: io.progress.operations > then + 50)
+    io.goes_on()
     final = io.stop()
     assert (final.errors, final.mismatches) == (0, 0)

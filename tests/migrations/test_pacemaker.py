@@ -188,18 +188,12 @@ def io(site: Site, record_property: Callable[[str, object], None]) -> Iterator[V
     (found,) = initiator.wait_multipaths(lambda maps: bool(maps and maps[0].usable_paths))
     initiator.machine.run("udevadm settle")
     io = initiator.verified_io(found.device, offset=MIB, rest=0.01)
-    goes_on(io)
+    io.goes_on()
     yield io
-    goes_on(io)
+    io.goes_on()
     final = io.stop()
     assert (final.errors, final.mismatches) == (0, 0)
     record_property("longest pause in seconds", final.pause)
-
-
-def goes_on(io: VerifiedIO) -> None:
-    """Wait until some more operations are done."""
-    then = io.progress.operations
-    wait_until("the I/O goes on", lambda: io.progress.operations > then + 50)
 
 
 def test_the_address_that_moves_becomes_a_floating_group_under_io(site: Site, io: VerifiedIO) -> None:
@@ -214,7 +208,7 @@ def test_the_address_that_moves_becomes_a_floating_group_under_io(site: Site, io
     wait_until("lunmapd follows the map", lambda: "ForeignTarget" in cluster.ctl("status", expect=None).out)
     assert (first.lio(), site.holders()) == (before, ["n1"])
     site.take_group()
-    goes_on(io)
+    io.goes_on()
     # The way back, and forward again.
     first.stop()
     assert site.holders() == []
@@ -222,18 +216,18 @@ def test_the_address_that_moves_becomes_a_floating_group_under_io(site: Site, io
         first.machine.run(f"targetcli {command}", timeout=pacemaker.SECONDS)
     site.maintenance(on=False)
     wait_until("Pacemaker serves the target", site.served, pacemaker.SECONDS)
-    goes_on(io)
+    io.goes_on()
     first.start()
     site.take_group()
-    goes_on(io)  # by a new connection: the host has noticed that the take ended the former one
+    io.goes_on()  # by a new connection: the host has noticed that the take ended the former one
     site.forget("lun1", "t1", "ip1")
     second.start()
     wait_until("the second node can own the group", lambda: can_own(cluster, "n2"))
     cluster.ctl("float", "move", IQN, "ip1", "n2")
     assert site.holders() == ["n2"]
-    goes_on(io)
+    io.goes_on()
     site.serve_from_all(lunmap)
-    goes_on(io)
+    io.goes_on()
     # The way back after the resources are removed.
     for node in (second, first):
         node.stop()
@@ -259,7 +253,7 @@ def test_one_node_is_taken_over_under_io(site: Site, io: VerifiedIO) -> None:
     site.forget("lun1", "t1")
     assert pacemaker.started(first.machine) == {"ip1": "n1"}
     wait_until("the node is as the map says", lambda: applied(cluster))
-    goes_on(io)
+    io.goes_on()
     assert site.lost_connections() == 0
 
 

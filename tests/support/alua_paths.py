@@ -2,15 +2,9 @@
 
 import re
 
-from lab.machines.io import VerifiedIO
 from support.cluster import Cluster
 
 STATES = {"0x00": "optimized", "0x01": "non-optimized"}
-
-
-def goes_on(io: VerifiedIO) -> None:
-    """Wait until the I/O has made some progress."""
-    io.goes_on()
 
 
 def states(cluster: Cluster, wwid: str) -> dict[str, str]:

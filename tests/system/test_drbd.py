@@ -11,7 +11,7 @@ import pytest
 
 from lab.wait import wait_until
 from lunmapd.core.base.names import naa
-from support.alua_paths import goes_on, shows_one
+from support.alua_paths import shows_one
 from support.cluster import HOST, PID, SAN, Cluster, StorageNode
 from support.intervals import find_overlaps
 from support.one_path import usable_device
@@ -136,21 +136,21 @@ def test_the_primary_moves_with_the_path(cluster: Cluster) -> None:
     """A planned move, a stopped daemon and a power cut: no I/O error, no mismatch, never two primaries."""
     record, (n1, n2) = Record(), cluster.nodes
     io = cluster.initiator.verified_io(cluster.initiator.wait_multipaths(bool, 20)[0].device, offset=MIB)
-    goes_on(io)
+    io.goes_on()
     cluster.ctl("float", "move", SAN, "n1,n2", "n2")
     wait_until("n2 owns it", partial(shows_one, cluster, "n2", WWID))
-    goes_on(io)
+    io.goes_on()
     assert says(n1, "role", "Secondary")
     n2.machine.run(f"kill -STOP $(cat {PID})")
     wait_until("n1 takes it over", partial(shows_one, cluster, "n1", WWID))
     n2.machine.run(f"kill -CONT $(cat {PID})")
-    goes_on(io)
+    io.goes_on()
     wait_until("both nodes are well", cluster.all_well)
     assert shows_one(cluster, "n1", WWID)
     record.take(n1)
     n1.machine.kill()
     wait_until("n2 takes it over", partial(shows_one, cluster, "n2", WWID))
-    goes_on(io)
+    io.goes_on()
     n1.machine.start()
     prepare(n1, cluster)
     n1.machine.run("drbdadm up r0")
@@ -178,12 +178,12 @@ def test_the_primary_moves_with_a_floating_address(cluster: Cluster) -> None:
     initiator.login(SAN)
     owner, other = (n1, n2) if says(n1, "role", "Primary") else (n2, n1)
     io = initiator.verified_io(usable_device(initiator), offset=MIB)
-    goes_on(io)
+    io.goes_on()
     cluster.ctl("float", "move", SAN, "gold", other.name)
-    goes_on(io)
+    io.goes_on()
     assert (says(owner, "role", "Secondary"), says(other, "role", "Primary")) == (True, True)
     cluster.ctl("drain", other.name, "--wait", "60")
-    goes_on(io)
+    io.goes_on()
     assert (says(owner, "role", "Primary"), says(other, "role", "Secondary")) == (True, True)
     final = io.stop()
     assert (final.errors, final.mismatches) == (0, 0)

@@ -7,7 +7,7 @@ import pytest
 
 from lab.machines.io import VerifiedIO
 from lab.wait import wait_until
-from support.alua_paths import goes_on, shows, shows_one
+from support.alua_paths import shows, shows_one
 from support.cluster import DB1, HOST, PID, Cluster, StorageNode
 
 pytestmark = pytest.mark.kernel
@@ -92,12 +92,12 @@ def test_the_volume_outlives_either_node(cluster: Cluster, io: VerifiedIO) -> No
         victim.machine.kill()
         wanted = {other.name: AT_REST[other.name]}
         wait_until("one path is left", partial(shows, cluster, wanted, DB1))
-        goes_on(io)
+        io.goes_on()
         victim.machine.start()
         victim.configure(cluster.ensemble.hosts)
         victim.start()
         wait_until("both paths are back", partial(shows, cluster, AT_REST, DB1))
-        goes_on(io)
+        io.goes_on()
     cluster.paths(DB1)
     wait_until("both nodes are well", cluster.all_well)
 
@@ -106,10 +106,10 @@ def test_a_path_on_standby_is_left_to_the_other(cluster: Cluster, io: VerifiedIO
     """A path that the map closes fails over without an error, and is used again when it opens."""
     cluster.ctl.apply(filled(cluster, MAP.replace("preferred: n1", "preferred: n1\n    others: standby")))
     wait_until("the path is left", partial(shows, cluster, {"n1": AT_REST["n1"]}, DB1))
-    goes_on(io)
+    io.goes_on()
     cluster.ctl.apply(filled(cluster, MAP.replace("preferred: n1", "preferred: n2\n    others: unavailable")))
     wait_until("the other one is", partial(shows, cluster, {"n2": AT_REST["n1"]}, DB1))
-    goes_on(io)
+    io.goes_on()
     cluster.ctl.apply(filled(cluster, MAP))
     wait_until("both paths are back", partial(shows, cluster, AT_REST, DB1))
 
@@ -121,15 +121,15 @@ def test_another_node_takes_a_volume_over(cluster: Cluster, io: VerifiedIO) -> N
     wait_until("n1 owns it", partial(shows, cluster, {"n1": "optimized", "n2": "non-optimized"}, DB1))
     cluster.ctl.apply(listed.replace("preferred: [n1, n2]", "preferred: [n1, n2]\n    others: standby"))
     wait_until("n2 is closed", partial(shows, cluster, {"n1": "optimized"}, DB1))
-    goes_on(io)
+    io.goes_on()
     cluster.ctl("float", "move", SAN, "n1,n2", "n2")
     wait_until("n2 owns it", partial(shows_one, cluster, "n2", DB1))
-    goes_on(io)
+    io.goes_on()
     _, victim = cluster.nodes
     victim.machine.run(f"kill -STOP $(cat {PID})")
     wait_until("n1 takes it over", partial(shows_one, cluster, "n1", DB1))
     victim.machine.run(f"kill -CONT $(cat {PID})")
-    goes_on(io)
+    io.goes_on()
     wait_until("both nodes are well", cluster.all_well)
     assert shows_one(cluster, "n1", DB1)
 
@@ -139,7 +139,7 @@ def test_a_drained_node_is_left_before_its_sessions_end(cluster: Cluster, io: Ve
     recovery = 5.0
     slowed = f"for each in /sys/class/iscsi_session/*/recovery_tmo; do echo {recovery:g} >$each; done"
     cluster.initiator.machine.run(slowed)
-    goes_on(io)
+    io.goes_on()
     for node in cluster.nodes:
         node.machine.run(f"kill -HUP $(cat {PID})")
     wait_until("the nodes report the logins", lambda: sessions(cluster) == [1, 1])
@@ -149,10 +149,10 @@ def test_a_drained_node_is_left_before_its_sessions_end(cluster: Cluster, io: Ve
     assert not cluster.nodes[0].has_sessions()
     assert cluster.all_well()
     wait_until("the node is left", partial(shows, cluster, {"n2": "optimized"}, DB1))
-    goes_on(io)
+    io.goes_on()
     cluster.ctl("undrain", "n1", "--wait", "120")
     wait_until("both paths are back", partial(shows, cluster, AT_REST, DB1))
-    goes_on(io)
+    io.goes_on()
     assert io.progress.pause < recovery
 
 
@@ -226,7 +226,7 @@ def test_calls_that_hang_cost_their_own_objects(cluster: Cluster, io: VerifiedIO
         lambda: cluster.initiator.machine.run(f"{rescan}; {read}", check=False).status == 0,
     )
     assert cluster.ctl("status", expect=None).status == 6
-    goes_on(io)
+    io.goes_on()
     for node in cluster.nodes:
         node.machine.run("dmsetup resume /dev/mapper/slow?")
     wait_until("all is as the map says", cluster.all_well)

@@ -5,7 +5,6 @@ from functools import partial
 
 import pytest
 
-from lab.machines.io import VerifiedIO
 from lab.pytest_plugin import NewLab
 from lab.wait import wait_until
 from support.cluster import DB1, LOG, Cluster, StorageNode, bring_up
@@ -35,12 +34,6 @@ def cluster(logged_in: Cluster) -> Cluster:
     logged_in.restore(logged_in.for_two())
     logged_in.paths(DB1)
     return logged_in
-
-
-def goes_on(io: VerifiedIO) -> None:
-    """Wait until the I/O has made some progress."""
-    then = io.progress.operations
-    wait_until("the I/O goes on", lambda: io.progress.operations > then + 50)
 
 
 def enabled(node: StorageNode) -> set[str]:
@@ -75,7 +68,7 @@ def test_a_reboot_without_zookeeper_serves_from_the_snapshot(cluster: Cluster) -
     cluster.paths(DB1)
     second.machine.kill()
     cluster.paths(DB1, first)
-    goes_on(io)
+    io.goes_on()
     boot(second, cluster.ensemble.hosts)
     cluster.paths(DB1)
     cluster.ensemble.start()
@@ -102,7 +95,7 @@ def test_an_isolated_node_leaves_the_io_to_the_other(cluster: Cluster) -> None:
     # One of its two targets may be closed a moment before the other one.
     wait_until("the lonely node has closed all", lambda: enabled(lonely) == {"0"})
     assert enabled(other) == {"1"}
-    goes_on(io)
+    io.goes_on()
     server.heed(lonely.machine.spec.place)
     cluster.paths(DB1)
     wait_until("both are well", cluster.all_well)
