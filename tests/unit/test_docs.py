@@ -26,8 +26,8 @@ stamp = runpy.run_path("packaging/pictures.py")["stamp"]
 
 
 def prose(path: Path) -> str:
-    """Return the text of a document without its blocks of code."""
-    return re.sub(r"^```.*?^```$", "", path.read_text(), flags=re.MULTILINE | re.DOTALL)
+    """Return the text of a document without its blocks of code, which may be indented in a list."""
+    return re.sub(r"^ *```.*?^ *```$", "", path.read_text(), flags=re.MULTILINE | re.DOTALL)
 
 
 def links(path: Path) -> Iterator[tuple[Path, str]]:
@@ -54,6 +54,13 @@ def test_each_link_leads_somewhere(path: Path) -> None:
         if not target.exists() or (anchor and anchor not in anchors(target))
     ]
     assert broken == []
+
+
+@pytest.mark.parametrize("path", [*TEXTS, *sorted(ROOT.glob("packaging/man/*.md"))], ids=str)
+def test_prose_fits_110_columns(path: Path) -> None:
+    """Prose is at most 110 columns wide. Rows of tables and single words, as links, may be wider."""
+    lines = [line for line in prose(path).splitlines() if not line.lstrip().startswith("|")]
+    assert [line for line in lines if len(line) > 110 and len(line.split()) > 1] == []
 
 
 @pytest.mark.parametrize("path", TEXTS, ids=str)
