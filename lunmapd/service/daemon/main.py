@@ -152,10 +152,11 @@ def _metrics_listener(
     if settings.metrics is None:
         yield lambda *_: None
         return
-    from lunmapd.service.daemon.metrics import Metrics, served  # noqa: PLC0415 - it is off by default
+    from lunmapd.service.daemon.metrics import Metrics  # noqa: PLC0415 - it is off by default
+    from lunmapd.service.daemon.metrics_server import served  # noqa: PLC0415
 
     figures = Metrics(settings.node, connected, groups=groups, beat=settings.policy().beat)
-    with served(figures, settings.metrics.listen):
+    with served(figures.registry, settings.metrics.listen):
         yield figures.note
 
 
