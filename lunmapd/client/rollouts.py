@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from lunmapd.client.fleet import check_not_undone, read_nodes
 from lunmapd.core.base.disruption import DISRUPTION_WORDS, Disruption
 from lunmapd.core.base.errors import InvalidInputError, Problem
-from lunmapd.core.base.lunmap import Lunmap, floating_groups, takeover_group
+from lunmapd.core.base.leased_groups import floating_groups, takeover_group
 from lunmapd.store.commit import acts
 from lunmapd.store.commit.commit_options import Trial
 from lunmapd.store.commit.end_rollout import confirm_rollout
@@ -19,6 +19,7 @@ from lunmapd.store.tree.snapshot import effective_map
 if TYPE_CHECKING:
     from lunmapd.client.committer import Committer
     from lunmapd.client.note import Note, Proposal
+    from lunmapd.core.base.lunmap import Lunmap
     from lunmapd.core.history.changes import Allowance, Revision
     from lunmapd.store.session.session import Session
 

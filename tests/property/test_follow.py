@@ -19,7 +19,8 @@ from lunmapd.agent.reconcile.result import PassResult
 from lunmapd.agent.state.claims import Claims
 from lunmapd.agent.state.seen_file import SeenFile, ValidityKey
 from lunmapd.core.base.backings import source
-from lunmapd.core.base.lunmap import Lunmap, TpgId
+from lunmapd.core.base.leased_groups import TpgId
+from lunmapd.core.base.lunmap import Lunmap
 from lunmapd.core.base.reasons import Reason
 from lunmapd.core.fleet.status import HistoryPoint
 from lunmapd.core.node import lio_objects

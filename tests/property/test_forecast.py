@@ -22,7 +22,8 @@ from lunmapd.agent.state.claims import Claims
 from lunmapd.core.base.disruption import Disruption
 from lunmapd.core.base.documents import decode, encode
 from lunmapd.core.base.events import FullPass
-from lunmapd.core.base.lunmap import Lunmap, TpgId
+from lunmapd.core.base.leased_groups import TpgId
+from lunmapd.core.base.lunmap import Lunmap
 from lunmapd.core.fleet.lun_paths import owned_tpgs
 from lunmapd.core.fleet.path_state import NodeView
 from lunmapd.core.fleet.status import GroupPhase, GroupStatus, HistoryPoint, NodeStatus

@@ -1,17 +1,8 @@
 """A map of one Lun behind a floating portal group of two nodes, and a second target beside it."""
 
 from lunmapd.core.base.backings import FileIO
-from lunmapd.core.base.lunmap import (
-    FloatingGroup,
-    Initiator,
-    Lun,
-    Lunmap,
-    Map,
-    Node,
-    PortalGroup,
-    Target,
-    TpgId,
-)
+from lunmapd.core.base.leased_groups import TpgId
+from lunmapd.core.base.lunmap import FloatingGroup, Initiator, Lun, Lunmap, Map, Node, PortalGroup, Target
 
 T = "iqn.2026-01.org.example:pool"
 H = "iqn.2026-01.org.example:h"

@@ -6,7 +6,7 @@ from lunmapd.agent.floating.view import GroupView
 from lunmapd.agent.loop.report import CycleResult, first_status
 from lunmapd.agent.reconcile.result import PassResult
 from lunmapd.clock import boot_time
-from lunmapd.core.base.lunmap import GroupId
+from lunmapd.core.base.leased_groups import GroupId
 from lunmapd.core.base.reasons import Reason
 from lunmapd.core.fleet.status import (
     APPLIED,

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from lunmapd.core.base.backings import Backing, Block, FileIO, RamDisk, User
+from lunmapd.core.base.leased_groups import TpgId, floating_groups
 from lunmapd.core.base.lunmap import (
     CLOSED,
     Access,
@@ -28,11 +29,9 @@ from lunmapd.core.base.lunmap import (
     Scope,
     Shared,
     Target,
-    TpgId,
-    floating_groups,
     initiators_of,
-    reporting_nodes,
 )
+from lunmapd.core.base.serving import reporting_nodes
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.project import TPG_ATTRIBUTES, TPG_PARAMETERS
 

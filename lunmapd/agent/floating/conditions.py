@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from lunmapd.agent.floating.view import GroupView
-from lunmapd.core.base.lunmap import describe_group, takeover_nodes
+from lunmapd.core.base.leased_groups import describe_group, takeover_nodes
 from lunmapd.core.base.reasons import Reason
 from lunmapd.core.fleet.status import (
     FLOATING_SERVED,

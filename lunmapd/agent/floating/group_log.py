@@ -3,7 +3,7 @@
 import logging
 
 from lunmapd.agent.floating.view import GroupView
-from lunmapd.core.base.lunmap import GroupId, describe_group
+from lunmapd.core.base.leased_groups import GroupId, describe_group
 from lunmapd.core.base.messages import Message, journal_fields
 from lunmapd.core.fleet.status import GroupPhase
 from lunmapd.core.floating.facts import Facts

@@ -4,15 +4,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from lunmapd.agent.floating.addresses import GroupAddresses
-from lunmapd.core.base.lunmap import (
-    AluaState,
-    FloatingGroup,
-    GroupId,
-    Lunmap,
-    TpgId,
-    leased_groups,
-    takeover_luns,
-)
+from lunmapd.core.base.leased_groups import GroupId, TpgId, leased_groups, takeover_luns
+from lunmapd.core.base.lunmap import AluaState, FloatingGroup, Lunmap
 from lunmapd.core.floating.hooks import hook_calls
 from lunmapd.core.floating.promotion import HookCall
 from lunmapd.core.node.portals import host_of

@@ -12,7 +12,8 @@ from lunmapd.agent.floating.group import Edges, LeasedGroup
 from lunmapd.agent.floating.group_plan import GroupPlan, plans_for
 from lunmapd.agent.floating.own_report import Identity, Judgement
 from lunmapd.agent.floating.view import GroupView
-from lunmapd.core.base.lunmap import GroupId, Lunmap, takeover_nodes
+from lunmapd.core.base.leased_groups import GroupId, takeover_nodes
+from lunmapd.core.base.lunmap import Lunmap
 from lunmapd.core.floating.lease import LeaseTimes
 from lunmapd.core.planning.moving import ServedGroup
 

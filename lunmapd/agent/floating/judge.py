@@ -6,15 +6,9 @@ from collections.abc import Set as AbstractSet
 from msgspec.structs import replace
 
 from lunmapd.agent.floating.own_report import Judgement
-from lunmapd.core.base.lunmap import (
-    GroupId,
-    Lunmap,
-    closed_nodes,
-    leased_groups,
-    reporting_nodes,
-    state_on,
-    takeover_nodes,
-)
+from lunmapd.core.base.leased_groups import GroupId, leased_groups, takeover_nodes
+from lunmapd.core.base.lunmap import Lunmap
+from lunmapd.core.base.serving import closed_nodes, reporting_nodes, state_on
 from lunmapd.core.fleet.lag import RecentHistory
 from lunmapd.core.fleet.path_state import DRAINED, USABLE, NodeView, PathState, path_state_of
 from lunmapd.core.fleet.status import HistoryPoint, NodeStatus

@@ -6,20 +6,9 @@ from enum import StrEnum
 
 from msgspec import Struct
 
-from lunmapd.core.base.lunmap import (
-    CLOSED,
-    AluaState,
-    GroupId,
-    Lun,
-    Map,
-    NodeState,
-    is_drained,
-    listed_nodes,
-    reporting_nodes,
-    state_on,
-    takeover_group,
-    takeover_nodes,
-)
+from lunmapd.core.base.leased_groups import GroupId, listed_nodes, takeover_group, takeover_nodes
+from lunmapd.core.base.lunmap import CLOSED, AluaState, Lun, Map, NodeState
+from lunmapd.core.base.serving import is_drained, reporting_nodes, state_on
 from lunmapd.core.base.text import human_size
 from lunmapd.core.explain.remedy import NO_REMEDY, Remedy, run
 from lunmapd.core.explain.world import Route, World

@@ -5,15 +5,9 @@ from collections.abc import Iterator
 
 from msgspec import Struct
 
-from lunmapd.core.base.lunmap import (
-    GroupId,
-    describe_group,
-    groups_on,
-    leased_groups,
-    nodes_of,
-    portals_of,
-    reporting_nodes,
-)
+from lunmapd.core.base.leased_groups import GroupId, describe_group, groups_on, leased_groups
+from lunmapd.core.base.lunmap import portals_of
+from lunmapd.core.base.serving import nodes_of, reporting_nodes
 from lunmapd.core.explain.checks import (
     Check,
     Topic,

@@ -6,7 +6,8 @@ from typing import NamedTuple
 from msgspec import Struct
 
 from lunmapd.core.base.backing_reports import BackingReport, Reports
-from lunmapd.core.base.lunmap import GroupId, Lun, Lunmap, Map, initiators_of
+from lunmapd.core.base.leased_groups import GroupId
+from lunmapd.core.base.lunmap import Lun, Lunmap, Map, initiators_of
 from lunmapd.core.fleet.lun_paths import LunPaths, find_owners
 from lunmapd.core.fleet.lun_sizes import lun_size
 from lunmapd.core.fleet.path_state import UNKNOWN, NodeView

@@ -18,8 +18,10 @@ from enum import StrEnum
 
 from msgspec import Struct
 
+from lunmapd.core.base.backing_paths import source_on
 from lunmapd.core.base.backing_reports import DM_UUID, SERIAL, WWN, BackingReport, Reports
-from lunmapd.core.base.lunmap import Lun, Lunmap, reporting_nodes, source_on
+from lunmapd.core.base.lunmap import Lun, Lunmap
+from lunmapd.core.base.serving import reporting_nodes
 
 _LVM = "LVM-"
 

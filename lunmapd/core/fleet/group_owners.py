@@ -5,7 +5,9 @@ from collections.abc import Iterable, Mapping
 
 from msgspec import Struct
 
-from lunmapd.core.base.lunmap import GroupId, Lunmap, describe_group, is_drained, leased_groups
+from lunmapd.core.base.leased_groups import GroupId, describe_group, leased_groups
+from lunmapd.core.base.lunmap import Lunmap
+from lunmapd.core.base.serving import is_drained
 from lunmapd.core.fleet.lun_paths import find_owners
 from lunmapd.core.fleet.path_state import DRAINED, NO_OWNER, OK, NodeView
 from lunmapd.core.fleet.status import GroupPhase, GroupStatus, NodeStatus

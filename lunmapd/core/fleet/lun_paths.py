@@ -12,25 +12,17 @@ from typing import NamedTuple
 from msgspec import Struct
 from msgspec.structs import replace
 
-from lunmapd.core.base.lunmap import (
-    CLOSED,
+from lunmapd.core.base.leased_groups import (
     GroupId,
-    Lun,
-    Lunmap,
-    Map,
-    NodeState,
-    Target,
     TpgId,
-    closed_nodes,
     floating_groups,
-    initiators_of,
-    nodes_of,
-    reporting_nodes,
     takeover_group,
     takeover_luns,
     takeover_nodes,
 )
+from lunmapd.core.base.lunmap import CLOSED, Lun, Lunmap, Map, NodeState, Target, initiators_of
 from lunmapd.core.base.reasons import Reason
+from lunmapd.core.base.serving import closed_nodes, nodes_of, reporting_nodes
 from lunmapd.core.fleet.lag import RecentHistory
 from lunmapd.core.fleet.path_state import (
     BEHIND,

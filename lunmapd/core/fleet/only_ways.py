@@ -6,8 +6,9 @@ from collections.abc import Set as AbstractSet
 
 from msgspec import Struct
 
-from lunmapd.core.base.lunmap import Lunmap, nodes_of
+from lunmapd.core.base.lunmap import Lunmap
 from lunmapd.core.base.reasons import OF_BACKINGS
+from lunmapd.core.base.serving import nodes_of
 from lunmapd.core.fleet.lun_paths import Host, LunPaths, NodePath
 from lunmapd.core.fleet.path_state import BEHIND, DEAD, SILENT, UNKNOWN, USABLE
 

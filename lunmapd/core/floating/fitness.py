@@ -1,13 +1,8 @@
 """How well a node can own a floating portal group or a takeover group, judged by its last status."""
 
-from lunmapd.core.base.lunmap import (
-    GroupId,
-    Lunmap,
-    closed_nodes,
-    reporting_nodes,
-    takeover_group,
-    takeover_nodes,
-)
+from lunmapd.core.base.leased_groups import GroupId, takeover_group, takeover_nodes
+from lunmapd.core.base.lunmap import Lunmap
+from lunmapd.core.base.serving import closed_nodes, reporting_nodes
 from lunmapd.core.fleet.path_state import USABLE, PathState, scopes_of
 from lunmapd.core.floating.choice import Candidate
 

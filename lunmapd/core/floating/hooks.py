@@ -2,7 +2,9 @@
 
 from collections.abc import Mapping
 
-from lunmapd.core.base.lunmap import GroupId, Lunmap, groups_of, source_on
+from lunmapd.core.base.backing_paths import source_on
+from lunmapd.core.base.leased_groups import GroupId, groups_of
+from lunmapd.core.base.lunmap import Lunmap
 from lunmapd.core.floating.promotion import HookCall
 
 

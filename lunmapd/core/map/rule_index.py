@@ -11,8 +11,10 @@ from contextlib import suppress
 from typing import TypeVar
 
 from lunmapd.core.base import names
+from lunmapd.core.base.backing_paths import source_on
 from lunmapd.core.base.backings import RamDisk, source
 from lunmapd.core.base.errors import Problem
+from lunmapd.core.base.leased_groups import preferred_nodes
 from lunmapd.core.base.lunmap import (
     SECTIONS,
     Document,
@@ -24,11 +26,8 @@ from lunmapd.core.base.lunmap import (
     Section,
     Target,
     initiators_of,
-    nodes_of,
-    preferred_nodes,
-    reporting_nodes,
-    source_on,
 )
+from lunmapd.core.base.serving import nodes_of, reporting_nodes
 from lunmapd.core.history.changes import build_map, differing_names
 from lunmapd.core.map import rules
 

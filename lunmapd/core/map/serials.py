@@ -10,10 +10,12 @@ from collections.abc import Set as AbstractSet
 
 from msgspec import Struct
 
+from lunmapd.core.base.backing_paths import source_on
 from lunmapd.core.base.backings import plugin_of
 from lunmapd.core.base.documents import DocumentError, decode
-from lunmapd.core.base.lunmap import Lun, Lunmap, reporting_nodes, source_on
+from lunmapd.core.base.lunmap import Lun, Lunmap
 from lunmapd.core.base.names import naa
+from lunmapd.core.base.serving import reporting_nodes
 from lunmapd.core.history.changes import (
     Change,
     Revision,

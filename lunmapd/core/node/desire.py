@@ -6,8 +6,9 @@ from collections.abc import Set as AbstractSet
 from msgspec import Struct
 from msgspec.structs import replace
 
-from lunmapd.core.base.lunmap import SECTIONS, Lunmap, Map, nodes_of
+from lunmapd.core.base.lunmap import SECTIONS, Lunmap, Map
 from lunmapd.core.base.reasons import Reason
+from lunmapd.core.base.serving import nodes_of
 from lunmapd.core.history.changes import build_map
 from lunmapd.core.map.rules import check_served
 from lunmapd.core.node import lio_objects

@@ -13,9 +13,10 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from lunmapd.core.base import names
+from lunmapd.core.base.backing_paths import source_on
 from lunmapd.core.base.backings import RamDisk, source
 from lunmapd.core.base.events import FullPass
-from lunmapd.core.base.lunmap import Lunmap, source_on
+from lunmapd.core.base.lunmap import Lunmap
 from lunmapd.core.history.changes import differing_names
 from lunmapd.core.map.rule_index import ObjectName, part_with
 from lunmapd.core.node import lio_objects

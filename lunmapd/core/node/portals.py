@@ -10,7 +10,8 @@ from collections.abc import Set as AbstractSet
 
 from msgspec import Struct
 
-from lunmapd.core.base.lunmap import Lunmap, Target, groups_on, portals_of
+from lunmapd.core.base.leased_groups import groups_on
+from lunmapd.core.base.lunmap import Lunmap, Target, portals_of
 from lunmapd.core.base.names import is_every_address
 from lunmapd.core.base.reasons import Reason
 from lunmapd.core.node import lio_objects

@@ -8,7 +8,9 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from lunmapd.core.base.attributes import PARAMETERS, STORAGE, TPG
+from lunmapd.core.base.backing_paths import source_on
 from lunmapd.core.base.backings import PLUGINS, PluginName, SizeSource, plugin_of
+from lunmapd.core.base.leased_groups import groups_on, preferred_nodes, takeover_group
 from lunmapd.core.base.lunmap import (
     CLOSED,
     Access,
@@ -23,17 +25,11 @@ from lunmapd.core.base.lunmap import (
     Scope,
     Shared,
     Target,
-    groups_on,
     has_read_only_map,
     initiators_of,
-    nodes_of,
-    offered_state,
     portals_of,
-    preferred_nodes,
-    reporting_nodes,
-    source_on,
-    takeover_group,
 )
+from lunmapd.core.base.serving import nodes_of, offered_state, reporting_nodes
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.interning import ObjectPool
 

@@ -24,7 +24,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from lunmapd.core.base.disruption import Disruption
-from lunmapd.core.base.lunmap import Lunmap, is_drained
+from lunmapd.core.base.lunmap import Lunmap
+from lunmapd.core.base.serving import is_drained
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.backing_reads import ReadProblems, read_failures
 from lunmapd.core.node.desire import Desired, compute_desired

@@ -12,7 +12,8 @@ from collections.abc import Set as AbstractSet
 from msgspec import Struct
 from msgspec.structs import replace
 
-from lunmapd.core.base.lunmap import Lunmap, initiators_of, nodes_of
+from lunmapd.core.base.lunmap import Lunmap, initiators_of
+from lunmapd.core.base.serving import nodes_of
 from lunmapd.core.map.addresses import LunAddress, Occupant, left_addresses, new_addresses, occupants_of
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.observed import Observed

@@ -7,25 +7,20 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from lunmapd.core.base.backings import DEFAULT_VENDOR, SizeSource, plugin_of
+from lunmapd.core.base.leased_groups import GroupId, floating_groups, takeover_group, takeover_nodes
 from lunmapd.core.base.lunmap import (
     CLOSED,
     AluaState,
     Authentication,
-    GroupId,
     Lunmap,
     Map,
     Node,
     NodeState,
-    floating_groups,
     initiators_of,
-    nodes_of,
-    offered_state,
     portals_of,
-    reporting_nodes,
-    takeover_group,
-    takeover_nodes,
 )
 from lunmapd.core.base.names import is_every_address, naa
+from lunmapd.core.base.serving import nodes_of, offered_state, reporting_nodes
 
 _DEFAULT_BLOCK_SIZE = 512
 

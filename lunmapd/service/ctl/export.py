@@ -8,7 +8,9 @@ import msgspec
 
 from lunmapd.core.adoption.export import Exported, export_saveconfig
 from lunmapd.core.base.errors import LunmapdError
-from lunmapd.core.base.lunmap import Lunmap, floating_groups, is_drained, takeover_luns, takeover_nodes
+from lunmapd.core.base.leased_groups import floating_groups, takeover_luns, takeover_nodes
+from lunmapd.core.base.lunmap import Lunmap
+from lunmapd.core.base.serving import is_drained
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.chap import add_credentials
 from lunmapd.core.node.leases import as_leased, as_opened

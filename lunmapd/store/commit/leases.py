@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 from msgspec.structs import replace
 
 from lunmapd.core.base.access import FLOATING, AclEntries, acl_at
-from lunmapd.core.base.lunmap import GroupId, Lunmap, leased_groups
+from lunmapd.core.base.leased_groups import GroupId, leased_groups
+from lunmapd.core.base.lunmap import Lunmap
 from lunmapd.store.commit.commit_errors import CommitInterruptedError
 from lunmapd.store.session import paths
 from lunmapd.store.session.errors import StoreError

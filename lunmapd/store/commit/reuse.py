@@ -6,7 +6,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from lunmapd.core.base.errors import Problem
-from lunmapd.core.base.lunmap import Lunmap, initiators_of, nodes_of
+from lunmapd.core.base.lunmap import Lunmap, initiators_of
+from lunmapd.core.base.serving import nodes_of
 from lunmapd.core.fleet.former_luns import doubt_of
 from lunmapd.core.map.ledger import Ledger, MapDifference, fold_history, merge_ledgers
 from lunmapd.core.map.reuse import (

@@ -11,7 +11,8 @@ from msgspec.structs import replace
 
 from lunmapd.core.base.access import FLOATING
 from lunmapd.core.base.documents import DocumentError, decode
-from lunmapd.core.base.lunmap import GroupId, Target, listed_nodes, takeover_nodes
+from lunmapd.core.base.leased_groups import GroupId, listed_nodes, takeover_nodes
+from lunmapd.core.base.lunmap import Target
 from lunmapd.core.floating.documents import CandidateView, CandidateViews, Report, Wish
 from lunmapd.core.floating.lease import LeaseRecord, LeaseTimes, owner_record
 from lunmapd.store.session import paths

@@ -3,7 +3,7 @@
 from kazoo.exceptions import BadVersionError, NoNodeError
 
 from lunmapd.core.base.documents import encode
-from lunmapd.core.base.lunmap import GroupId
+from lunmapd.core.base.leased_groups import GroupId
 from lunmapd.core.floating.documents import Report, Wish
 from lunmapd.core.floating.lease import LeaseRecord
 from lunmapd.store.session import paths

@@ -3,9 +3,12 @@
 from collections.abc import Iterator
 
 from lunmapd.core.base import names
+from lunmapd.core.base.backing_paths import source_on
 from lunmapd.core.base.backings import RamDisk, source, source_field
 from lunmapd.core.base.errors import Place, Problem
-from lunmapd.core.base.lunmap import Lunmap, floating_groups, initiators_of, reporting_nodes, source_on
+from lunmapd.core.base.leased_groups import floating_groups
+from lunmapd.core.base.lunmap import Lunmap, initiators_of
+from lunmapd.core.base.serving import reporting_nodes
 from lunmapd.core.map.rules.common import UniqueValue, check_clashes
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
-from lunmapd.core.base.lunmap import GroupId, leased_groups, takeover_luns
+from lunmapd.core.base.leased_groups import GroupId, leased_groups, takeover_luns
 from lunmapd.core.base.text import count_of
 from lunmapd.core.explain.checks import unfit_reason
 from lunmapd.core.explain.world import World

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from msgspec import Struct
 
-from lunmapd.core.base.lunmap import Access, Authentication, Lunmap, initiators_of, nodes_of
+from lunmapd.core.base.lunmap import Access, Authentication, Lunmap, initiators_of
 from lunmapd.core.base.names import naa
+from lunmapd.core.base.serving import nodes_of
 from lunmapd.core.base.text import first_of
 from lunmapd.core.map.addresses import LunAddress, Occupant, left_addresses, new_addresses
 from lunmapd.core.map.short_names import ShortNames, short_names

@@ -5,7 +5,8 @@ from collections.abc import Set as AbstractSet
 
 from msgspec.structs import replace
 
-from lunmapd.core.base.lunmap import GroupId, Lunmap, groups_of, leased_groups
+from lunmapd.core.base.leased_groups import GroupId, groups_of, leased_groups
+from lunmapd.core.base.lunmap import Lunmap
 from lunmapd.core.fleet.lun_paths import LunPaths, PathProblem
 from lunmapd.core.fleet.path_state import NO_OWNER
 from lunmapd.core.fleet.status import Standing

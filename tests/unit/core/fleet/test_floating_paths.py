@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from lunmapd.core.base.lunmap import AluaState, GroupId, Lunmap, NodeState, Target, TpgId
+from lunmapd.core.base.leased_groups import GroupId, TpgId
+from lunmapd.core.base.lunmap import AluaState, Lunmap, NodeState, Target
 from lunmapd.core.fleet.lag import RecentHistory
 from lunmapd.core.fleet.lun_paths import (
     Host,

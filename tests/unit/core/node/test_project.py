@@ -4,6 +4,7 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
+from lunmapd.core.base.backing_paths import source_on
 from lunmapd.core.base.backings import Backing, Block, FileIO, Pscsi, RamDisk, User, source
 from lunmapd.core.base.lunmap import (
     Access,
@@ -17,7 +18,6 @@ from lunmapd.core.base.lunmap import (
     Scope,
     Shared,
     Target,
-    source_on,
 )
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.project import PORT_ID, TPG_ATTRIBUTES, TPG_PARAMETERS, project_map

@@ -8,7 +8,8 @@ import pytest
 
 from lunmapd.agent.floating.addresses import GroupAddresses, LeaseProcessError, Presence
 from lunmapd.clock import boot_time
-from lunmapd.core.base.lunmap import AluaState, TpgId
+from lunmapd.core.base.leased_groups import TpgId
+from lunmapd.core.base.lunmap import AluaState
 from lunmapd.lio.worker.switch_process import SwitchProcess
 from lunmapd.service.lease.luns import LunStates, NoTpg
 

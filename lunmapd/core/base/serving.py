@@ -1,0 +1,70 @@
+"""The nodes through which the map serves a target or a Lun, and the ALUA state on each."""
+
+from collections.abc import Set as AbstractSet
+
+from lunmapd.core.base.leased_groups import preferred_nodes, takeover_group
+from lunmapd.core.base.lunmap import CLOSED, AluaState, Lun, Lunmap, NodeState, Target
+
+
+def nodes_of(target: Target) -> AbstractSet[str]:
+    """Return the nodes that serve a target: by a TPG of their own, or as a node of a floating group."""
+    if not target.floating:
+        return target.nodes.keys()
+    return target.nodes.keys() | {node for group in target.floating.values() for node in group.nodes}
+
+
+def serving_nodes(lunmap: Lunmap, lun: Lun) -> set[str]:
+    """Return the nodes that serve a target of the Lun's maps."""
+    targets = {entry.target for entry in lun.maps}
+    return {node for iqn in targets if iqn in lunmap.targets for node in nodes_of(lunmap.targets[iqn])}
+
+
+def reporting_nodes(lunmap: Lunmap, lun: Lun) -> tuple[str, ...]:
+    """Return the nodes that report the Lun, sorted: those that serve it, limited to its `nodes` if set."""
+    serving = serving_nodes(lunmap, lun)
+    return tuple(sorted(serving.intersection(lun.nodes) if lun.nodes else serving))
+
+
+def state_on(lun: Lun, node: str, owner: str | None = None) -> AluaState:
+    """Return the ALUA state of a Lun on a node, if other nodes report the Lun too.
+
+    `owner` is that of the Lun's takeover group, "" for none. Without it, it is the state of each node of the
+    group as its owner.
+    """
+    nodes = preferred_nodes(lun)
+    if nodes and owner is not None and takeover_group(lun) is not None:
+        nodes = (owner,)
+    return AluaState.OPTIMIZED if not nodes or node in nodes else lun.others
+
+
+def offered_state(lunmap: Lunmap, lun: Lun, node: str, owner: str | None = None) -> tuple[AluaState, bool]:
+    """Return the ALUA state that a node reports for a Lun of several nodes, and whether as the preferred one.
+
+    It is that of `state_on`, but hosts are led away from a drained node: that node reports an open path as
+    non-optimized, and the other nodes report theirs as optimized if the preferred node is the drained one. A
+    path that the map closes stays closed. A Lun of a takeover group has the state of `state_on`: its owner
+    is not drained. It has no preferred node, since the preferred bit would have to move with the owner.
+    """
+    state = state_on(lun, node, owner)
+    if state in CLOSED or takeover_group(lun) is not None:
+        return state, False
+    if is_drained(lunmap, node):
+        return AluaState.NON_OPTIMIZED, False
+    if any(is_drained(lunmap, preferred) for preferred in preferred_nodes(lun)):
+        return AluaState.OPTIMIZED, False
+    return state, node in preferred_nodes(lun)
+
+
+def is_drained(lunmap: Lunmap, node: str) -> bool:
+    """Return whether the map has the node, and drains it."""
+    itself = lunmap.nodes.get(node)
+    return itself is not None and itself.state is NodeState.DRAINED
+
+
+def closed_nodes(lunmap: Lunmap, lun: Lun, owner: str | None = None) -> frozenset[str]:
+    """Return the reporting nodes through which the Lun accepts no I/O, since the map says so.
+
+    `owner` is that of the Lun's takeover group, "" for none; without it each node of the group may be it.
+    """
+    nodes = reporting_nodes(lunmap, lun)
+    return frozenset(node for node in nodes if len(nodes) > 1 and state_on(lun, node, owner) in CLOSED)
