@@ -58,7 +58,9 @@ if TYPE_CHECKING:
     from lunmapd.core.base.password import Secret
     from lunmapd.core.edits.maps import FreeNumbers
     from lunmapd.core.fleet.lag import Lag, UnappliedRevision
-    from lunmapd.core.fleet.lun_paths import Host, LunPaths, NodePath
+    from lunmapd.core.fleet.logins import Host
+    from lunmapd.core.fleet.lun_paths import LunPaths
+    from lunmapd.core.fleet.node_path import NodePath
     from lunmapd.core.fleet.only_ways import OnlyWay
     from lunmapd.core.fleet.progress import Progress, Stage
     from lunmapd.core.fleet.status import Live, NodeStatus
@@ -270,7 +272,9 @@ _NAMES: Mapping[str, str] = {
     "core.base.password": "Secret",
     "core.edits.maps": "FreeNumbers",
     "core.fleet.lag": "Lag UnappliedRevision",
-    "core.fleet.lun_paths": "Host LunPaths NodePath",
+    "core.fleet.logins": "Host",
+    "core.fleet.lun_paths": "LunPaths",
+    "core.fleet.node_path": "NodePath",
     "core.fleet.only_ways": "OnlyWay",
     "core.fleet.progress": "Progress Stage",
     "core.fleet.status": "Live NodeStatus",

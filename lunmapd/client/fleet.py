@@ -11,9 +11,9 @@ from msgspec.structs import replace
 from lunmapd.core.base.errors import Exit, LunmapdError
 from lunmapd.core.base.leased_groups import GroupId
 from lunmapd.core.fleet.backing_differences import BackingDifference, find_backing_differences, sources_of
-from lunmapd.core.fleet.group_owners import OwnedGroup, find_owned_groups
+from lunmapd.core.fleet.group_owners import OwnedGroup, find_owned_groups, find_owners
 from lunmapd.core.fleet.lag import Lag, RecentHistory, UnappliedRevision, compute_lag
-from lunmapd.core.fleet.lun_paths import LunPaths, find_lun_paths, find_owners
+from lunmapd.core.fleet.lun_paths import LunPaths, find_lun_paths
 from lunmapd.core.fleet.lun_sizes import lun_sizes
 from lunmapd.core.fleet.only_ways import OnlyWay, find_only_ways
 from lunmapd.core.fleet.path_state import NodeView

@@ -24,7 +24,7 @@ from lunmapd.core.base.documents import decode, encode
 from lunmapd.core.base.events import FullPass
 from lunmapd.core.base.leased_groups import TpgId
 from lunmapd.core.base.lunmap import Lunmap
-from lunmapd.core.fleet.lun_paths import owned_tpgs
+from lunmapd.core.fleet.group_owners import owned_tpgs
 from lunmapd.core.fleet.path_state import NodeView
 from lunmapd.core.fleet.status import GroupPhase, GroupStatus, HistoryPoint, NodeStatus
 from lunmapd.core.forecast.fleet import forecast_fleet

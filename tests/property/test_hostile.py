@@ -11,7 +11,8 @@ from lunmapd.core.base.attributes import PARAMETERS, STORAGE
 from lunmapd.core.base.documents import DocumentError, decode
 from lunmapd.core.base.lunmap import EMPTY_MAP, SECTIONS, Document, Lunmap, Section
 from lunmapd.core.fleet.lag import RecentHistory
-from lunmapd.core.fleet.lun_paths import find_lun_paths, find_path_problems
+from lunmapd.core.fleet.lun_paths import find_lun_paths
+from lunmapd.core.fleet.path_problems import find_path_problems
 from lunmapd.core.history.changes import build_map
 from lunmapd.core.map import rules
 from lunmapd.core.node import lio_objects

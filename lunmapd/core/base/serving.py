@@ -68,3 +68,15 @@ def closed_nodes(lunmap: Lunmap, lun: Lun, owner: str | None = None) -> frozense
     """
     nodes = reporting_nodes(lunmap, lun)
     return frozenset(node for node in nodes if len(nodes) > 1 and state_on(lun, node, owner) in CLOSED)
+
+
+def sole_path_luns(lunmap: Lunmap, node: str) -> int:
+    """Return the number of mapped Luns that have no path when this node fails, judged by the map alone."""
+    return sum(_open_nodes(lunmap, lun) == {node} for lun in lunmap.luns.values() if lun.maps)
+
+
+def _open_nodes(lunmap: Lunmap, lun: Lun) -> set[str]:
+    nodes = set(reporting_nodes(lunmap, lun)) - closed_nodes(lunmap, lun)
+    return {
+        name for name in nodes if name in lunmap.nodes and lunmap.nodes[name].state is not NodeState.DRAINED
+    }

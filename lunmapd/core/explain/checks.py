@@ -12,7 +12,7 @@ from lunmapd.core.base.serving import is_drained, reporting_nodes, state_on
 from lunmapd.core.base.text import human_size
 from lunmapd.core.explain.remedy import NO_REMEDY, Remedy, run
 from lunmapd.core.explain.world import Route, World
-from lunmapd.core.fleet.lun_paths import hides_logins
+from lunmapd.core.fleet.logins import hides_logins
 from lunmapd.core.fleet.path_state import OK, USABLE, scope_of, tags_on
 from lunmapd.core.fleet.status import NodeStatus, Standing, standing_of
 from lunmapd.core.node.observed import Login

@@ -16,7 +16,9 @@ from lunmapd.core.explain.checks import (
     serving_check,
 )
 from lunmapd.core.explain.world import Route, World
-from lunmapd.core.fleet.lun_paths import Host, LunPaths, NodePath
+from lunmapd.core.fleet.logins import Host
+from lunmapd.core.fleet.lun_paths import LunPaths
+from lunmapd.core.fleet.node_path import NodePath
 from lunmapd.core.fleet.path_state import USABLE
 
 

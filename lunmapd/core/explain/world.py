@@ -8,7 +8,8 @@ from msgspec import Struct
 from lunmapd.core.base.backing_reports import BackingReport, Reports
 from lunmapd.core.base.leased_groups import GroupId
 from lunmapd.core.base.lunmap import Lun, Lunmap, Map, initiators_of
-from lunmapd.core.fleet.lun_paths import LunPaths, find_owners
+from lunmapd.core.fleet.group_owners import find_owners
+from lunmapd.core.fleet.lun_paths import LunPaths
 from lunmapd.core.fleet.lun_sizes import lun_size
 from lunmapd.core.fleet.path_state import UNKNOWN, NodeView
 from lunmapd.core.fleet.status import GroupStatus, NodeStatus

@@ -1,14 +1,21 @@
-"""The floating portal groups and takeover groups of a map: their owners, as the nodes report them."""
+"""The floating portal groups and takeover groups of a map: the nodes that own them, by their statuses."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
 
 from msgspec import Struct
 
-from lunmapd.core.base.leased_groups import GroupId, describe_group, leased_groups
+from lunmapd.core.base.leased_groups import (
+    GroupId,
+    TpgId,
+    describe_group,
+    floating_groups,
+    leased_groups,
+    takeover_luns,
+)
 from lunmapd.core.base.lunmap import Lunmap
 from lunmapd.core.base.serving import is_drained
-from lunmapd.core.fleet.lun_paths import find_owners
 from lunmapd.core.fleet.path_state import DRAINED, NO_OWNER, OK, NodeView
 from lunmapd.core.fleet.status import GroupPhase, GroupStatus, NodeStatus
 
@@ -91,3 +98,43 @@ def _reason(node: str, view: NodeView, report: GroupStatus | None) -> str:
     if report.phase == GroupPhase.STANDBY and not report.fit:
         return f"is not fit: {report.reason}"
     return _PHASES.get(report.phase, report.phase)
+
+
+def find_fit_nodes(current: Mapping[str, NodeStatus]) -> Mapping[GroupId, AbstractSet[str]]:
+    """Return the nodes that are fit to own each group, from the current status of each node."""
+    fit = defaultdict[GroupId, set[str]](set)
+    for name, status in current.items():
+        for group in status.floating:
+            if group.fit:
+                fit[GroupId(group.target, group.name)].add(name)
+    return fit
+
+
+def find_owners(current: Mapping[str, NodeStatus]) -> dict[GroupId, str]:
+    """Return the owner of each floating group that has one, from the current status of each node.
+
+    A status may be some seconds old, so of two nodes the later owner counts.
+    """
+    found = sorted(
+        (group.since, name, GroupId(group.target, group.name))
+        for name, status in current.items()
+        for group in status.floating
+        if group.phase == GroupPhase.OWNER
+    )
+    return {group: name for _, name, group in found}
+
+
+def owned_tpgs(lunmap: Lunmap, status: NodeStatus) -> frozenset[TpgId]:
+    """Return the TPGs of the floating groups that a node serves, by its status."""
+    owned = {(group.target, group.name) for group in status.floating if group.phase == GroupPhase.OWNER}
+    return frozenset(
+        TpgId(iqn, group.tpg_tag) for iqn, name, group in floating_groups(lunmap) if (iqn, name) in owned
+    )
+
+
+def owned_luns(lunmap: Lunmap, status: NodeStatus) -> frozenset[str]:
+    """Return the Luns of the takeover groups that a node owns, by its status."""
+    owned = {(group.target, group.name) for group in status.floating if group.phase == GroupPhase.OWNER}
+    return frozenset(
+        name for group, names in takeover_luns(lunmap).items() if group in owned for name in names
+    )

@@ -9,7 +9,9 @@ from msgspec import Struct
 from lunmapd.core.base.lunmap import Lunmap
 from lunmapd.core.base.reasons import OF_BACKINGS
 from lunmapd.core.base.serving import nodes_of
-from lunmapd.core.fleet.lun_paths import Host, LunPaths, NodePath
+from lunmapd.core.fleet.logins import Host
+from lunmapd.core.fleet.lun_paths import LunPaths
+from lunmapd.core.fleet.node_path import NodePath
 from lunmapd.core.fleet.path_state import BEHIND, DEAD, SILENT, UNKNOWN, USABLE
 
 _UNHEARD = frozenset({DEAD, SILENT})

@@ -16,7 +16,8 @@ from lunmapd.core.base.disruption import DISRUPTION_WORDS, Disruption
 from lunmapd.core.base.lunmap import Lunmap
 from lunmapd.core.base.password import Secret
 from lunmapd.core.base.reasons import Reason
-from lunmapd.core.fleet.lun_paths import hides_logins, owned_luns, owned_tpgs
+from lunmapd.core.fleet.group_owners import owned_luns, owned_tpgs
+from lunmapd.core.fleet.logins import hides_logins
 from lunmapd.core.fleet.status import DecisionLimits, NodeStatus
 from lunmapd.core.forecast.notes import lease_notes, status_notes
 from lunmapd.core.forecast.standing import NodeOutlook

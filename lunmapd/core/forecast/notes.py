@@ -7,7 +7,7 @@ from lunmapd.core.base.leased_groups import takeover_group, takeover_luns, takeo
 from lunmapd.core.base.lunmap import Lunmap
 from lunmapd.core.base.serving import reporting_nodes
 from lunmapd.core.base.text import first_of
-from lunmapd.core.fleet.lun_paths import hides_logins
+from lunmapd.core.fleet.logins import hides_logins
 from lunmapd.core.fleet.status import NodeStatus
 
 _MAX_NAMED = 5

@@ -22,7 +22,7 @@ from lunmapd.agent.reconcile.result import PassResult
 from lunmapd.clock import boot_time
 from lunmapd.core.base.lunmap import EMPTY_MAP
 from lunmapd.core.base.reasons import Reason
-from lunmapd.core.fleet.lun_paths import sole_path_luns
+from lunmapd.core.base.serving import sole_path_luns
 from lunmapd.core.fleet.shared_backings import shared_backings
 from lunmapd.core.fleet.status import GroupPhase, NodeStatus
 from lunmapd.core.node import lio_objects

@@ -1,6 +1,6 @@
 """What `lunmapctl check` prints: the level, one line of text, and the figures."""
 
-from lunmapd.core.fleet.lun_paths import PathProblem
+from lunmapd.core.fleet.path_problems import PathProblem
 from lunmapd.core.fleet.status import Standing
 from lunmapd.core.node.refused_logins import RefusalCause
 from lunmapd.service.ctl.plugin import Level

@@ -9,7 +9,7 @@ from lunmapd.core.explain.checks import Check, Verdict
 from lunmapd.core.explain.host import HostExplanation, PairExplanation, SeenPath, explain_host, explain_pair
 from lunmapd.core.explain.lun import LunExplanation, explain_lun
 from lunmapd.core.explain.node import explain_node
-from lunmapd.core.fleet.lun_paths import path_label
+from lunmapd.core.fleet.node_path import path_label
 from lunmapd.core.map.short_names import ShortNames, short_names
 from lunmapd.service.ctl.page.blocks import (
     PER_PAGE,

@@ -9,7 +9,7 @@ from lunmapd.core.explain.checks import Check, Verdict
 from lunmapd.core.explain.host import HostExplanation, PairExplanation, SeenLun, SeenPath
 from lunmapd.core.explain.lun import LunExplanation
 from lunmapd.core.explain.node import NodeExplanation
-from lunmapd.core.fleet.lun_paths import path_label
+from lunmapd.core.fleet.node_path import path_label
 from lunmapd.core.map.short_names import ShortNames
 from lunmapd.service.table import UNFITTED, Column, Layout, table
 

@@ -5,7 +5,10 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from lunmapd.core.base.text import first_of, human_size
 from lunmapd.core.fleet.backing_differences import BackingDifference
-from lunmapd.core.fleet.lun_paths import Host, LostLogin, LunPaths, NodePath, PathProblem
+from lunmapd.core.fleet.logins import Host
+from lunmapd.core.fleet.lun_paths import LunPaths
+from lunmapd.core.fleet.node_path import NodePath
+from lunmapd.core.fleet.path_problems import LostLogin, PathProblem
 from lunmapd.core.fleet.path_state import DEAD
 from lunmapd.core.map.short_names import FULL_NAMES, ShortNames
 from lunmapd.service.table import Column, Table

@@ -10,13 +10,8 @@ from lunmapd.client import Fleet
 from lunmapd.core.base.text import count_of
 from lunmapd.core.fleet.backing_differences import BackingDifference
 from lunmapd.core.fleet.group_owners import OwnedGroup
-from lunmapd.core.fleet.lun_paths import (
-    LostLogin,
-    LunPaths,
-    PathProblem,
-    find_lost_logins,
-    find_path_problems,
-)
+from lunmapd.core.fleet.lun_paths import LunPaths
+from lunmapd.core.fleet.path_problems import LostLogin, PathProblem, find_lost_logins, find_path_problems
 from lunmapd.core.fleet.status import Standing
 from lunmapd.core.history.changes import Staged
 from lunmapd.core.map.short_names import FULL_NAMES, ShortNames

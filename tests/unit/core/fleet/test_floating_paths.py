@@ -7,17 +7,13 @@ from msgspec.structs import replace
 
 from lunmapd.core.base.leased_groups import GroupId, TpgId
 from lunmapd.core.base.lunmap import AluaState, Lunmap, NodeState, Target
+from lunmapd.core.base.serving import sole_path_luns
+from lunmapd.core.fleet.group_owners import find_owners, owned_tpgs
 from lunmapd.core.fleet.lag import RecentHistory
-from lunmapd.core.fleet.lun_paths import (
-    Host,
-    LunPaths,
-    NodePath,
-    find_lost_logins,
-    find_lun_paths,
-    find_owners,
-    owned_tpgs,
-    sole_path_luns,
-)
+from lunmapd.core.fleet.logins import Host
+from lunmapd.core.fleet.lun_paths import LunPaths, find_lun_paths
+from lunmapd.core.fleet.node_path import NodePath
+from lunmapd.core.fleet.path_problems import find_lost_logins
 from lunmapd.core.fleet.path_state import NodeView
 from lunmapd.core.fleet.status import Failing, GroupPhase, GroupStatus
 from lunmapd.core.node.observed import Login

@@ -17,18 +17,12 @@ from lunmapd.core.base.lunmap import (
     Target,
 )
 from lunmapd.core.base.reasons import Reason
+from lunmapd.core.base.serving import sole_path_luns
 from lunmapd.core.fleet.lag import RecentHistory
-from lunmapd.core.fleet.lun_paths import (
-    Host,
-    LostLogin,
-    LunPaths,
-    NodePath,
-    PathProblem,
-    find_lost_logins,
-    find_lun_paths,
-    find_path_problems,
-    sole_path_luns,
-)
+from lunmapd.core.fleet.logins import Host
+from lunmapd.core.fleet.lun_paths import LunPaths, find_lun_paths
+from lunmapd.core.fleet.node_path import NodePath
+from lunmapd.core.fleet.path_problems import LostLogin, PathProblem, find_lost_logins, find_path_problems
 from lunmapd.core.fleet.path_state import NodeView
 from lunmapd.core.fleet.status import (
     APPLIED,

@@ -4,7 +4,9 @@ import pytest
 from msgspec.structs import replace
 
 from lunmapd.core.base.lunmap import Initiator, Lunmap, PortalGroup, Target
-from lunmapd.core.fleet.lun_paths import Host, LunPaths, NodePath
+from lunmapd.core.fleet.logins import Host
+from lunmapd.core.fleet.lun_paths import LunPaths
+from lunmapd.core.fleet.node_path import NodePath
 from lunmapd.core.fleet.only_ways import OnlyWay, find_only_ways
 from support.floating_map import FLOATING, MIXED
 from support.floating_map import H as POOL_HOST

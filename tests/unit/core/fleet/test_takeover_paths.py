@@ -7,15 +7,12 @@ from lunmapd.agent.floating.judge import judge_groups
 from lunmapd.agent.floating.own_report import Judgement
 from lunmapd.core.base.lunmap import AluaState, Lunmap
 from lunmapd.core.base.reasons import Reason
+from lunmapd.core.base.serving import sole_path_luns
 from lunmapd.core.fleet.lag import RecentHistory
-from lunmapd.core.fleet.lun_paths import (
-    LunPaths,
-    NodePath,
-    find_lun_paths,
-    find_path_problems,
-    sole_path_luns,
-)
+from lunmapd.core.fleet.lun_paths import LunPaths, find_lun_paths
+from lunmapd.core.fleet.node_path import NodePath
 from lunmapd.core.fleet.only_ways import find_only_ways
+from lunmapd.core.fleet.path_problems import find_path_problems
 from lunmapd.core.fleet.path_state import NodeView
 from lunmapd.core.fleet.status import Failing
 from lunmapd.core.node.observed import Login

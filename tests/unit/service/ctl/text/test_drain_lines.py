@@ -4,7 +4,7 @@ import pytest
 from msgspec.structs import replace
 
 from lunmapd.client import OnlyWay
-from lunmapd.core.fleet.lun_paths import NodePath
+from lunmapd.core.fleet.node_path import NodePath
 from lunmapd.service.ctl.text.drain_lines import only_way_lines
 from support.small_map import LUN, MAP, H, T
 

@@ -3,7 +3,8 @@
 from msgspec.structs import replace
 
 from lunmapd.core.base.lunmap import Initiator
-from lunmapd.core.fleet.lun_paths import Host, LunPaths
+from lunmapd.core.fleet.logins import Host
+from lunmapd.core.fleet.lun_paths import LunPaths
 from lunmapd.core.map.short_names import short_names
 from lunmapd.service.ctl.text.host_table import hosts_table
 from support.small_map import MAP, H, T

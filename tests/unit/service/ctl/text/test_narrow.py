@@ -5,7 +5,10 @@ from msgspec.structs import replace
 from lunmapd.core.base.backings import Block
 from lunmapd.core.base.lunmap import AluaState, FloatingGroup, Lun, Lunmap, Map, Target
 from lunmapd.core.fleet.group_owners import OwnedGroup
-from lunmapd.core.fleet.lun_paths import Host, LostLogin, LunPaths, NodePath, find_path_problems
+from lunmapd.core.fleet.logins import Host
+from lunmapd.core.fleet.lun_paths import LunPaths
+from lunmapd.core.fleet.node_path import NodePath
+from lunmapd.core.fleet.path_problems import LostLogin, find_path_problems
 from lunmapd.core.fleet.status import Standing
 from lunmapd.core.map.short_names import ShortNames
 from lunmapd.service.ctl.page.overview import verdict

@@ -1,6 +1,9 @@
 """The text about the paths of Luns."""
 
-from lunmapd.core.fleet.lun_paths import Host, LostLogin, LunPaths, NodePath, PathProblem
+from lunmapd.core.fleet.logins import Host
+from lunmapd.core.fleet.lun_paths import LunPaths
+from lunmapd.core.fleet.node_path import NodePath
+from lunmapd.core.fleet.path_problems import LostLogin, PathProblem
 from lunmapd.service.ctl.text.path_lines import lost_lines, path_problem_lines, paths_table
 
 T = "iqn.2026-01.org.example:t"
