@@ -26,7 +26,7 @@ from lunmapd.store.tree.backings import NodeReports, read_backings
 from lunmapd.store.tree.behind import read_missed
 from lunmapd.store.tree.liveness import view_of
 from lunmapd.store.tree.members import FleetNode, read_fleet
-from lunmapd.store.tree.read import refresh
+from lunmapd.store.tree.refresh import refresh
 from lunmapd.store.tree.snapshot import Snapshot
 from lunmapd.store.tree.znodes import read_revisions
 

@@ -10,7 +10,8 @@ from bench.figure import AtMost, Figure, Measured
 from bench.tree import ensemble, grown, lun_name, luns, terms, tree
 from lunmapd.store.commit.commit import commit
 from lunmapd.store.session.session import Session
-from lunmapd.store.tree.read import read_tree, refresh
+from lunmapd.store.tree.read import read_tree
+from lunmapd.store.tree.refresh import refresh
 from lunmapd.store.tree.watch import watch_head
 
 if TYPE_CHECKING:

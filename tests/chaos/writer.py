@@ -18,7 +18,8 @@ from lunmapd.store.commit.commit_options import CommitOptions, commit_rules
 from lunmapd.store.commit.draft import Signature
 from lunmapd.store.session.errors import StoreError, UnreachableError
 from lunmapd.store.session.session import Session
-from lunmapd.store.tree.read import read_tree, refresh
+from lunmapd.store.tree.read import read_tree
+from lunmapd.store.tree.refresh import refresh
 from lunmapd.store.tree.snapshot import Snapshot
 
 Wish = Callable[[Lunmap], Lunmap]

@@ -20,7 +20,7 @@ from lunmapd.core.fleet.status import FRESH, KEPT, UNEDITED, ConditionUpdate, fa
 from lunmapd.store.session.errors import ForeignClusterError, RestoredError, StoreError, UnsteadyError
 from lunmapd.store.session.session import Session
 from lunmapd.store.tree.out_of_band import describe_edits
-from lunmapd.store.tree.read import read_again, refresh
+from lunmapd.store.tree.refresh import read_again, refresh
 from lunmapd.store.tree.rollout import RolloutDeadline
 from lunmapd.store.tree.snapshot import Snapshot
 from lunmapd.store.tree.watch import watch_head

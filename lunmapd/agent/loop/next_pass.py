@@ -45,7 +45,7 @@ from lunmapd.store.session.errors import NoAccessError, NodeNameTakenError, Stor
 from lunmapd.store.session.session import Session
 from lunmapd.store.tree.history import map_at, read_revision
 from lunmapd.store.tree.members import check_node_name, read_logins
-from lunmapd.store.tree.read import read_again
+from lunmapd.store.tree.refresh import read_again
 from lunmapd.store.tree.snapshot import Snapshot
 
 

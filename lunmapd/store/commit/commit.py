@@ -30,7 +30,7 @@ from lunmapd.store.session import paths
 from lunmapd.store.session.errors import OlderSchemaError
 from lunmapd.store.session.session import Session
 from lunmapd.store.tree.acl import begin_read_acl
-from lunmapd.store.tree.read import refresh_for_commit
+from lunmapd.store.tree.refresh import refresh_for_commit
 from lunmapd.store.tree.roles import NO_ACLS
 from lunmapd.store.tree.snapshot import SCHEMA, Snapshot, effective_map
 from lunmapd.store.tree.znodes import read_revisions

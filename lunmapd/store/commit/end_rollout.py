@@ -18,19 +18,14 @@ from lunmapd.store.commit.commit_errors import (
 )
 from lunmapd.store.commit.commit_options import CommitOptions
 from lunmapd.store.commit.draft import Draft, Write
-from lunmapd.store.commit.draft_rollout import (
-    draft_aborted,
-    draft_confirmed,
-    draft_released,
-    undone_changes,
-)
+from lunmapd.store.commit.draft_rollout import draft_aborted, draft_confirmed, draft_released, undone_changes
 from lunmapd.store.commit.send import send_draft, submit_repeatable
 from lunmapd.store.commit.write_back import read_objects, write_back, write_departures
 from lunmapd.store.session import paths
 from lunmapd.store.session.refusals import refused
 from lunmapd.store.session.session import Session
 from lunmapd.store.tree.history import read_revision
-from lunmapd.store.tree.read import refresh
+from lunmapd.store.tree.refresh import refresh
 from lunmapd.store.tree.roles import read_parent_acls
 from lunmapd.store.tree.snapshot import Snapshot
 

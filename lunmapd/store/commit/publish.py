@@ -37,7 +37,7 @@ from lunmapd.store.session.errors import DamagedError, NotInitialisedError, Stor
 from lunmapd.store.session.refusals import refused
 from lunmapd.store.session.session import Session
 from lunmapd.store.tree.acl import read_stats_and_acls
-from lunmapd.store.tree.read import refresh
+from lunmapd.store.tree.refresh import refresh
 from lunmapd.store.tree.roles import NO_ACLS
 from lunmapd.store.tree.snapshot import ANY_VERSION, Snapshot, advance
 

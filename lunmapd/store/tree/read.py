@@ -1,60 +1,34 @@
-"""Reading the tree: all of it (a full read), or what changed since the last read (a delta read)."""
+"""Reading the whole tree at one revision (a full read), or one object; refresh.py reads the changes since."""
 
-import logging
 from collections.abc import Callable, Mapping, Sequence
 
 from msgspec.structs import replace
 
 from lunmapd.core.base.access import Role
-from lunmapd.core.base.documents import DocumentError
-from lunmapd.core.base.events import Event, FullRead
 from lunmapd.core.base.lunmap import EMPTY_MAP, Lunmap
 from lunmapd.core.history.changes import Head, Revision
 from lunmapd.core.history.rollout import base_head, edited_objects
 from lunmapd.core.history.spans import objects_at, span_of
 from lunmapd.store.session import paths
 from lunmapd.store.session.access_errors import NotPermittedError
-from lunmapd.store.session.errors import (
-    DamagedError,
-    ForeignClusterError,
-    RestoredError,
-    UnsteadyError,
-    WentBackError,
-)
+from lunmapd.store.session.errors import DamagedError, UnsteadyError
 from lunmapd.store.session.session import FORBIDDEN, Forbidden, Session
 from lunmapd.store.tree.checkpoint import newest_checkpoint
 from lunmapd.store.tree.history import walk_revisions
-from lunmapd.store.tree.snapshot import (
-    ANY_VERSION,
-    Meta,
-    Raw,
-    Snapshot,
-    advance,
-    assemble,
-    find_edits,
-    meta_of,
-    sections_of,
-)
+from lunmapd.store.tree.snapshot import ANY_VERSION, Raw, Snapshot, assemble, find_edits, sections_of
 from lunmapd.store.tree.znodes import (
     Top,
     check_recorded,
-    decode_revisions,
     read_many,
     read_many_permitted,
     read_revisions,
     read_top,
-    read_top_with,
     read_znodes,
     request_children,
     sync,
 )
-from lunmapd.trace import trace
-
-_log = logging.getLogger(__name__)
 
 _ATTEMPTS = 5
-MAX_DELTAS = 100
-_MOST_EXPECTED = 32
 
 
 def read_tree(session: Session, known: Lunmap = EMPTY_MAP, *, node: str = "") -> Snapshot:
@@ -189,164 +163,3 @@ def _with_edits(session: Session, snapshot: Snapshot) -> Snapshot:
     base = newest_checkpoint(session, snapshot.revision)
     newer = span_of(snapshot.revision, walk_revisions(session, snapshot.revision, base.revision + 1))
     return replace(snapshot, edited=find_edits(snapshot, newer, base))
-
-
-def refresh(session: Session, known: Snapshot | None, *, node: str = "") -> Snapshot:
-    """Read what is new since `known`, at the cost of the changes; `node` is as in `read_tree`.
-
-    Nearly always that is nothing or the next revision, which is therefore requested together with head.
-
-    Reads everything if the revisions do not lead to the newest map. Raises ForeignClusterError for another
-    cluster, RestoredError for a tree that was restored since, and WentBackError for a tree that is older than
-    `known` or has another history, besides the errors of `read_tree`. A caller that accepts a restored tree
-    continues from None.
-    """
-    if known is None:
-        return read_again(session, None, FullRead.NOTHING_KNOWN, node=node)
-    return _refresh(session, known, node, 1, ())[0]
-
-
-def refresh_for_commit(session: Session, known: Snapshot, expected: int = 1) -> tuple[Snapshot, int]:
-    """Read as `refresh` does; return also the number of writers in the commit queue at that time.
-
-    About as many new revisions as `expected` are requested together with head.
-    """
-    snapshot, (queue,) = _refresh(session, known, "", min(expected, _MOST_EXPECTED), (paths.QUEUE,))
-    return snapshot, 0 if queue is None else queue.children
-
-
-def _refresh(
-    session: Session, known: Snapshot, node: str, expected: int, more: Sequence[str]
-) -> tuple[Snapshot, Sequence[Raw | None]]:
-    """Return the newest snapshot, and the znodes `more` as they were read together with head."""
-    # Each part of a large commit changes head, and is as large as a transaction can be.
-    count = 0 if known.has_edits or known.staged else expected
-    guess = range(known.revision + 1, known.revision + 1 + count)
-    top, found = _top_since(session, known, node, (*map(paths.revision, guess), *more))
-    records = dict(zip(guess, found, strict=False))
-    return _snapshot_since(session, known, top, records, node), found[len(guess) :]
-
-
-def _snapshot_since(
-    session: Session, known: Snapshot, top: Top, found: Mapping[int, Raw | None], node: str
-) -> Snapshot:
-    if top.head.revision == known.revision and (not known.has_edits or top.version == known.head_version):
-        return _with_head(known, top)
-    advanced = FullRead.OUT_OF_BAND if known.has_edits else _advance(session, known, top, found)
-    if isinstance(advanced, FullRead):
-        return read_again(session, known, advanced, node=node)
-    return advanced
-
-
-def read_again(
-    session: Session, known: Snapshot | None, reason: FullRead = FullRead.DUE, *, node: str = ""
-) -> Snapshot:
-    """Read everything, though `known` may be the newest: this shows out-of-band edits.
-
-    Raises as `refresh` does.
-    """
-    trace(_log, Event.READ_FULL, reason=reason)
-    if known is None:
-        return read_tree(session, node=node)
-    # Before the read, since a frozen node would repeat it at each try; after it, for the head that was read.
-    _check_past(session, known, _top_since(session, known, node)[0].head)
-    snapshot = read_tree(session, known.lunmap, node=node)
-    top = _top_of(snapshot)
-    _check_lineage(known, top)
-    _check_past(session, known, top.head)
-    return snapshot
-
-
-def _with_head(known: Snapshot, top: Top) -> Snapshot:
-    """Return `known` with what head says besides its revision."""
-    if top.version == known.head_version:
-        trace(_log, Event.READ_NOTHING, revision=known.revision)
-        return known
-    trace(_log, Event.READ_HEAD, revision=known.revision)
-    head = top.head
-    return replace(
-        known,
-        head_version=top.version,
-        confirmed=head.confirmed,
-        staged=head.staged,
-        allowance=head.allowance,
-        ledger=head.ledger,
-        rollout=head.rollout,
-    )
-
-
-def _top_since(
-    session: Session, known: Snapshot, node: str, more: Sequence[str] = ()
-) -> tuple[Top, list[Raw | None]]:
-    """Return the top of the tree, and the znodes `more`."""
-    top, found = read_top_with(session, node, more)
-    if (top.meta.incarnation, top.head.revision) < (known.incarnation, known.revision):
-        # A server that lags behind the leader shows an older tree to a new session.
-        sync(session)
-        top, found = read_top_with(session, node, more)
-    _check_lineage(known, top)
-    return top, found
-
-
-def _top_of(snapshot: Snapshot) -> Top:
-    head = Head(snapshot.revision, snapshot.head_digest, snapshot.confirmed)
-    return Top(meta_of(snapshot), head, snapshot.head_version)
-
-
-def _check_lineage(known: Snapshot, top: Top) -> None:
-    meta, head = top.meta, top.head
-    if meta.cluster != known.cluster:
-        raise ForeignClusterError(known.cluster, meta.cluster)
-    if meta.incarnation > known.incarnation:
-        raise RestoredError(
-            known.incarnation, meta.incarnation, head.revision, confirmed=_is_accepted(meta, head)
-        )
-    older = (meta.incarnation, head.revision) < (known.incarnation, known.revision)
-    if older or (head.revision == known.revision and head.digest != known.head_digest):
-        raise WentBackError(known.revision, head.revision)
-
-
-def _check_past(session: Session, known: Snapshot, head: Head) -> None:
-    """Check that the tree still has the revision of `known`, not another one of that number.
-
-    Raises WentBackError. This finds a tree that went back and has new commits since. Where that revision was
-    trimmed nothing can be proven, and the tree is followed: otherwise a node that was away for long could
-    never follow it again.
-    """
-    if head.revision > known.revision:
-        for revision in read_revisions(session, (known.revision,)):
-            if revision.digest != known.head_digest:
-                raise WentBackError(known.revision, revision.revision)
-
-
-def _is_accepted(meta: Meta, head: Head) -> bool:
-    """Return whether the tree was confirmed since it was restored; a restore leaves nothing confirmed."""
-    return 0 < head.confirmed >= meta.restored
-
-
-def _advance(
-    session: Session, known: Snapshot, top: Top, found: Mapping[int, Raw | None]
-) -> Snapshot | FullRead:
-    """Return the newest snapshot at the cost of the changes, or the reason why everything must be read.
-
-    `found` are the records of revisions that are read already.
-    """
-    missing = range(known.revision + 1, top.head.revision + 1)
-    if len(missing) > MAX_DELTAS:
-        return FullRead.MANY
-    is_read = all(found.get(number) is not None for number in missing)
-    revisions = (
-        decode_revisions(missing, (found[number] for number in missing))
-        if is_read
-        else read_revisions(session, missing)
-    )
-    if len(revisions) < len(missing):
-        return FullRead.REVISION_MISSING
-    try:
-        advanced = advance(known, top.head, top.version, revisions)
-    except DocumentError:
-        return FullRead.REVISION_UNFIT
-    if advanced is None:
-        return FullRead.REVISION_UNFIT
-    trace(_log, Event.READ_DELTA, count=len(missing), since=known.revision, revision=top.head.revision)
-    return advanced

@@ -30,7 +30,8 @@ from lunmapd.store.session.session import Session
 from lunmapd.store.tree.history import map_at, walk_revisions
 from lunmapd.store.tree.history_errors import PartOnlyError
 from lunmapd.store.tree.ledger import read_whole_ledger
-from lunmapd.store.tree.read import read_tip, read_tree, refresh
+from lunmapd.store.tree.read import read_tip, read_tree
+from lunmapd.store.tree.refresh import refresh
 from lunmapd.store.tree.snapshot import Snapshot
 from support.cluster import Ctl
 from support.commits import put, terms

@@ -12,7 +12,8 @@ from lunmapd.store.commit.commit_errors import OutcomeUnknownError
 from lunmapd.store.session.errors import UnreachableError
 from lunmapd.store.session.session import Session
 from lunmapd.store.tree.members import read_fleet, register, write_status
-from lunmapd.store.tree.read import read_tree, refresh
+from lunmapd.store.tree.read import read_tree
+from lunmapd.store.tree.refresh import refresh
 from lunmapd.store.tree.watch import watch_head
 from lunmapd.store.tree.znodes import read_revisions
 from lunmapd.store.upkeep.init import initialise

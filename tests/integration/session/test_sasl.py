@@ -13,7 +13,8 @@ from lunmapd.store.session.access_errors import NotAuthenticatedError
 from lunmapd.store.session.credentials import ANONYMOUS, Credentials, PasswordLogin
 from lunmapd.store.session.errors import NoAccessError
 from lunmapd.store.session.session import Session
-from lunmapd.store.tree.read import read_tree, refresh
+from lunmapd.store.tree.read import read_tree
+from lunmapd.store.tree.refresh import refresh
 from lunmapd.store.tree.watch import watch_head
 from lunmapd.store.upkeep.init import initialise
 from support.commits import put

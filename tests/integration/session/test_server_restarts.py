@@ -12,7 +12,8 @@ import pytest
 from lab import Ensemble, Lab, Server
 from lab.wait import wait_until
 from lunmapd.store.session.session import Session
-from lunmapd.store.tree.read import read_tree, refresh
+from lunmapd.store.tree.read import read_tree
+from lunmapd.store.tree.refresh import refresh
 from lunmapd.store.tree.watch import watch_head
 from lunmapd.store.upkeep.init import initialise
 from support.commits import put

@@ -12,7 +12,8 @@ from lunmapd.store.session.access_errors import TlsFailedError
 from lunmapd.store.session.errors import UnreachableError
 from lunmapd.store.session.session import Session
 from lunmapd.store.tree.members import read_fleet, register
-from lunmapd.store.tree.read import read_tree, refresh
+from lunmapd.store.tree.read import read_tree
+from lunmapd.store.tree.refresh import refresh
 from lunmapd.store.upkeep.init import initialise
 from support.commits import put
 from support.maps import luns

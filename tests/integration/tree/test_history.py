@@ -15,7 +15,8 @@ from lunmapd.store.session.errors import DamagedError
 from lunmapd.store.session.session import Session
 from lunmapd.store.tree.history import map_at, walk_revisions
 from lunmapd.store.tree.history_errors import HistoryTrimmedError, HistoryUnknownError, NoSuchRevisionError
-from lunmapd.store.tree.read import read_tree, refresh
+from lunmapd.store.tree.read import read_tree
+from lunmapd.store.tree.refresh import refresh
 from support.commits import put, terms
 from support.maps import GIB, lun, luns, mutate, with_lun
 from support.plain_client import PlainClient

@@ -20,7 +20,8 @@ from lunmapd.store.session.errors import (
     WentBackError,
 )
 from lunmapd.store.session.session import Session
-from lunmapd.store.tree.read import MAX_DELTAS, read_object, read_tree, refresh
+from lunmapd.store.tree.read import read_object, read_tree
+from lunmapd.store.tree.refresh import MAX_DELTAS, refresh
 from lunmapd.store.tree.snapshot import SCHEMA, Meta, Raw, Snapshot
 from lunmapd.store.tree.znodes import read_many, read_newest, read_znodes
 from lunmapd.store.upkeep.init import initialise

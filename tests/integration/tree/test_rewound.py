@@ -11,7 +11,8 @@ from lunmapd.store.commit.acts import accept_rewound
 from lunmapd.store.session import paths
 from lunmapd.store.session.errors import WentBackError
 from lunmapd.store.session.session import Session
-from lunmapd.store.tree.read import MAX_DELTAS, read_again, read_tree, refresh
+from lunmapd.store.tree.read import read_tree
+from lunmapd.store.tree.refresh import MAX_DELTAS, read_again, refresh
 from lunmapd.store.tree.snapshot import Snapshot
 from lunmapd.store.upkeep.trim import trim
 from support.agents import MAP, AgentFactory, conditions, put_checked

@@ -32,7 +32,8 @@ from lunmapd.store.session import paths
 from lunmapd.store.session.errors import DamagedError, NewerSchemaError, RestoredError, WentBackError
 from lunmapd.store.session.session import Session
 from lunmapd.store.tree.members import read_fleet, register
-from lunmapd.store.tree.read import read_tree, refresh
+from lunmapd.store.tree.read import read_tree
+from lunmapd.store.tree.refresh import refresh
 from lunmapd.store.tree.znodes import list_revisions, read_top
 from lunmapd.store.upkeep.backup import take_backup
 from lunmapd.store.upkeep.init import initialise, make_chroot

@@ -17,7 +17,8 @@ from lunmapd.store.commit.staged import read_staged, undo_commit
 from lunmapd.store.session import paths
 from lunmapd.store.session.session import Session
 from lunmapd.store.tree.members import read_fleet, register
-from lunmapd.store.tree.read import read_tree, refresh
+from lunmapd.store.tree.read import read_tree
+from lunmapd.store.tree.refresh import refresh
 from lunmapd.store.upkeep.migrate import migrate, resume_migration
 from support.cluster import Ctl
 from support.commits import NOON, NOW, any_map, put

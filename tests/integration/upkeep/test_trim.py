@@ -16,7 +16,8 @@ from lunmapd.store.session.errors import DamagedError, UnreachableError
 from lunmapd.store.session.session import Session
 from lunmapd.store.tree.checkpoint import list_checkpoints, newest_checkpoint, read_checkpoint
 from lunmapd.store.tree.history import map_at, walk_revisions
-from lunmapd.store.tree.read import read_tree, refresh
+from lunmapd.store.tree.read import read_tree
+from lunmapd.store.tree.refresh import refresh
 from lunmapd.store.tree.znodes import list_revisions
 from lunmapd.store.upkeep.init import initialise
 from lunmapd.store.upkeep.trim import Trimmed, trim

@@ -63,6 +63,7 @@ _OPERATIONS = (
     "lunmapd.service.settings",
     "lunmapd.store.commit.commit",
     "lunmapd.store.tree.read",
+    "lunmapd.store.tree.refresh",
     "lunmapd.store.upkeep",
 )
 _MOST_MODULES = 100
