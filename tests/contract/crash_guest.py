@@ -9,7 +9,7 @@ from itertools import count
 from msgspec import json
 
 from lunmapd.core.node import lio_objects
-from lunmapd.core.node.project import PORT_ID
+from lunmapd.core.node.governed import PORT_ID
 from lunmapd.core.planning.plan import Plan, plan
 from lunmapd.lio.apply.prepare import prepare_kernel
 from lunmapd.lio.worker import wire

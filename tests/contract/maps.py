@@ -8,7 +8,7 @@ from lunmapd.core.base.backings import PLUGINS
 from lunmapd.core.base.password import Secret
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.failure import Failure
-from lunmapd.core.node.project import TPG_ATTRIBUTES, TPG_PARAMETERS
+from lunmapd.core.node.governed import TPG_ATTRIBUTES, TPG_PARAMETERS
 from lunmapd.core.planning.outcome import StepOutcome, failures_of
 from lunmapd.core.planning.plan import Action, Step, plan
 

@@ -23,8 +23,9 @@ from contract.maps import (
 from lunmapd.core.base.backings import FileIO
 from lunmapd.core.base.lunmap import AluaState
 from lunmapd.core.node import lio_objects
+from lunmapd.core.node.governed import PORT_ID
 from lunmapd.core.node.leases import as_leased
-from lunmapd.core.node.project import PORT_ID, project_map
+from lunmapd.core.node.project import project_map
 from lunmapd.core.planning.plan import Action, plan
 from support.floating_map import GOLD, LUN, MIXED
 from support.floating_map import T as POOL

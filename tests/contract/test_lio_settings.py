@@ -22,7 +22,7 @@ from contract.maps import (
     reasons,
 )
 from lunmapd.core.node import lio_objects
-from lunmapd.core.node.project import READ_ONLY_ATTRIBUTES
+from lunmapd.core.node.governed import READ_ONLY_ATTRIBUTES
 from lunmapd.core.planning.outcome import failures_of
 from lunmapd.core.planning.plan import Action, plan
 

@@ -14,6 +14,7 @@ from lunmapd.core.node import lio_objects
 from lunmapd.core.node.backing_facts import BackingFacts, NameState
 from lunmapd.core.node.backing_failures import block_size_problem
 from lunmapd.core.node.failure import Failure
+from lunmapd.core.node.governed import MARK, PORT_ID, TPG_ATTRIBUTES
 from lunmapd.core.node.observed import (
     LOGGED_IN,
     AclLuns,
@@ -23,7 +24,6 @@ from lunmapd.core.node.observed import (
     Observed,
     SessionCounters,
 )
-from lunmapd.core.node.project import MARK, PORT_ID, TPG_ATTRIBUTES
 from lunmapd.core.node.reservations import NO_RESERVATION_FILES
 from lunmapd.core.planning.outcome import FailureTracker, StepOutcome
 from lunmapd.core.planning.plan import Action, Step, objects_after

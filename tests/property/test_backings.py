@@ -7,8 +7,9 @@ from msgspec.structs import replace
 from lunmapd.core.base.lunmap import Lunmap
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.backing_facts import BackingFacts, NameState
+from lunmapd.core.node.governed import PORT_ID
 from lunmapd.core.node.observed import Observed
-from lunmapd.core.node.project import PORT_ID, project_map
+from lunmapd.core.node.project import project_map
 from lunmapd.core.planning.decide import PassInput, compare, decide
 from lunmapd.core.planning.guard import RemovalLimits
 from lunmapd.core.planning.plan import Action

@@ -25,8 +25,9 @@ from lunmapd.core.base.reasons import Reason
 from lunmapd.core.fleet.status import HistoryPoint
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.failure import Failure
+from lunmapd.core.node.governed import PORT_ID
 from lunmapd.core.node.leases import as_leased
-from lunmapd.core.node.project import PORT_ID, project_map
+from lunmapd.core.node.project import project_map
 from lunmapd.core.planning.decide import PassInput
 from lunmapd.core.planning.drift import CLASSES
 from lunmapd.core.planning.guard import RemovalLimits

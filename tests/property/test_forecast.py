@@ -31,8 +31,9 @@ from lunmapd.core.forecast.fleet import forecast_fleet
 from lunmapd.core.forecast.node import MapChange, NodeForecast
 from lunmapd.core.history.changes import Allowance
 from lunmapd.core.node import lio_objects
+from lunmapd.core.node.governed import PORT_ID
 from lunmapd.core.node.observed import Login
-from lunmapd.core.node.project import PORT_ID, project_map
+from lunmapd.core.node.project import project_map
 from lunmapd.core.planning.decide import PassInput
 from lunmapd.core.planning.disruption_limit import allowed_disruption
 from lunmapd.core.planning.guard import RemovalLimits

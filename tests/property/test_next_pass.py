@@ -28,8 +28,9 @@ from lunmapd.core.base.events import FullPass
 from lunmapd.core.base.lunmap import Lunmap
 from lunmapd.core.fleet.status import HistoryPoint
 from lunmapd.core.node import lio_objects
+from lunmapd.core.node.governed import PORT_ID
 from lunmapd.core.node.observed import LOGGED_IN, IscsiSession, Login
-from lunmapd.core.node.project import PORT_ID, project_map
+from lunmapd.core.node.project import project_map
 from lunmapd.core.planning.decide import PassInput, compare, decide
 from lunmapd.core.planning.enablement import Enablement
 from lunmapd.core.planning.guard import RemovalLimits

@@ -8,8 +8,8 @@ from lunmapd.core.base.lunmap import Lunmap
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.desire import compute_desired
 from lunmapd.core.node.desired_delta import Delta, DesiredView
+from lunmapd.core.node.governed import PORT_ID
 from lunmapd.core.node.observed import Observed
-from lunmapd.core.node.project import PORT_ID
 from lunmapd.core.planning.plan import objects_after, plan
 from lunmapd.core.secrets.sealing import Vault
 from support.strategies import NODES, lunmaps

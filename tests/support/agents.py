@@ -27,7 +27,8 @@ from lunmapd.clock import utc_now
 from lunmapd.core.base.backings import Block, FileIO
 from lunmapd.core.base.lunmap import Initiator, Lun, Lunmap, Map, Node, PortalGroup, Target
 from lunmapd.core.node import lio_objects
-from lunmapd.core.node.project import PORT_ID, project_map
+from lunmapd.core.node.governed import PORT_ID
+from lunmapd.core.node.project import project_map
 from lunmapd.service.keyfile import read_keys
 from lunmapd.store.commit import acts
 from lunmapd.store.commit.commit import commit

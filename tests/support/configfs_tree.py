@@ -4,7 +4,7 @@ from pathlib import Path
 
 from lunmapd.core.base.backings import PLUGINS
 from lunmapd.core.node import lio_objects
-from lunmapd.core.node.project import MARK, TPG_ATTRIBUTES
+from lunmapd.core.node.governed import MARK, TPG_ATTRIBUTES
 from support.observing import observe
 
 IQN = "iqn.2020-01.org.example:disks"

@@ -11,8 +11,8 @@ from lunmapd.core.fleet.status import DecisionLimits, HistoryPoint, NodeStatus
 from lunmapd.core.forecast.fleet import Forecast, forecast_fleet
 from lunmapd.core.forecast.node import MapChange
 from lunmapd.core.history.changes import Allowance
+from lunmapd.core.node.governed import PORT_ID
 from lunmapd.core.node.observed import Login
-from lunmapd.core.node.project import PORT_ID
 from support.small_map import H, T
 
 NOW, LATER = "2026-01-01T00:00:00Z", "2026-01-01T01:00:00Z"

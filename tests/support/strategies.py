@@ -33,7 +33,7 @@ from lunmapd.core.base.lunmap import (
 )
 from lunmapd.core.base.serving import reporting_nodes
 from lunmapd.core.node import lio_objects
-from lunmapd.core.node.project import TPG_ATTRIBUTES, TPG_PARAMETERS
+from lunmapd.core.node.governed import TPG_ATTRIBUTES, TPG_PARAMETERS
 
 NODES = ("n1", "n2", "n3")
 TARGETS = ("iqn.2026-01.org.example:a", "iqn.2026-01.org.example:b")

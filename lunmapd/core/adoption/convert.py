@@ -10,7 +10,7 @@ from lunmapd.core.base.attributes import PARAMETERS, STORAGE, TPG
 from lunmapd.core.base.backings import DEFAULT_VENDOR, PLUGINS, PluginName, backing_of
 from lunmapd.core.base.lunmap import Access, Lun, Map, Scope, Shared, Target
 from lunmapd.core.node import lio_objects
-from lunmapd.core.node.project import MARK, READ_ONLY_ATTRIBUTES, TPG_ATTRIBUTES
+from lunmapd.core.node.governed import MARK, READ_ONLY_ATTRIBUTES, TPG_ATTRIBUTES
 
 # Attributes whose default is the device's value, with the attribute that reports it (target_core_device.c).
 _FROM_DEVICE = {

@@ -13,7 +13,7 @@ from lunmapd.core.adoption.saveconfig import MODEL_LENGTH
 from lunmapd.core.base.backings import DEFAULT_VENDOR, PLUGINS, PluginName
 from lunmapd.core.base.lunmap import AluaState
 from lunmapd.core.node import lio_objects
-from lunmapd.core.node.project import MARK
+from lunmapd.core.node.governed import MARK
 
 _Saved = dict[str, Any]
 _STATES = {

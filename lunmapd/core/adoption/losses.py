@@ -11,7 +11,7 @@ from collections.abc import Set as AbstractSet
 
 from lunmapd.core.base.attributes import PARAMETERS, STORAGE, TPG, TPG_ELSEWHERE
 from lunmapd.core.base.backings import PLUGINS, PluginName
-from lunmapd.core.node.project import MARK
+from lunmapd.core.node.governed import MARK
 
 _NO_MAP = "a map can't express that"
 _MAX_DIGITS = 10  # of a number of 32 bits

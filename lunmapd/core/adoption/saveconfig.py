@@ -37,7 +37,7 @@ from lunmapd.core.base.backings import PLUGINS, PluginName
 from lunmapd.core.base.errors import Exit, LunmapdError
 from lunmapd.core.base.names import parse_portal
 from lunmapd.core.node import lio_objects
-from lunmapd.core.node.project import MARK
+from lunmapd.core.node.governed import MARK
 
 _PLUGINS = {plugin.saved_name: plugin for plugin in PLUGINS.values()}
 _DEFAULT_GROUP = "default_tg_pt_gp"

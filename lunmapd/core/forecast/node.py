@@ -26,9 +26,9 @@ from lunmapd.core.map.addresses import LunAddress
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.desire import Desired, compute_desired
 from lunmapd.core.node.failure import Failure
+from lunmapd.core.node.governed import PORT_ID
 from lunmapd.core.node.leases import as_leased, as_opened
 from lunmapd.core.node.observed import LOGGED_IN, IscsiSession, Login, Observed
-from lunmapd.core.node.project import PORT_ID
 from lunmapd.core.planning.decide import Comparison, Decision, PassInput, compare, decide, impacts
 from lunmapd.core.planning.disruption_limit import allowed_disruption
 from lunmapd.core.planning.former import Former, FormerLuns, HolderRecord, held_luns, hosts_of, record_change

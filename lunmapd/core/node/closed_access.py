@@ -3,7 +3,7 @@
 from msgspec.structs import replace
 
 from lunmapd.core.node import lio_objects
-from lunmapd.core.node.project import ADMITTING_ATTRIBUTES, TPG_ATTRIBUTES
+from lunmapd.core.node.governed import ADMITTING_ATTRIBUTES, TPG_ATTRIBUTES
 
 _CLOSED = {name: value for name, value in TPG_ATTRIBUTES if name in ADMITTING_ATTRIBUTES - {"authentication"}}
 """The attributes of a TPG that decide who gets access, and have the same value in each map."""

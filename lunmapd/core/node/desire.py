@@ -17,7 +17,8 @@ from lunmapd.core.node.chap import add_credentials
 from lunmapd.core.node.closed_access import close_access
 from lunmapd.core.node.failure import Failure
 from lunmapd.core.node.observed import Observed
-from lunmapd.core.node.project import is_always_listed, project_map
+from lunmapd.core.node.project import project_map
+from lunmapd.core.node.project_target import is_always_listed
 from lunmapd.core.secrets.sealing import SecretOpener
 
 _MAX_MESSAGE = 500  # characters

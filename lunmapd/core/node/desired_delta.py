@@ -24,7 +24,8 @@ from lunmapd.core.node.backing_failures import is_open_for_reading
 from lunmapd.core.node.chap import add_credentials
 from lunmapd.core.node.desire import broken_documents
 from lunmapd.core.node.overlay import Overlay
-from lunmapd.core.node.project import project_lun, served_targets
+from lunmapd.core.node.project_lun import project_lun
+from lunmapd.core.node.project_target import served_targets
 from lunmapd.core.secrets.sealing import SecretOpener
 
 MAX_CHANGED_LUNS = 100

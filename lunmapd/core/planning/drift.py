@@ -13,8 +13,8 @@ from lunmapd.core.base.reasons import Reason
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.closed_access import close_access, with_attributes
 from lunmapd.core.node.failure import Failure
+from lunmapd.core.node.governed import ADMITTING_ATTRIBUTES
 from lunmapd.core.node.overlay import Overlay
-from lunmapd.core.node.project import ADMITTING_ATTRIBUTES
 from lunmapd.core.planning.plan import (
     Action,
     Plan,

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from enum import Enum
 
 from lunmapd.core.node import lio_objects
-from lunmapd.core.node.project import ADMITTING_ATTRIBUTES, TPG_PARAMETERS
+from lunmapd.core.node.governed import ADMITTING_ATTRIBUTES, TPG_PARAMETERS
 
 Offered = Mapping[lio_objects.Key, lio_objects.Enabled]
 """The Enabled objects, by key, that the map of the last pass that was not held asks for, isolated or not."""

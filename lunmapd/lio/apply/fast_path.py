@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 
 from lunmapd.core.base.backings import PluginName
 from lunmapd.core.node import lio_objects
-from lunmapd.core.node.project import MARK
+from lunmapd.core.node.governed import MARK
 from lunmapd.lio.base import files, rts
 from lunmapd.lio.base.index import tpg_path
 from lunmapd.lio.observe import alua

@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from lunmapd.core.adoption.foreign import ForeignConfiguration, own_tpgs, remote_tpgs
 from lunmapd.core.node import lio_objects
-from lunmapd.core.node.project import MARK
+from lunmapd.core.node.governed import MARK
 from lunmapd.lio.apply.backing import presumed_backing
 from lunmapd.lio.base import files
 from lunmapd.lio.base.alias import alias_of, show_alias

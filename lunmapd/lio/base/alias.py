@@ -19,7 +19,7 @@ from msgspec.structs import astuple
 from lunmapd.core.base.attributes import STORAGE
 from lunmapd.core.base.backings import PLUGINS
 from lunmapd.core.node import lio_objects
-from lunmapd.core.node.project import MARK
+from lunmapd.core.node.governed import MARK
 
 _MAX_LENGTH = 511  # SE_UDEV_PATH_LEN and SE_DEV_ALIAS_LEN in include/target/target_core_base.h
 _SERIAL = "serial"

@@ -8,8 +8,8 @@ from msgspec import Struct
 
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.backing_facts import BackingFacts
+from lunmapd.core.node.governed import MARK
 from lunmapd.core.node.observed import IscsiSession, LoginCounters, SessionCounters
-from lunmapd.core.node.project import MARK
 from lunmapd.lio.base import files
 from lunmapd.lio.base.index import KernelIndex
 from lunmapd.lio.base.parse import is_misspelled, parse_directory_number

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 
 from lunmapd.core.base.lunmap import AluaState
 from lunmapd.core.node import lio_objects
-from lunmapd.core.node.project import MARK
+from lunmapd.core.node.governed import MARK
 from lunmapd.lio.base import files
 from lunmapd.lio.base.observation import Observation
 

@@ -11,8 +11,8 @@ from pathlib import Path
 from msgspec import Struct
 
 from lunmapd.core.node import lio_objects
+from lunmapd.core.node.governed import PORT_ID
 from lunmapd.core.node.observed import Observed
-from lunmapd.core.node.project import PORT_ID
 from lunmapd.lio.base.index import KernelIndex, tpg_path
 from lunmapd.lio.base.observation import EmitObjects, Observation, ObservationHints
 from lunmapd.lio.observe.acls import observe_acls, observe_dynamic_sessions

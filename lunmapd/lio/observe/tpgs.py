@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from lunmapd.core.base.attributes import AUTH_METHOD, PARAMETERS, TPG, auth_method
 from lunmapd.core.node import lio_objects
-from lunmapd.core.node.project import MARK, PORT_ID, TPG_ATTRIBUTES, TPG_PARAMETERS
+from lunmapd.core.node.governed import MARK, PORT_ID, TPG_ATTRIBUTES, TPG_PARAMETERS
 from lunmapd.lio.base.index import tpg_path
 from lunmapd.lio.base.observation import Observation
 from lunmapd.lio.base.parse import parse_portal_directory

@@ -14,7 +14,7 @@ from msgspec import Struct, json
 
 from lunmapd.core.base.lunmap import AluaState
 from lunmapd.core.floating.promotion import HookCall, HookReport
-from lunmapd.core.node.project import MARK
+from lunmapd.core.node.governed import MARK
 from lunmapd.lio.base import files
 from lunmapd.lio.base.index import tpg_path
 from lunmapd.lio.worker.hook_lease import HookLeases

@@ -7,9 +7,10 @@ from lunmapd.core.base.lunmap import Initiator, Lunmap, Node, NodeState, PortalG
 from lunmapd.core.base.reasons import Reason
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.failure import Failure
+from lunmapd.core.node.governed import PORT_ID
 from lunmapd.core.node.observed import Observed
 from lunmapd.core.node.portals import Interface, address_problem, portal_failures, serving_portals
-from lunmapd.core.node.project import PORT_ID, project_map
+from lunmapd.core.node.project import project_map
 from lunmapd.core.planning.decide import PassInput, compare
 from lunmapd.core.secrets.sealing import Vault
 

@@ -20,7 +20,8 @@ from lunmapd.core.base.lunmap import (
     Target,
 )
 from lunmapd.core.node import lio_objects
-from lunmapd.core.node.project import PORT_ID, TPG_ATTRIBUTES, TPG_PARAMETERS, project_map
+from lunmapd.core.node.governed import PORT_ID, TPG_ATTRIBUTES, TPG_PARAMETERS
+from lunmapd.core.node.project import project_map
 from support.small_map import LUN, MAP, H, T, drained
 
 

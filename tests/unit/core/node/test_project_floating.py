@@ -4,8 +4,10 @@ from msgspec.structs import replace
 
 from lunmapd.core.base.lunmap import AluaState, Lunmap, NodeState
 from lunmapd.core.node import lio_objects
+from lunmapd.core.node.governed import PORT_ID, TPG_PARAMETERS
 from lunmapd.core.node.portals import serving_portals
-from lunmapd.core.node.project import PORT_ID, TPG_PARAMETERS, is_always_listed, project_map
+from lunmapd.core.node.project import project_map
+from lunmapd.core.node.project_target import is_always_listed
 from support.floating_map import FLOATING, GOLD, LUN, MIXED, PORTAL, H, T
 
 

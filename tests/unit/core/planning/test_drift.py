@@ -6,7 +6,7 @@ from msgspec.structs import replace
 from lunmapd.core.base.password import Secret
 from lunmapd.core.base.reasons import Reason
 from lunmapd.core.node import lio_objects
-from lunmapd.core.node.project import MARK, TPG_ATTRIBUTES
+from lunmapd.core.node.governed import MARK, TPG_ATTRIBUTES
 from lunmapd.core.planning.drift import CLASSES, DriftBaseline, update_baseline, withhold_drift
 from lunmapd.core.planning.plan import Action, objects_after, plan
 from lunmapd.core.planning.withhold import Permitted

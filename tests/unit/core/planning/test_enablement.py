@@ -3,7 +3,7 @@
 import pytest
 
 from lunmapd.core.node import lio_objects
-from lunmapd.core.node.project import TPG_ATTRIBUTES, TPG_PARAMETERS
+from lunmapd.core.node.governed import TPG_ATTRIBUTES, TPG_PARAMETERS
 from lunmapd.core.planning.enablement import (
     Enablement,
     change_enablement_only,

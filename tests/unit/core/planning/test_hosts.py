@@ -7,8 +7,8 @@ from msgspec.structs import replace
 
 from fakes.lio import FakeLio
 from lunmapd.core.node import lio_objects
+from lunmapd.core.node.governed import MARK
 from lunmapd.core.node.observed import LOGGED_IN, IscsiSession, Observed
-from lunmapd.core.node.project import MARK
 from lunmapd.core.planning.hosts import (
     MAX_BEGAN,
     MAX_ISIDS,

@@ -12,7 +12,7 @@ from lunmapd.core.base.lunmap import AluaState
 from lunmapd.core.base.password import Secret
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.backing_facts import BackingFacts
-from lunmapd.core.node.project import PORT_ID, TPG_ATTRIBUTES, TPG_PARAMETERS
+from lunmapd.core.node.governed import PORT_ID, TPG_ATTRIBUTES, TPG_PARAMETERS
 from lunmapd.lio.base.index import take_lun_number
 from lunmapd.lio.base.observation import Observation, ObservationHints, StuckDirectory
 from lunmapd.lio.observe.observe import observe_lio

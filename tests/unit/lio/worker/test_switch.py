@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lunmapd.core.node.project import MARK
+from lunmapd.core.node.governed import MARK
 from lunmapd.lio.worker.switch import SwitchAction, SwitchAnswer, SwitchRequest, switch
 from lunmapd.lio.worker.switch_process import (
     SwitchDeadlines,
