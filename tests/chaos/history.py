@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from lunmapd.core.history.changes import Change, Head, Revision, as_bytes
 from lunmapd.core.node import lio_objects
+from lunmapd.core.node.opening import UNDECLARED_SIZE, WRITABLE
 
 
 class Outcome(StrEnum):
@@ -27,7 +28,7 @@ def shown(item: lio_objects.Object) -> str:
     """
     if not isinstance(item, lio_objects.StorageObject):
         return str(item)
-    return str(replace(item, declared=lio_objects.UNDECLARED_SIZE, access=lio_objects.WRITABLE))
+    return str(replace(item, declared=UNDECLARED_SIZE, access=WRITABLE))
 
 
 class Attempt(Struct, frozen=True):

@@ -13,6 +13,7 @@ from fakes.lio import CrashedError, FakeLio
 from lab import Machine
 from lunmapd.core.base.lunmap import AluaState
 from lunmapd.core.node import lio_objects
+from lunmapd.core.node.alua import DefaultGroup
 from lunmapd.core.node.observed import AclLuns, HostCommands, Observed
 from lunmapd.core.planning.outcome import StepOutcome
 from lunmapd.core.planning.plan import Action, Step
@@ -94,7 +95,7 @@ class Implementation(Protocol):
     def crash_during(self, step: Step) -> None:
         """Kill the process that applies the steps, just before it does this one."""
 
-    def alter_default_group(self, name: str, group: lio_objects.DefaultGroup) -> None:
+    def alter_default_group(self, name: str, group: DefaultGroup) -> None:
         """Change the default target port group of a storage object, whose access type is implicit."""
 
     def make_foreign(self) -> None:
@@ -180,7 +181,7 @@ class FakeImplementation:
             return
         raise AssertionError(step)
 
-    def alter_default_group(self, name: str, group: lio_objects.DefaultGroup) -> None:
+    def alter_default_group(self, name: str, group: DefaultGroup) -> None:
         """See Implementation."""
         item = self._fake.objects["storage_object", name]
         assert isinstance(item, lio_objects.StorageObject)
@@ -283,7 +284,7 @@ class RealImplementation:
         assert report.failure is not None
         assert report.failure.reason == "WorkerDied"
 
-    def alter_default_group(self, name: str, group: lio_objects.DefaultGroup) -> None:
+    def alter_default_group(self, name: str, group: DefaultGroup) -> None:
         """See Implementation."""
         texts = {
             "alua_access_state": str(list(AluaState).index(AluaState(group.state))),

@@ -7,8 +7,10 @@ from lab import Initiator, Machine, wait_for
 from lunmapd.core.base.backings import PLUGINS
 from lunmapd.core.base.password import Secret
 from lunmapd.core.node import lio_objects
+from lunmapd.core.node.alua import Alua
 from lunmapd.core.node.failure import Failure
 from lunmapd.core.node.governed import TPG_ATTRIBUTES, TPG_PARAMETERS
+from lunmapd.core.node.opening import DeclaredSize
 from lunmapd.core.planning.outcome import StepOutcome, failures_of
 from lunmapd.core.planning.plan import Action, Step, plan
 
@@ -41,7 +43,7 @@ def block(name: str, path: str, declared: int = 0) -> lio_objects.StorageObject:
     """Return a storage object on a device, which needs at least `declared` bytes."""
     attributes = tuple((attribute, "1") for attribute in PLUGINS["iblock"].governed)
     item = lio_objects.StorageObject(name, "iblock", path, 0, name.encode().hex().ljust(32, "0"), attributes)
-    return structs.replace(item, declared=lio_objects.DeclaredSize(declared))
+    return structs.replace(item, declared=DeclaredSize(declared))
 
 
 def scsi(name: str, path: str) -> lio_objects.StorageObject:
@@ -78,7 +80,7 @@ def lun(name: str) -> lio_objects.TpgLun:
     return lio_objects.TpgLun(IQN, TAG, name)
 
 
-def grouped(name: str, alua: lio_objects.Alua | None) -> tuple[lio_objects.StorageObject, lio_objects.TpgLun]:
+def grouped(name: str, alua: Alua | None) -> tuple[lio_objects.StorageObject, lio_objects.TpgLun]:
     """Return a storage object with its target port group, and its LUN."""
     group = 0 if alua is None else alua.id
     return structs.replace(storage_object(name), alua=alua), structs.replace(lun(name), group=group)

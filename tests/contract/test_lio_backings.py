@@ -12,6 +12,7 @@ from lab import Machine, wait_for
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.backing_facts import BackingFacts
 from lunmapd.core.node.backing_reads import Pace, find_reads
+from lunmapd.core.node.opening import ANY_ACCESS, Opened
 from lunmapd.core.planning.outcome import failures_of
 from lunmapd.core.planning.plan import Action, Step, plan
 from lunmapd.lio.worker.reader_process import ReaderProcess
@@ -20,7 +21,7 @@ from lunmapd.service.daemon.backing_watch import BackingWatch, watched_backings
 LOOP, LOOP2 = "/dev/loop1", "/dev/loop2"
 NAME = "/dev/disk/lab/name"
 DISK = maps.block("disk", LOOP)
-READ = replace(DISK, access=lio_objects.ANY_ACCESS)
+READ = replace(DISK, access=ANY_ACCESS)
 
 
 def facts(implementation: Implementation, name: str) -> BackingFacts:
@@ -28,7 +29,7 @@ def facts(implementation: Implementation, name: str) -> BackingFacts:
     return implementation.kernel.observe(CLAIMS).backings[name]
 
 
-def opened(implementation: Implementation, name: str) -> lio_objects.Opened:
+def opened(implementation: Implementation, name: str) -> Opened:
     """Return what the storage object has opened, compared with its path."""
     item = observed(implementation)["storage_object", name]
     assert isinstance(item, lio_objects.StorageObject)

@@ -23,6 +23,7 @@ from contract.maps import (
 from lunmapd.core.base.backings import FileIO
 from lunmapd.core.base.lunmap import AluaState
 from lunmapd.core.node import lio_objects
+from lunmapd.core.node.alua import Alua, DefaultGroup
 from lunmapd.core.node.governed import PORT_ID
 from lunmapd.core.node.leases import as_leased
 from lunmapd.core.node.project import project_map
@@ -73,34 +74,32 @@ def test_a_target_port_group_is_made_changed_and_removed(implementation: Impleme
     files(implementation, "a")
     converge(implementation, full("a"))
     for alua in (
-        lio_objects.Alua(TAG, AluaState.OPTIMIZED, preferred=True),
-        lio_objects.Alua(TAG, AluaState.NON_OPTIMIZED),
-        lio_objects.Alua(TAG, AluaState.STANDBY),
-        lio_objects.Alua(TAG, AluaState.UNAVAILABLE),
-        lio_objects.Alua(TAG, AluaState.OPTIMIZED),
+        Alua(TAG, AluaState.OPTIMIZED, preferred=True),
+        Alua(TAG, AluaState.NON_OPTIMIZED),
+        Alua(TAG, AluaState.STANDBY),
+        Alua(TAG, AluaState.UNAVAILABLE),
+        Alua(TAG, AluaState.OPTIMIZED),
         None,
     ):
         wanted = {**full("a"), **only(*maps.grouped("a", alua))}
         steps = plan(wanted, observed(implementation))
         assert {step.action for step in steps} == {Action.UPDATE}
         converge(implementation, wanted)
-    converge(
-        implementation, {**full("a"), **only(*maps.grouped("a", lio_objects.Alua(TAG, AluaState.STANDBY)))}
-    )
+    converge(implementation, {**full("a"), **only(*maps.grouped("a", Alua(TAG, AluaState.STANDBY)))})
     converge(implementation, {})
 
 
 @pytest.mark.parametrize(
     "group",
     [
-        lio_objects.DefaultGroup(AluaState.STANDBY.value),
-        lio_objects.DefaultGroup(access_type="Implicit and Explicit"),
-        lio_objects.DefaultGroup(AluaState.UNAVAILABLE.value, preferred=True, access_type="None"),
-        lio_objects.DefaultGroup(AluaState.NON_OPTIMIZED.value, access_type="Explicit"),
+        DefaultGroup(AluaState.STANDBY.value),
+        DefaultGroup(access_type="Implicit and Explicit"),
+        DefaultGroup(AluaState.UNAVAILABLE.value, preferred=True, access_type="None"),
+        DefaultGroup(AluaState.NON_OPTIMIZED.value, access_type="Explicit"),
     ],
 )
 def test_an_altered_default_group_is_seen_and_put_right(
-    implementation: Implementation, group: lio_objects.DefaultGroup
+    implementation: Implementation, group: DefaultGroup
 ) -> None:
     """LIO's own group is as desired once created; another state or access type is repaired in place."""
     files(implementation, "a")

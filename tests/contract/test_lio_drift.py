@@ -12,7 +12,7 @@ from contract.implementations import RealImplementation
 from contract.maps import CLAIMS, full
 from lab import Machine
 from lunmapd.core.base.lunmap import AluaState
-from lunmapd.core.node import lio_objects
+from lunmapd.core.node.alua import Alua
 from lunmapd.lio.worker import wire
 
 pytestmark = pytest.mark.kernel
@@ -30,7 +30,7 @@ def fates(machine: Machine) -> dict[str, str]:
     real = RealImplementation(machine)
     for name in ("a", "b"):
         real.file(f"/srv/{name}", maps.SIZE)
-    grouped = maps.grouped("b", lio_objects.Alua(maps.TAG, AluaState.NON_OPTIMIZED))
+    grouped = maps.grouped("b", Alua(maps.TAG, AluaState.NON_OPTIMIZED))
     desired = full("a", "b") | maps.only(*grouped, maps.secret(maps.ACL, mutual=True))
     given = wire.ObservedAnswer(tuple(desired.values()), tuple(CLAIMS), (), ())
     shown = run_guest(machine, "drift_guest.py", msgspec.json.encode(given))

@@ -14,6 +14,7 @@ from lab import Initiator, Machine, wait_for
 from lab.wait import PATIENCE
 from lunmapd.core.base.lunmap import AluaState
 from lunmapd.core.node import lio_objects
+from lunmapd.core.node.alua import Alua
 from lunmapd.core.node.observed import IscsiSession, Observed
 from lunmapd.core.planning.hosts import Hosts, observe_hosts
 from lunmapd.core.planning.outcome import failures_of
@@ -53,7 +54,7 @@ def test_a_group_that_was_altered_by_hand_is_put_right(
     Each edit is put right in place: a group that was made anew would open a closed path for a moment.
     """
     real.file("/srv/a", maps.SIZE)
-    wanted = full("a") | maps.only(*maps.grouped("a", lio_objects.Alua(TAG, AluaState.NON_OPTIMIZED)))
+    wanted = full("a") | maps.only(*maps.grouped("a", Alua(TAG, AluaState.NON_OPTIMIZED)))
     converge(real, wanted)
     group = "/sys/kernel/config/target/core/fileio_*/a/alua/lunmapd"
     names = ("alua_access_type", "nonop_delay_msecs", "alua_access_state")
@@ -72,7 +73,7 @@ def test_a_state_whose_support_was_cleared_is_set(
 ) -> None:
     """The kernel refuses a state without its support bit, so the bit is set with the state."""
     real.file("/srv/a", maps.SIZE)
-    groups = {state: maps.grouped("a", lio_objects.Alua(TAG, state)) for state in AluaState}
+    groups = {state: maps.grouped("a", Alua(TAG, state)) for state in AluaState}
     converge(real, full("a") | maps.only(*groups[AluaState.OPTIMIZED]))
     pair[0].run(
         "for f in /sys/kernel/config/target/core/fileio_*/a/alua/lunmapd/alua_support_*; do echo 0 >$f; done"

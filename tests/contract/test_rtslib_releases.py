@@ -12,6 +12,7 @@ from contract.releases import unpacked
 from lab import Machine
 from lunmapd.core.base.lunmap import AluaState
 from lunmapd.core.node import lio_objects
+from lunmapd.core.node.alua import Alua
 from lunmapd.core.planning.outcome import failures_of
 from lunmapd.core.planning.plan import plan
 
@@ -37,7 +38,7 @@ def test_everything_is_made_changed_and_removed(implementation: RealImplementati
     """Each kind of object that needs rtslib is made, updated and removed; rtslib's errors are understood."""
     for name in ("a", "b"):
         implementation.file(f"/srv/{name}", 2 * maps.SIZE)
-    group = maps.grouped("b", lio_objects.Alua(TAG, AluaState.NON_OPTIMIZED))
+    group = maps.grouped("b", Alua(TAG, AluaState.NON_OPTIMIZED))
     kinds = (maps.ramdisk("ram"), maps.lun("ram"), maps.mapped("ram", 300), maps.program("tcmu"), *group)
     converge(implementation, full("a", "b") | only(*kinds, maps.secret(ACL, mutual=True)))
     tpg = lio_objects.Tpg(IQN, TAG, (*maps.TPG.attributes, ("login_timeout", "20")), maps.TPG.parameters)

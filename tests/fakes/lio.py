@@ -24,6 +24,7 @@ from lunmapd.core.node.observed import (
     Observed,
     SessionCounters,
 )
+from lunmapd.core.node.opening import READ_ONLY, WRITABLE, Opened, OpenMode
 from lunmapd.core.node.reservations import NO_RESERVATION_FILES
 from lunmapd.core.planning.outcome import FailureTracker, StepOutcome
 from lunmapd.core.planning.plan import Action, Step, objects_after
@@ -35,8 +36,8 @@ _FRESH_ATTRIBUTES = {
 
 
 _OPENED = {
-    NameState.RETURNED: lio_objects.Opened.GONE,
-    NameState.REPLACED: lio_objects.Opened.OTHER,
+    NameState.RETURNED: Opened.GONE,
+    NameState.REPLACED: Opened.OTHER,
 }
 
 
@@ -106,7 +107,7 @@ class FakeLio:
         backings = {name: self._facts(item) for name, item in found.items() if PLUGINS[item.plugin].on_path}
         backings |= dict.fromkeys(self.unhandled & found.keys(), BackingFacts(NameState.HANDLER_AWAY))
         for name, facts in backings.items():
-            opened = _OPENED.get(facts.name, lio_objects.Opened.CURRENT)
+            opened = _OPENED.get(facts.name, Opened.CURRENT)
             objects["storage_object", name] = replace(found[name], opened=opened)
         foreign = self.foreign | self._targets() - ours
         counters = {iqn: self._counted(iqn) for iqn in ours}
@@ -264,7 +265,7 @@ class FakeLio:
         elif step.action is Action.CREATE:
             self.opened[item.name] = OpenedPath(self._identity(item.path), self.sizes.get(item.path, 0))
             reads = item.plugin == "iblock" and item.path in self.read_only
-            access = lio_objects.READ_ONLY if reads else lio_objects.WRITABLE
+            access = READ_ONLY if reads else WRITABLE
             self.objects[lio_objects.key_of(item)] = replace(item, access=access)
 
     def _take_state(self, step: Step) -> None:
@@ -352,7 +353,7 @@ class FakeLio:
         size = 0 if item.size else self.sizes.get(item.path, 0)
         if sentence := block_size_problem(item, self.block_sizes.get(item.path, 0), size):
             return Failure(Reason.BLOCK_SIZE_MISMATCH, sentence)
-        may_read = item.plugin == "iblock" and item.access.mode is not lio_objects.OpenMode.WRITABLE
+        may_read = item.plugin == "iblock" and item.access.mode is not OpenMode.WRITABLE
         if item.path in self.read_only and not may_read:
             return Failure(Reason.BACKING_READ_ONLY, f"{item.path} is read-only")
         identity = self._identity(item.path)

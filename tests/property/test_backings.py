@@ -9,6 +9,7 @@ from lunmapd.core.node import lio_objects
 from lunmapd.core.node.backing_facts import BackingFacts, NameState
 from lunmapd.core.node.governed import PORT_ID
 from lunmapd.core.node.observed import Observed
+from lunmapd.core.node.opening import Opened
 from lunmapd.core.node.project import project_map
 from lunmapd.core.planning.decide import PassInput, compare, decide
 from lunmapd.core.planning.guard import RemovalLimits
@@ -18,9 +19,9 @@ from support.drift import apply_strictly
 from support.strategies import NODES, lunmaps
 
 OPENED = {
-    NameState.SAME: lio_objects.Opened.CURRENT,
-    NameState.RETURNED: lio_objects.Opened.GONE,
-    NameState.REPLACED: lio_objects.Opened.OTHER,
+    NameState.SAME: Opened.CURRENT,
+    NameState.RETURNED: Opened.GONE,
+    NameState.REPLACED: Opened.OTHER,
 }
 NO_LIMITS = RemovalLimits(share=1.0)
 """With them nothing is a mass removal."""
@@ -56,7 +57,7 @@ def test_other_data_is_opened_only_where_the_map_gives_another_path(
         wanted = comparison.desired.get(key)
         if not isinstance(item, lio_objects.StorageObject):
             continue
-        stays = item.opened is lio_objects.Opened.OTHER and getattr(wanted, "path", None) == item.path
+        stays = item.opened is Opened.OTHER and getattr(wanted, "path", None) == item.path
         if stays:
             assert after[key] == item
             assert found.held[key].reason == "BackingReplaced"

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from lunmapd.core.base.lunmap import CLOSED, Lunmap
 from lunmapd.core.node import lio_objects
+from lunmapd.core.node.alua import Alua
 from lunmapd.core.node.project import project_map
 from lunmapd.core.node.project_target import is_always_listed
 from lunmapd.core.probe import scsi
@@ -43,8 +44,8 @@ def test_promised_luns_are_those_that_a_node_maps(lunmap: Lunmap, initiator: str
         assert isinstance(storage, lio_objects.StorageObject)
         if lun.state is not None:
             own = storage.alua if _group_at(objects, target, portal, lun.lun) else None
-            expected = own or lio_objects.Alua(0, "optimized")
-            assert lio_objects.Alua(lun.group, lun.state.value, lun.preferred) == expected
+            expected = own or Alua(0, "optimized")
+            assert Alua(lun.group, lun.state.value, lun.preferred) == expected
 
 
 def _group_at(objects: lio_objects.DesiredObjects, target: str, portal: str, lun: str) -> int:

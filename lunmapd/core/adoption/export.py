@@ -13,6 +13,7 @@ from lunmapd.core.adoption.saveconfig import MODEL_LENGTH
 from lunmapd.core.base.backings import DEFAULT_VENDOR, PLUGINS, PluginName
 from lunmapd.core.base.lunmap import AluaState
 from lunmapd.core.node import lio_objects
+from lunmapd.core.node.alua import Alua
 from lunmapd.core.node.governed import MARK
 
 _Saved = dict[str, Any]
@@ -91,7 +92,7 @@ def _storage(item: lio_objects.StorageObject) -> _Saved:
     return {**saved, "attributes": attributes, "alua_tpgs": groups}
 
 
-def _group(alua: lio_objects.Alua) -> _Saved:
+def _group(alua: Alua) -> _Saved:
     return {
         "name": MARK,
         "tg_pt_gp_id": alua.id,

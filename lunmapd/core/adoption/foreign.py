@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from msgspec import Struct
 
 from lunmapd.core.node import lio_objects
+from lunmapd.core.node.alua import DEFAULT_GROUP, DefaultGroup
 from lunmapd.core.node.observed import IscsiSession
 
 
@@ -24,7 +25,7 @@ class ForeignStorage(Struct, frozen=True):
     vendor: str = ""
     product: str = ""
     read_only: bool = False
-    default_group: lio_objects.DefaultGroup = lio_objects.DEFAULT_GROUP
+    default_group: DefaultGroup = DEFAULT_GROUP
     problems: tuple[str, ...] = ()
 
 

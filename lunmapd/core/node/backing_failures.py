@@ -14,6 +14,7 @@ from lunmapd.core.node import lio_objects
 from lunmapd.core.node.backing_facts import BackingFacts, NameState
 from lunmapd.core.node.failure import Failure
 from lunmapd.core.node.observed import Observed
+from lunmapd.core.node.opening import OpenMode
 
 _STAYS = "it stays exported"
 
@@ -157,13 +158,13 @@ def _access_failures(
 ) -> Iterator[Failure]:
     if not facts.read_only:
         return
-    if item.access.mode is lio_objects.OpenMode.WRITABLE:
+    if item.access.mode is OpenMode.WRITABLE:
         yield Failure(
             Reason.BACKING_READ_ONLY,
             f"{item.path} has become read-only: {_STAYS}, and writes of initiators fail; make it writable "
             "again, or unmap the Lun",
         )
-    elif wanted.access.mode is lio_objects.OpenMode.WRITABLE:
+    elif wanted.access.mode is OpenMode.WRITABLE:
         yield Failure(
             Reason.BACKING_READ_ONLY,
             f"{item.path} is read-only, and a map of the Lun has no 'access: ro': it stays read-only for all "
@@ -191,12 +192,12 @@ def keep_read_only(desired: lio_objects.DesiredObjects, observed: Observed) -> l
 
 def is_open_for_reading(item: lio_objects.Object | None) -> bool:
     """Return whether the object is a storage object whose device is opened for reading alone."""
-    return isinstance(item, lio_objects.StorageObject) and item.access.mode is lio_objects.OpenMode.READ_ONLY
+    return isinstance(item, lio_objects.StorageObject) and item.access.mode is OpenMode.READ_ONLY
 
 
 def is_open_for_writing(item: lio_objects.Object | None) -> bool:
     """Return whether the object is a storage object whose device is, or is to be, opened for writing."""
-    return isinstance(item, lio_objects.StorageObject) and item.access.mode is lio_objects.OpenMode.WRITABLE
+    return isinstance(item, lio_objects.StorageObject) and item.access.mode is OpenMode.WRITABLE
 
 
 def _kept(

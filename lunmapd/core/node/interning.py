@@ -11,11 +11,13 @@ from typing import Generic, TypeVar, cast
 from msgspec.structs import astuple, replace
 
 from lunmapd.core.node import lio_objects
+from lunmapd.core.node.alua import DefaultGroup
+from lunmapd.core.node.opening import OpenMode
 
 _T = TypeVar("_T", bound=lio_objects.Object)
-_Shared = str | int | lio_objects.AttributeValues | lio_objects.DefaultGroup
+_Shared = str | int | lio_objects.AttributeValues | DefaultGroup
 # Exact types: True equals 1, and a member of an enum exists once anyway.
-_SHARED_TYPES = frozenset({str, int, tuple, lio_objects.DefaultGroup})
+_SHARED_TYPES = frozenset({str, int, tuple, DefaultGroup})
 
 
 class ObjectPool(Generic[_T]):
@@ -54,7 +56,7 @@ class ObjectPool(Generic[_T]):
         return {key: item for key, item in self._objects.items() if item is not None}
 
 
-def _freedom(item: lio_objects.Object) -> tuple[lio_objects.OpenMode, str, bool] | None:
+def _freedom(item: lio_objects.Object) -> tuple[OpenMode, str, bool] | None:
     """Return what may differ in equal objects: how a device is opened, and the state of a leased group."""
     if not isinstance(item, lio_objects.StorageObject):
         return None

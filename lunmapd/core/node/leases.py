@@ -6,6 +6,7 @@ from msgspec.structs import replace
 
 from lunmapd.core.base.lunmap import AluaState
 from lunmapd.core.node import lio_objects
+from lunmapd.core.node.alua import Alua
 from lunmapd.core.node.project_target import is_always_listed
 
 
@@ -37,9 +38,7 @@ def as_opened(desired: lio_objects.DesiredObjects, luns: AbstractSet[str]) -> li
     return {**desired, **leased} if leased else desired
 
 
-def _opened(
-    item: lio_objects.StorageObject, alua: lio_objects.Alua, *, is_owned: bool
-) -> lio_objects.StorageObject:
+def _opened(item: lio_objects.StorageObject, alua: Alua, *, is_owned: bool) -> lio_objects.StorageObject:
     state = AluaState.OPTIMIZED.value if is_owned else alua.state
     return replace(item, alua=replace(alua, state=state, leased=False))
 

@@ -22,148 +22,21 @@ is drivers/target/target_core_configfs.c, target_core_fabric_configfs.c and iscs
 """
 
 from collections.abc import Iterable, Mapping
-from enum import StrEnum
 from typing import assert_never
 
 from msgspec import Struct
 
 from lunmapd.core.base.attributes import STORAGE, When
 from lunmapd.core.base.backings import PLUGINS
-from lunmapd.core.base.lunmap import AluaState
 from lunmapd.core.base.password import Secret
+from lunmapd.core.node.alua import DEFAULT_GROUP, Alua, DefaultGroup
+from lunmapd.core.node.opening import UNDECLARED_SIZE, WRITABLE, DeclaredSize, DeviceAccess, Opened
 
 Key = tuple[str | int, ...]
 """The kind of the object, then its identifying fields; see the table above."""
 
 AttributeValues = tuple[tuple[str, str], ...]
 """Pairs of name and value, each as its file in configfs reads."""
-
-
-class Alua(Struct, frozen=True, gc=False):
-    """The target port group through which this node shows a storage object.
-
-    `id` is the node's TPG tag, 1 to 65535. `state` is the name of an AluaState, or the number of a state
-    that has no such name, which only an out-of-band edit sets. `intact` is false if the access type or
-    the delay of the group is not as lunmapd writes it. Source: drivers/target/target_core_alua.c.
-
-    A `leased` one, which only the desired state has, is that of a takeover group: the lease makes it
-    optimized on the owner, beside the passes (agent/floating). It equals the group in `state` and the
-    optimized one, so that a plan sees a difference only if LIO has a third state.
-    """
-
-    id: int
-    state: str
-    preferred: bool = False
-    intact: bool = True
-    leased: bool = False
-
-    def __eq__(self, other: object) -> bool:
-        """Return whether both are the same group in the same state, or in one that the lease decides."""
-        if not isinstance(other, Alua):
-            return NotImplemented
-        same = (self.id, self.preferred, self.intact) == (other.id, other.preferred, other.intact)
-        return same and (self.state == other.state or self._covers(other) or other._covers(self))
-
-    def __hash__(self) -> int:
-        """Return the hash of every state: a leased one equals two of them."""
-        return hash((self.id, self.preferred, self.intact))
-
-    def _covers(self, other: "Alua") -> bool:
-        return self.leased and other.state == AluaState.OPTIMIZED
-
-    def __str__(self) -> str:
-        altered = "" if self.intact else ", changed outside lunmapd"
-        return f"{self.state}{' and preferred' if self.preferred else ''}, as group {self.id}{altered}"
-
-
-class DefaultGroup(Struct, frozen=True, gc=False, omit_defaults=True):
-    """The target port group that the kernel makes with each device, `default_tg_pt_gp`.
-
-    A LUN that is in no other group is in this one. `state` is the name of an AluaState, or the number of a
-    state that has no such name; `access_type` is as its file reads. The default values are the desired ones.
-    The kernel's access type of a new group is `Implicit and Explicit`: then any initiator can set the state
-    of the group for all initiators. Source: drivers/target/target_core_alua.c.
-    """
-
-    state: str = AluaState.OPTIMIZED.value
-    preferred: bool = False
-    access_type: str = "Implicit"
-
-    def __str__(self) -> str:
-        return f"{self.state}{' and preferred' if self.preferred else ''}, access type {self.access_type}"
-
-
-DEFAULT_GROUP = DefaultGroup()
-"""The default group as desired: all storage objects without a difference share this instance."""
-
-
-class DeclaredSize(Struct, frozen=True, gc=False, array_like=True):
-    """The bytes that a device must have at least, as the map declares; 0 if it declares none.
-
-    The size is checked once, when the storage object is created. It is no kernel state, so a plan must not
-    see a difference between two storage objects that differ in it alone: all instances are equal.
-    """
-
-    size: int = 0
-
-    def __eq__(self, other: object) -> bool:
-        """Return True for every other instance."""
-        return isinstance(other, DeclaredSize)
-
-    def __hash__(self) -> int:
-        """Return the hash of every instance."""
-        return 0
-
-
-UNDECLARED_SIZE = DeclaredSize()
-
-
-class Opened(StrEnum):
-    """What a storage object has opened, compared with what its path leads to.
-
-    CURRENT: the same, and so is every desired storage object. GONE: a device that no longer exists, while the
-    path leads to it again. OTHER: another file or device than the path leads to now.
-    """
-
-    CURRENT = "current"
-    GONE = "gone"
-    OTHER = "other"
-
-
-class OpenMode(StrEnum):
-    """How a device is opened. A desired one is WRITABLE, or ANY if no initiator may write to it."""
-
-    WRITABLE = "writable"
-    READ_ONLY = "read-only"
-    ANY = "any"
-
-
-class DeviceAccess(Struct, frozen=True, gc=False, array_like=True, omit_defaults=True):
-    """How a device is opened. LIO opens a read-only device only if it is told to (readonly=1).
-
-    An instance with ANY equals every other one, so that a plan sees a difference only if a device that is
-    opened for reading must be written to.
-    """
-
-    mode: OpenMode = OpenMode.WRITABLE
-
-    def __eq__(self, other: object) -> bool:
-        """Return whether one of both satisfies the other."""
-        return isinstance(other, DeviceAccess) and (
-            self.mode is other.mode or OpenMode.ANY in {self.mode, other.mode}
-        )
-
-    def __hash__(self) -> int:
-        """Return the hash of every instance, since ANY equals all others."""
-        return 0
-
-    def __str__(self) -> str:
-        return self.mode
-
-
-WRITABLE = DeviceAccess()
-READ_ONLY = DeviceAccess(OpenMode.READ_ONLY)
-ANY_ACCESS = DeviceAccess(OpenMode.ANY)
 
 
 class StorageObject(Struct, frozen=True, tag=True, gc=False, omit_defaults=True):

@@ -22,7 +22,9 @@ from lunmapd.core.base.lunmap import (
 )
 from lunmapd.core.base.serving import offered_state, reporting_nodes
 from lunmapd.core.node import lio_objects
+from lunmapd.core.node.alua import Alua
 from lunmapd.core.node.governed import READ_ONLY_ATTRIBUTES
+from lunmapd.core.node.opening import ANY_ACCESS, UNDECLARED_SIZE, DeclaredSize
 from lunmapd.core.node.project_target import ServedTarget
 
 _OFFERED: Mapping[Scope, str] = {Scope.OFF: "0", Scope.PER_NODE: "1"}
@@ -53,7 +55,7 @@ def project_lun(
             yield from (lio_objects.NodeAcl(entry.target, tag, initiator) for tag in remote)
 
 
-def _group_through(alua: lio_objects.Alua | None, tag: int, node: Node) -> int:
+def _group_through(alua: Alua | None, tag: int, node: Node) -> int:
     """Return the target port group of a LUN in the TPG `tag`.
 
     A floating group is one port that moves, so its target port group must not change with its owner. That is
@@ -71,19 +73,19 @@ def _mapping(name: str, entry: Map, tag: int, initiator: str) -> Iterator[lio_ob
     yield lio_objects.MappedLun(entry.target, tag, initiator, entry.lun, name, read_only)
 
 
-def _alua(lunmap: Lunmap, lun: Lun, node: str) -> lio_objects.Alua | None:
+def _alua(lunmap: Lunmap, lun: Lun, node: str) -> Alua | None:
     """Return the group of a Lun that several nodes show; None if its device or handler does ALUA."""
     if not plugin_of(lun.backing).emulated:
         return None
     tag = lunmap.nodes[node].tpg_tag
     if takeover_group(lun) is not None and node in preferred_nodes(lun):
-        return lio_objects.Alua(tag, lun.others.value, leased=True)
+        return Alua(tag, lun.others.value, leased=True)
     state, preferred = offered_state(lunmap, lun, node)
-    return lio_objects.Alua(tag, state.value, preferred)
+    return Alua(tag, state.value, preferred)
 
 
 def _storage_object(
-    name: str, lun: Lun, path: str, alua: lio_objects.Alua | None, *, several: bool
+    name: str, lun: Lun, path: str, alua: Alua | None, *, several: bool
 ) -> lio_objects.StorageObject:
     plugin = plugin_of(lun.backing)
     held = _read_only_attributes(lun, plugin.name)
@@ -91,14 +93,14 @@ def _storage_object(
     governed = ((attribute, values[attribute]) for attribute in plugin.governed)
     more = {name: value for name, value in held.items() if name not in plugin.governed}
     given = sorted(({name: str(value) for name, value in lun.attributes.items()} | more).items())
-    size, declared = (lun.size or 0) if plugin.sized else 0, lio_objects.UNDECLARED_SIZE
+    size, declared = (lun.size or 0) if plugin.sized else 0, UNDECLARED_SIZE
     if plugin.size is SizeSource.DECLARED and lun.size:
-        declared = lio_objects.DeclaredSize(lun.size)
+        declared = DeclaredSize(lun.size)
     settings = (*governed, *given)
     item = lio_objects.StorageObject(
         name, plugin.name.value, path, size, lun.serial, settings, lun.vendor, lun.product, alua, declared
     )
-    return replace(item, access=lio_objects.ANY_ACCESS) if _is_only_read(lun) else item
+    return replace(item, access=ANY_ACCESS) if _is_only_read(lun) else item
 
 
 def _read_only_attributes(lun: Lun, plugin: PluginName) -> dict[str, str]:

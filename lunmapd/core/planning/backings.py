@@ -17,6 +17,7 @@ from lunmapd.core.node import lio_objects
 from lunmapd.core.node.backing_facts import BackingFacts
 from lunmapd.core.node.failure import Failure
 from lunmapd.core.node.observed import Observed
+from lunmapd.core.node.opening import Opened
 from lunmapd.core.planning.other_data import Reuse
 from lunmapd.core.planning.plan import Action, Plan, Step, describe_difference
 from lunmapd.core.planning.withhold import Permitted, withhold_steps
@@ -72,7 +73,7 @@ def opens_other_data(step: Step, observed: lio_objects.Objects) -> bool:
         step.action is Action.CREATE
         and isinstance(item, lio_objects.StorageObject)
         and isinstance(before, lio_objects.StorageObject)
-        and before.opened is lio_objects.Opened.OTHER
+        and before.opened is Opened.OTHER
         and before.path == item.path
     )
 
@@ -94,7 +95,7 @@ def returned_keys(
     luns = {
         item.name
         for item in observed.values()
-        if isinstance(item, lio_objects.StorageObject) and item.opened is lio_objects.Opened.GONE
+        if isinstance(item, lio_objects.StorageObject) and item.opened is Opened.GONE
     }
     if not luns:
         return frozenset()

@@ -14,6 +14,7 @@ from lunmapd.core.node import lio_objects
 from lunmapd.core.node.closed_access import close_access, with_attributes
 from lunmapd.core.node.failure import Failure
 from lunmapd.core.node.governed import ADMITTING_ATTRIBUTES
+from lunmapd.core.node.opening import Opened
 from lunmapd.core.node.overlay import Overlay
 from lunmapd.core.planning.plan import (
     Action,
@@ -50,7 +51,7 @@ class DriftBaseline(Struct, frozen=True):
         if desired == observed or key in self.open or self.desired.get(key) != desired:
             return False
         # Not LIO was changed, but the device or file behind it.
-        if getattr(observed, "opened", lio_objects.Opened.CURRENT) is not lio_objects.Opened.CURRENT:
+        if getattr(observed, "opened", Opened.CURRENT) is not Opened.CURRENT:
             return False
         # A crash may have left half an object. An object with our mark that is not in the map was ours: no
         # other tool sets the mark.

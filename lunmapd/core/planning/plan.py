@@ -14,6 +14,7 @@ from msgspec import Struct
 from lunmapd.core.base.disruption import Disruption
 from lunmapd.core.base.lunmap import OPEN
 from lunmapd.core.node import lio_objects
+from lunmapd.core.node.alua import DEFAULT_GROUP, Alua
 
 
 class Action(StrEnum):
@@ -189,12 +190,12 @@ def disruption(step: Step) -> Disruption:
             return Disruption.NONE
 
 
-def _reported_alua(item: lio_objects.Object | None) -> tuple[lio_objects.Alua | None, str, bool]:
+def _reported_alua(item: lio_objects.Object | None) -> tuple[Alua | None, str, bool]:
     """Return what a storage object reports of its target port groups.
 
     The access type of the default group is left out: the kernel establishes no unit attention for it.
     """
-    group = getattr(item, "default_group", lio_objects.DEFAULT_GROUP)
+    group = getattr(item, "default_group", DEFAULT_GROUP)
     return getattr(item, "alua", None), group.state, group.preferred
 
 

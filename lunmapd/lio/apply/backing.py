@@ -11,6 +11,7 @@ from lunmapd.core.base.reasons import Reason
 from lunmapd.core.base.text import first_of
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.backing_failures import block_size_problem, empty_device
+from lunmapd.core.node.opening import OpenMode
 from lunmapd.lio.base import rts
 from lunmapd.lio.base.alias import OpenedBacking
 from lunmapd.lio.base.block_devices import BlockDevice, list_holders, read_block_device, read_identity
@@ -190,7 +191,7 @@ def _check_device(item: lio_objects.StorageObject, status: os.stat_result) -> Ch
     device = read_block_device(numbers) or BlockDevice(size, read_only=False, disk="", block_size=0)
     if sentence := block_size_problem(item, device.block_size, size):
         raise KernelRefusedError(Reason.BLOCK_SIZE_MISMATCH, sentence)
-    if device.read_only and item.access.mode is lio_objects.OpenMode.WRITABLE:
+    if device.read_only and item.access.mode is OpenMode.WRITABLE:
         raise KernelRefusedError(
             Reason.BACKING_READ_ONLY,
             f"{path} is read-only: give every map of the Lun 'access: ro', or make the device writable",

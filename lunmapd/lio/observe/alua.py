@@ -14,7 +14,7 @@ import re
 from collections.abc import Mapping
 
 from lunmapd.core.base.lunmap import AluaState
-from lunmapd.core.node import lio_objects
+from lunmapd.core.node.alua import DEFAULT_GROUP, Alua, DefaultGroup
 from lunmapd.core.node.governed import MARK
 from lunmapd.lio.base import files
 from lunmapd.lio.base.observation import Observation
@@ -54,7 +54,7 @@ def group_directory(path: str) -> str:
     return f"{path}/alua/{MARK}"
 
 
-def read_group(observation: Observation, path: str) -> lio_objects.Alua | None:
+def read_group(observation: Observation, path: str) -> Alua | None:
     """Read lunmapd's group of the storage object at `path`; None if there is none, or it is incomplete."""
     directory = group_directory(path)
     number = observation.read(f"{directory}/tg_pt_gp_id")
@@ -63,7 +63,7 @@ def read_group(observation: Observation, path: str) -> lio_objects.Alua | None:
         return None
     intact = all(observation.read(f"{directory}/{file}") == shown for file, (_, shown) in _COMMON.items())
     name = _STATES[state].value if state in _STATES else state
-    return lio_objects.Alua(int(number), name, observation.read(f"{directory}/preferred") == "1", intact)
+    return Alua(int(number), name, observation.read(f"{directory}/preferred") == "1", intact)
 
 
 def read_state(path: str) -> str:
@@ -79,13 +79,13 @@ def write_state(path: str, state: AluaState) -> None:
     files.write_file(f"{group_directory(path)}/alua_access_state", str(_NUMBERS[state]))
 
 
-def parse_default_group(texts: Mapping[str, str]) -> lio_objects.DefaultGroup:
+def parse_default_group(texts: Mapping[str, str]) -> DefaultGroup:
     """Return the default group of which `texts` are the files, by path relative to the storage object."""
     state = texts.get(_DEFAULT_STATE, "")
-    group = lio_objects.DefaultGroup(
+    group = DefaultGroup(
         str(_STATES.get(state, state)), texts.get(_DEFAULT_PREFERRED) == "1", texts.get(_DEFAULT_TYPE, "")
     )
-    return lio_objects.DEFAULT_GROUP if group == lio_objects.DEFAULT_GROUP else group
+    return DEFAULT_GROUP if group == DEFAULT_GROUP else group
 
 
 def parse_lun_group(text: str) -> int:
@@ -94,7 +94,7 @@ def parse_lun_group(text: str) -> int:
     return int(group[1]) if group else 0
 
 
-def write_group(path: str, now: lio_objects.Alua | None, before: lio_objects.Alua | None) -> None:
+def write_group(path: str, now: Alua | None, before: Alua | None) -> None:
     """Change the group of the storage object at `path` from `before` to `now`; None means no group.
 
     LUNs of a removed group fall back to the kernel's own group. Raises OSError.
@@ -118,12 +118,12 @@ def write_group(path: str, now: lio_objects.Alua | None, before: lio_objects.Alu
         write_state(path, AluaState(now.state))
 
 
-def write_default_group(path: str, before: lio_objects.DefaultGroup) -> None:
+def write_default_group(path: str, before: DefaultGroup) -> None:
     """Change the default group of the storage object at `path` from `before` to the desired one.
 
     The access type is written first: the kernel refuses a state while implicit ALUA is off. Raises OSError.
     """
-    now = lio_objects.DEFAULT_GROUP
+    now = DEFAULT_GROUP
     if before.access_type != now.access_type:
         files.write_file(f"{path}/{_DEFAULT_TYPE}", _COMMON["alua_access_type"][0])
     if before.preferred != now.preferred:

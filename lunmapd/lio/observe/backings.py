@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from lunmapd.core.base.backings import PLUGINS, PluginName
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.backing_facts import BackingFacts, NameState
+from lunmapd.core.node.opening import Opened
 from lunmapd.lio.base.alias import OpenedBacking
 from lunmapd.lio.base.block_devices import BlockDevice, is_claimed, read_block_device, read_identity
 from lunmapd.lio.base.observation import Observation
@@ -25,8 +26,8 @@ _FITTING = {
     PluginName.PSCSI: (Kind.BLOCK, Kind.CHAR),
 }
 _OPENED = {
-    NameState.RETURNED: lio_objects.Opened.GONE,
-    NameState.REPLACED: lio_objects.Opened.OTHER,
+    NameState.RETURNED: Opened.GONE,
+    NameState.REPLACED: Opened.OTHER,
 }
 
 
@@ -54,7 +55,7 @@ def add_storage_objects(observation: Observation, read: Sequence[ReadStorageObje
         item = each.item
         if (found := facts.get(item.name)) is not None:
             observation.backings[item.name] = observation.known_facts.setdefault(found, found)
-            item = replace(item, opened=_OPENED.get(found.name, lio_objects.Opened.CURRENT))
+            item = replace(item, opened=_OPENED.get(found.name, Opened.CURRENT))
         observation.add(item)
 
 

@@ -36,7 +36,7 @@ from lunmapd.core.adoption.saveconfig import (
     fileio_problems,
 )
 from lunmapd.core.base.backings import PLUGINS, PluginName
-from lunmapd.core.node import lio_objects
+from lunmapd.core.node.alua import DEFAULT_GROUP, DefaultGroup
 from lunmapd.core.node.observed import IscsiSession
 from lunmapd.lio.base import files
 from lunmapd.lio.base.alias import parse_alias
@@ -160,9 +160,9 @@ def _serial(observation: Observation, path: str, plugin: str) -> str:
     return parse_serial(observation.read(f"{path}/wwn/vpd_unit_serial") or "")
 
 
-def _default_group(observation: Observation, path: str, plugin: str) -> lio_objects.DefaultGroup:
+def _default_group(observation: Observation, path: str, plugin: str) -> DefaultGroup:
     texts = observation.read_files(path, DEFAULT_GROUP_FILES) if PLUGINS[plugin].emulated else {}
-    return parse_default_group(texts) if texts else lio_objects.DEFAULT_GROUP
+    return parse_default_group(texts) if texts else DEFAULT_GROUP
 
 
 def _settings(observation: Observation, path: str, more: Iterable[str] = ()) -> dict[str, str]:

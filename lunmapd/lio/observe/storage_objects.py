@@ -5,6 +5,8 @@ from functools import cache
 
 from lunmapd.core.base.backings import PLUGINS, PluginName
 from lunmapd.core.node import lio_objects
+from lunmapd.core.node.alua import DEFAULT_GROUP
+from lunmapd.core.node.opening import READ_ONLY, WRITABLE
 from lunmapd.lio.base.alias import Alias, parse_alias
 from lunmapd.lio.base.index import FIRST_INDEX, parse_hba_index
 from lunmapd.lio.base.observation import Observation
@@ -113,7 +115,7 @@ def read_storage_object(observation: Observation, hba: str, name: str) -> ReadSt
     names = (*PLUGINS[plugin].governed, *alias.attributes)
     attributes = tuple((name, texts[file]) for name in names if (file := f"attrib/{name}") in texts)
     alua = read_group(observation, path) if alias.alua else None
-    default = parse_default_group(texts) if PLUGINS[plugin].emulated else lio_objects.DEFAULT_GROUP
+    default = parse_default_group(texts) if PLUGINS[plugin].emulated else DEFAULT_GROUP
     info = texts["info"] if plugin == PluginName.IBLOCK else ""
     item = lio_objects.StorageObject(
         name,
@@ -125,7 +127,7 @@ def read_storage_object(observation: Observation, hba: str, name: str) -> ReadSt
         texts.get(_PRODUCT, ""),
         alua,
         default_group=default,
-        access=lio_objects.READ_ONLY if parse_info(info, "readonly") == "1" else lio_objects.WRITABLE,
+        access=READ_ONLY if parse_info(info, "readonly") == "1" else WRITABLE,
     )
     return ReadStorageObject(item, parse_device_numbers(info) or alias.opened.device, alias.opened)
 

@@ -7,7 +7,8 @@ from lunmapd.core.adoption.in_place import is_in_place
 from lunmapd.core.base.lunmap import AluaState
 from lunmapd.core.base.password import Secret
 from lunmapd.core.node import lio_objects
-from lunmapd.core.node.lio_objects import Alua, DefaultGroup, Enabled, MappedLun, NodeAcl, Portal, Tpg, TpgLun
+from lunmapd.core.node.alua import Alua, DefaultGroup
+from lunmapd.core.node.lio_objects import Enabled, MappedLun, NodeAcl, Portal, Tpg, TpgLun
 from lunmapd.core.planning.plan import Action, Step
 from support.saveconfigs import HOST, A
 

@@ -11,6 +11,7 @@ from lunmapd.core.node.backing_failures import block_size_problem
 from lunmapd.core.node.desire import compute_desired
 from lunmapd.core.node.failure import Failure
 from lunmapd.core.node.observed import Observed
+from lunmapd.core.node.opening import READ_ONLY, WRITABLE, DeviceAccess
 from lunmapd.core.node.project import project_map
 from lunmapd.core.planning.plan import plan
 from lunmapd.core.secrets.sealing import Vault
@@ -28,7 +29,7 @@ def map_of(**changes: object) -> Lunmap:
 
 
 def failures(
-    lunmap: Lunmap, facts: BackingFacts, access: lio_objects.DeviceAccess = lio_objects.WRITABLE
+    lunmap: Lunmap, facts: BackingFacts, access: DeviceAccess = WRITABLE
 ) -> dict[lio_objects.Key, Failure]:
     """Return the failures with these facts about what the node has exported of the map."""
     objects = project_map(lunmap, "n1")
@@ -115,9 +116,9 @@ def test_a_block_size_must_fit_the_device() -> None:
 def test_a_read_only_device_is_right_for_a_lun_that_is_only_read() -> None:
     """Open for reading, it is no failure as long as no map permits writes."""
     lunmap = replace(MAP, luns={"a": READ})
-    assert failures(lunmap, BackingFacts(read_only=True), lio_objects.READ_ONLY) == {}
-    assert failures(lunmap, BackingFacts(), lio_objects.READ_ONLY) == {}
-    assert failures(lunmap, BackingFacts(), lio_objects.WRITABLE) == {}
+    assert failures(lunmap, BackingFacts(read_only=True), READ_ONLY) == {}
+    assert failures(lunmap, BackingFacts(), READ_ONLY) == {}
+    assert failures(lunmap, BackingFacts(), WRITABLE) == {}
 
 
 def test_a_read_only_device_stays_exported_when_a_map_permits_writes() -> None:
@@ -125,7 +126,7 @@ def test_a_read_only_device_stays_exported_when_a_map_permits_writes() -> None:
     objects = project_map(replace(MAP, luns={"a": READ}), "n1")
     item = objects[KEY]
     assert isinstance(item, lio_objects.StorageObject)
-    kernel = {**objects, KEY: replace(item, access=lio_objects.READ_ONLY)}
+    kernel = {**objects, KEY: replace(item, access=READ_ONLY)}
     observed = Observed(kernel, backings={"a": BackingFacts(read_only=True)})
     desire = compute_desired(map_of(), {}, "n1", observed, Vault(""))
     assert plan(desire.objects, kernel) == ()

@@ -21,6 +21,7 @@ from lunmapd.core.node import lio_objects
 from lunmapd.core.node.desire import broken_documents, compute_desired
 from lunmapd.core.node.desired_delta import MAX_CHANGED_LUNS, Delta, DesiredView
 from lunmapd.core.node.observed import Observed
+from lunmapd.core.node.opening import READ_ONLY
 from lunmapd.core.secrets.sealing import Keyring, Vault
 
 T, H = "iqn.2026-01.org.example:t", "iqn.2026-01.org.example:h"
@@ -52,7 +53,7 @@ def test_a_lun_that_is_open_for_reading_needs_a_full_pass() -> None:
     wanted = dict(compute_desired(MAP, {}, "n1", Observed(), VAULT).objects)
     item = wanted["storage_object", "l1"]
     assert isinstance(item, lio_objects.StorageObject)
-    wanted["storage_object", "l1"] = replace(item, access=lio_objects.READ_ONLY)
+    wanted["storage_object", "l1"] = replace(item, access=READ_ONLY)
     viewed = DesiredView(MAP, "n1", VAULT, frozenset(), wanted)
     assert viewed.delta_to(with_lun(lun(1, lun_number=4), "l1")) is FullPass.READ_ONLY
     assert isinstance(viewed.delta_to(with_lun(lun(2, lun_number=4), "l2")), Delta)

@@ -20,6 +20,7 @@ from lunmapd.core.base.lunmap import (
     Target,
 )
 from lunmapd.core.node import lio_objects
+from lunmapd.core.node.alua import DEFAULT_GROUP, Alua, DefaultGroup
 from lunmapd.core.node.governed import PORT_ID, TPG_ATTRIBUTES, TPG_PARAMETERS
 from lunmapd.core.node.project import project_map
 from support.small_map import LUN, MAP, H, T, drained
@@ -38,12 +39,12 @@ def test_a_lun_on_several_nodes_has_no_state_that_one_node_keeps() -> None:
 def test_the_kernels_own_group_is_desired_alike_for_every_lun() -> None:
     """It is optimized, not preferred and implicit; a Lun of one node has no other group."""
     alone = msgspec.structs.replace(MAP, targets={T: Target({"n1": PortalGroup(1)})})
-    for lunmap, group in ((MAP, lio_objects.Alua(1, AluaState.OPTIMIZED)), (alone, None)):
+    for lunmap, group in ((MAP, Alua(1, AluaState.OPTIMIZED)), (alone, None)):
         item = project_map(lunmap, "n1")["storage_object", "a"]
         assert isinstance(item, lio_objects.StorageObject)
         assert item.alua == group
-        assert item.default_group is lio_objects.DEFAULT_GROUP
-        assert item.default_group == lio_objects.DefaultGroup("optimized", False, "Implicit")
+        assert item.default_group is DEFAULT_GROUP
+        assert item.default_group == DefaultGroup("optimized", False, "Implicit")
 
 
 @pytest.mark.parametrize(

@@ -6,13 +6,14 @@ from msgspec.structs import replace
 from lunmapd.core.base.disruption import Disruption
 from lunmapd.core.base.lunmap import AluaState, Lunmap
 from lunmapd.core.node import lio_objects
+from lunmapd.core.node.alua import Alua
 from lunmapd.core.node.interning import ObjectPool
 from lunmapd.core.node.project import project_map
 from lunmapd.core.planning.plan import disruption, plan
 from support.small_map import drained
 from support.takeover_map import TAKEN, TAKEOVER, THREE
 
-LEASED = lio_objects.Alua(1, "standby", leased=True)
+LEASED = Alua(1, "standby", leased=True)
 
 
 def backing(lunmap: Lunmap, node: str) -> lio_objects.StorageObject:
@@ -31,7 +32,7 @@ def alua(lunmap: Lunmap, node: str) -> tuple[str, bool, bool]:
 
 def observed(state: str, *, intact: bool = True) -> lio_objects.StorageObject:
     """Return the storage object of the Lun as a node has it, in a state."""
-    return replace(backing(TAKEOVER, "n1"), alua=lio_objects.Alua(1, state, intact=intact))
+    return replace(backing(TAKEOVER, "n1"), alua=Alua(1, state, intact=intact))
 
 
 def test_the_nodes_of_the_list_have_the_closed_state_until_the_lease_opens_it() -> None:
@@ -79,18 +80,18 @@ def test_an_update_of_the_owner_does_not_count_as_the_loss_of_a_path() -> None:
 
 def test_what_equals_a_leased_state() -> None:
     """Its own state and the optimized one, of the same group; equal ones have one hash."""
-    equal = [lio_objects.Alua(1, "standby"), lio_objects.Alua(1, "optimized"), LEASED]
+    equal = [Alua(1, "standby"), Alua(1, "optimized"), LEASED]
     other = [
-        lio_objects.Alua(1, "unavailable"),
-        lio_objects.Alua(2, "standby"),
-        lio_objects.Alua(1, "standby", preferred=True),
-        lio_objects.Alua(1, "standby", intact=False),
-        lio_objects.Alua(1, "unavailable", leased=True),
+        Alua(1, "unavailable"),
+        Alua(2, "standby"),
+        Alua(1, "standby", preferred=True),
+        Alua(1, "standby", intact=False),
+        Alua(1, "unavailable", leased=True),
         None,
     ]
     assert all(each == LEASED and each == LEASED and hash(each) == hash(LEASED) for each in equal)
     assert all(each != LEASED and each != LEASED for each in other)
-    assert lio_objects.Alua(1, "standby") != lio_objects.Alua(1, "optimized")
+    assert Alua(1, "standby") != Alua(1, "optimized")
 
 
 def test_a_desired_state_is_not_replaced_by_the_observed_one() -> None:

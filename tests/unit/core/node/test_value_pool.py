@@ -2,17 +2,16 @@
 
 from lunmapd.core.base.password import Secret
 from lunmapd.core.node import lio_objects
+from lunmapd.core.node.alua import DEFAULT_GROUP, Alua, DefaultGroup
 from lunmapd.core.node.interning import ValuePool
 from lunmapd.lio.worker import wire
 
 IQN = "iqn.2026-01.org.example:t"
 ITEMS = (
-    lio_objects.StorageObject(
-        "a", "fileio", "/a", 1, "1", (("emulate_pr", "1"),), alua=lio_objects.Alua(1, "standby")
-    ),
+    lio_objects.StorageObject("a", "fileio", "/a", 1, "1", (("emulate_pr", "1"),), alua=Alua(1, "standby")),
     lio_objects.StorageObject("b", "fileio", "/b", 2, "2", (("emulate_pr", "1"),)),
-    lio_objects.StorageObject("c", "fileio", "/c", 3, "3", default_group=lio_objects.DefaultGroup("standby")),
-    lio_objects.StorageObject("d", "fileio", "/d", 4, "4", default_group=lio_objects.DefaultGroup("standby")),
+    lio_objects.StorageObject("c", "fileio", "/c", 3, "3", default_group=DefaultGroup("standby")),
+    lio_objects.StorageObject("d", "fileio", "/d", 4, "4", default_group=DefaultGroup("standby")),
     lio_objects.Tpg(IQN, 1),
     lio_objects.TpgLun(IQN, 1, "a"),
     lio_objects.NodeAcl(IQN, 1, "host", lio_objects.ChapCredentials("bob", Secret("x"))),
@@ -34,7 +33,7 @@ def test_objects_stay_what_they_are_and_share_their_texts() -> None:
     assert isinstance(one, lio_objects.StorageObject)
     assert isinstance(other, lio_objects.StorageObject)
     assert one.attributes is other.attributes
-    assert other.default_group is lio_objects.DEFAULT_GROUP
+    assert other.default_group is DEFAULT_GROUP
     assert isinstance(third, lio_objects.StorageObject)
     assert isinstance(fourth, lio_objects.StorageObject)
     assert third.default_group is fourth.default_group

@@ -11,6 +11,7 @@ from lunmapd.core.node import lio_objects
 from lunmapd.core.node.backing_facts import BackingFacts, NameState
 from lunmapd.core.node.desire import compute_desired
 from lunmapd.core.node.observed import LOGGED_IN, IscsiSession, Observed
+from lunmapd.core.node.opening import Opened
 from lunmapd.core.planning.decide import Decision, PassInput, compare, decide, impacts
 from lunmapd.core.planning.drift import CLASSES, DriftBaseline
 from lunmapd.core.planning.guard import MassRemoval
@@ -31,7 +32,7 @@ def wanted(lunmap: Lunmap = LUNMAP) -> lio_objects.DesiredObjects:
 
 def kernel(state: NameState, names: Iterable[str], *sessions: IscsiSession) -> Observed:
     """Return the kernel as the map asks for it, with the named backings in this state."""
-    opened = {NameState.RETURNED: lio_objects.Opened.GONE, NameState.REPLACED: lio_objects.Opened.OTHER}
+    opened = {NameState.RETURNED: Opened.GONE, NameState.REPLACED: Opened.OTHER}
     objects = dict[lio_objects.Key, lio_objects.Object](wanted())
     for name in names:
         item = objects["storage_object", name]

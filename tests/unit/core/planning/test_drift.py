@@ -6,6 +6,7 @@ from msgspec.structs import replace
 from lunmapd.core.base.password import Secret
 from lunmapd.core.base.reasons import Reason
 from lunmapd.core.node import lio_objects
+from lunmapd.core.node.alua import DefaultGroup
 from lunmapd.core.node.governed import MARK, TPG_ATTRIBUTES
 from lunmapd.core.planning.drift import CLASSES, DriftBaseline, update_baseline, withhold_drift
 from lunmapd.core.planning.plan import Action, objects_after, plan
@@ -53,10 +54,8 @@ def tpg(**attributes: str) -> lio_objects.Tpg:
 
 HANDS = {
     "changed": changed(replace(STORAGE, attributes=(("emulate_pr", "0"),))),
-    "on standby": changed(replace(STORAGE, default_group=lio_objects.DefaultGroup("standby"))),
-    "explicit": changed(
-        replace(STORAGE, default_group=lio_objects.DefaultGroup(access_type="Implicit and Explicit"))
-    ),
+    "on standby": changed(replace(STORAGE, default_group=DefaultGroup("standby"))),
+    "explicit": changed(replace(STORAGE, default_group=DefaultGroup(access_type="Implicit and Explicit"))),
     "removed": changed(gone=(MAPPED,)),
     "added": changed(EXTRA),
     "made anew": changed(replace(MAPPED, storage_object="b")),

@@ -9,6 +9,7 @@ from lunmapd.core.base.backings import Block
 from lunmapd.core.base.disruption import Disruption
 from lunmapd.core.base.lunmap import AluaState, Lun, Lunmap, Map, Node, NodeState, PortalGroup, Target
 from lunmapd.core.node import lio_objects
+from lunmapd.core.node.alua import Alua, DefaultGroup
 from lunmapd.core.node.observed import IscsiSession, Login, Observed
 from lunmapd.core.planning.impact import AccessPaths, Audience, Impact, Logins, find_disruptions
 from lunmapd.core.planning.plan import Action, Step
@@ -16,9 +17,7 @@ from lunmapd.core.planning.plan import Action, Step
 T = "iqn.2026-01.org.example:t"
 H, OTHER = "iqn.2026-01.org.example:h", "iqn.2026-01.org.example:other"
 BACKING = lio_objects.StorageObject("a", "iblock", "/dev/a", 0, "1")
-PREFERRED = lio_objects.StorageObject(
-    "a", "iblock", "/dev/a", 0, "1", alua=lio_objects.Alua(1, AluaState.OPTIMIZED)
-)
+PREFERRED = lio_objects.StorageObject("a", "iblock", "/dev/a", 0, "1", alua=Alua(1, AluaState.OPTIMIZED))
 LUN, ACL = lio_objects.TpgLun(T, 1, "a"), lio_objects.NodeAcl(T, 1, H)
 MAPPED = lio_objects.MappedLun(T, 1, H, 0, "a", write_protect=False)
 ENABLED = lio_objects.Enabled(T, 1, 1)
@@ -166,11 +165,11 @@ def _lun(preferred: str = "", others: AluaState = AluaState.NON_OPTIMIZED) -> Lu
 def _default(
     state: str, access_type: str = "Implicit", *, preferred: bool = False
 ) -> lio_objects.StorageObject:
-    return replace(BACKING, default_group=lio_objects.DefaultGroup(state, preferred, access_type))
+    return replace(BACKING, default_group=DefaultGroup(state, preferred, access_type))
 
 
 def _state(state: AluaState) -> lio_objects.StorageObject:
-    return replace(BACKING, alua=lio_objects.Alua(1, state))
+    return replace(BACKING, alua=Alua(1, state))
 
 
 def test_hosts_do_not_notice_the_access_type_of_the_default_group() -> None:

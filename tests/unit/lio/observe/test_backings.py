@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.backing_facts import BackingFacts
+from lunmapd.core.node.opening import Opened
 from lunmapd.lio.base.alias import OpenedBacking
 from lunmapd.lio.base.block_devices import read_identity
 from lunmapd.lio.base.observation import Observation, ObservationHints
@@ -47,9 +48,7 @@ def opened_8_0(probe: Probe) -> OpenedBacking:
     return OpenedBacking(disk="5", identity=read_identity("8:0", probe.devices), size=1 << 20)
 
 
-def look(
-    probe: Probe, numbers: str, opened: OpenedBacking, there: PathStatus
-) -> tuple[BackingFacts, lio_objects.Opened]:
+def look(probe: Probe, numbers: str, opened: OpenedBacking, there: PathStatus) -> tuple[BackingFacts, Opened]:
     """Return the facts about a storage object whose path leads to `there`."""
     probe.statuses[ITEM.path] = there
     observation = Observation(Path("/nowhere"), ObservationHints(probe=probe))

@@ -11,6 +11,7 @@ from lunmapd.core.base.backings import PLUGINS
 from lunmapd.core.base.lunmap import AluaState
 from lunmapd.core.base.password import Secret
 from lunmapd.core.node import lio_objects
+from lunmapd.core.node.alua import DEFAULT_GROUP, Alua, DefaultGroup
 from lunmapd.core.node.backing_facts import BackingFacts
 from lunmapd.core.node.governed import PORT_ID, TPG_ATTRIBUTES, TPG_PARAMETERS
 from lunmapd.lio.base.index import take_lun_number
@@ -221,9 +222,7 @@ def test_a_look_hands_on_what_it_finds() -> None:
 
     observation = Observation(Path("/nowhere"), emit=emit)
     observation.backings["g"] = BackingFacts(file="1:2")
-    grouped = lio_objects.StorageObject(
-        "g", "fileio", "/g", 1, "1", alua=lio_objects.Alua(1, AluaState.OPTIMIZED)
-    )
+    grouped = lio_objects.StorageObject("g", "fileio", "/g", 1, "1", alua=Alua(1, AluaState.OPTIMIZED))
     found: list[lio_objects.Object] = [grouped, *(lio_objects.Target(str(number)) for number in range(1000))]
     for item in found:
         observation.add(item)
@@ -255,27 +254,25 @@ def test_what_the_note_names_is_read(tree: Tree) -> None:
 @pytest.mark.parametrize(
     ("file", "text", "group"),
     [
-        ("alua_access_state", "0", lio_objects.DEFAULT_GROUP),
-        ("alua_access_state", "2", lio_objects.DefaultGroup("standby")),
-        ("alua_access_state", "15", lio_objects.DefaultGroup("15")),
-        ("preferred", "1", lio_objects.DefaultGroup(preferred=True)),
+        ("alua_access_state", "0", DEFAULT_GROUP),
+        ("alua_access_state", "2", DefaultGroup("standby")),
+        ("alua_access_state", "15", DefaultGroup("15")),
+        ("preferred", "1", DefaultGroup(preferred=True)),
         (
             "alua_access_type",
             "Implicit and Explicit",
-            lio_objects.DefaultGroup(access_type="Implicit and Explicit"),
+            DefaultGroup(access_type="Implicit and Explicit"),
         ),
     ],
 )
-def test_the_kernels_own_group_is_read(
-    tree: Tree, file: str, text: str, group: lio_objects.DefaultGroup
-) -> None:
+def test_the_kernels_own_group_is_read(tree: Tree, file: str, text: str, group: DefaultGroup) -> None:
     """Each file of it counts, also for a storage object without alias; unaltered groups are one instance."""
     tree.storage_object("a")
     tree.write(f"core/fileio_10000/a/alua/default_tg_pt_gp/{file}", text)
     item = observe(tree.root, NOBODY).objects["storage_object", "a"]
     assert isinstance(item, lio_objects.StorageObject)
     assert item.default_group == group
-    assert (item.default_group is lio_objects.DEFAULT_GROUP) == (group == lio_objects.DEFAULT_GROUP)
+    assert (item.default_group is DEFAULT_GROUP) == (group == DEFAULT_GROUP)
 
 
 def test_a_passed_through_device_has_its_serial_in_the_note(tree: Tree) -> None:
