@@ -1,4 +1,4 @@
-"""The device or file that a storage object has opened: whether it is the right one, how, and its least size."""
+"""The device or file that a storage object has opened: whether it is the right one, and how it is opened."""
 
 from enum import StrEnum
 
