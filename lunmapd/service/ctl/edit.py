@@ -1,24 +1,23 @@
 """The verbs that initialise the tree and change the map."""
 
-import sys
 from typing import TextIO
 
 import click
 from click.core import ParameterSource
 
 from lunmapd.client import Client, Note, Proposal, Revision
-from lunmapd.core.base.errors import Exit
 from lunmapd.service.cli import output_option
 from lunmapd.service.ctl.cli import Connection
-from lunmapd.service.ctl.commit.consent import Consent, can_ask, consent_options, show_forecast
+from lunmapd.service.ctl.commit.consent import Consent, can_ask, consent_options
 from lunmapd.service.ctl.commit.permissions import EVERY_PERMISSION, permission_options
 from lunmapd.service.ctl.commit.steps import (
     commit_proposal,
     dry_run_option,
     nothing_text,
-    warn_of_map,
+    show_plan,
 )
 from lunmapd.service.ctl.commit.waiting import is_waiting, rollout_options, wait_for, wait_option
+from lunmapd.service.ctl.commit.warnings import warn_of_changes, warn_of_file
 from lunmapd.service.ctl.files.map_file import (
     Basis,
     MapFile,
@@ -107,7 +106,7 @@ def apply(
     base = basis.of(given)
     with connection.client() as client, given.located():
         proposal = client.propose(given.lunmap, note, base=base, prefer=basis.prefer, resume=resume)
-        warn_of_map(proposal.after, given.source.problem)
+        warn_of_file(proposal, given.source.problem)
         _warn_of_backings(client, proposal)
         check_undone(client, proposal, given, basis, dry_run=dry_run, can_ask=can_ask(output))
         nothing = nothing_text(proposal, dry_run=dry_run)
@@ -168,11 +167,9 @@ def _plan_file(connection: Connection, file: TextIO, basis: Basis, note: Note, o
     given = read_map_file(file)
     with connection.client() as client, given.located():
         proposal = client.propose(given.lunmap, note, base=basis.of(given), prefer=basis.prefer)
-        warn_of_map(proposal.after, given.source.problem)
+        warn_of_file(proposal, given.source.problem)
         check_undone(client, proposal, given, basis, dry_run=True)
-        forecast = show_forecast(client, proposal, note, output)
-    if forecast.is_noticed:
-        sys.exit(Exit.DEGRADED)
+        show_plan(client, proposal, note, output)
 
 
 def _refuse_dry_resume(*, resume: bool, dry_run: bool) -> None:
@@ -208,7 +205,7 @@ def edit_map(
     def commit(file: MapFile) -> tuple[Proposal, Revision | None]:
         with connection.client() as client, file.located():
             proposal = client.propose(file.lunmap, note, base=file.base)
-            warn_of_map(proposal.after, file.source.problem)
+            warn_of_file(proposal, file.source.problem)
             revision = commit_proposal(
                 client, proposal, note, consent, output, nothing_text(proposal, dry_run=False), wait=wait
             )
@@ -277,6 +274,7 @@ def rollback(
         proposal = client.propose_rollback(revision, note, resume=resume)
         if dry_run and proposal.changes:
             nothing = nothing_text(proposal, dry_run=True)
+        warn_of_changes(proposal)
         agreed = None if dry_run else consent
         made = commit_proposal(client, proposal, note, agreed, output, nothing, wait=wait)
         if not dry_run:

@@ -5,10 +5,11 @@ from pathlib import Path
 import click
 from msgspec.structs import replace
 
-from lunmapd.client import KEEP, Note
+from lunmapd.client import KEEP, Client, Lunmap, LunmapdError, Note
 from lunmapd.service.cli import output_option
 from lunmapd.service.ctl.cli import Connection
 from lunmapd.service.ctl.commit.permissions import REUSE_ID, REUSE_LUN, permission_options
+from lunmapd.service.ctl.commit.steps import echo_duties
 from lunmapd.service.ctl.text.output import (
     closed_option,
     echo_committed,
@@ -75,12 +76,22 @@ def restore(
     """
     note = replace(note, message=note.message or f"restored from {file.name}")
     with connection.client() as client:
+        former = _readable_map(client) if replaced else None
         meta = client.restore(file, note, replaced=replaced, closed=closed)
-        revision = client.newest()
+        restored = client.read()
     if output == "json":
-        return echo_json({"meta": meta, "revision": revision})
-    echo(f"restored cluster {meta.cluster}, revision {revision}, incarnation {meta.incarnation}")
-    return echo("check it with 'lunmapctl get' and 'lunmapctl status', then run 'lunmapctl confirm'")
+        return echo_json({"meta": meta, "revision": restored.revision})
+    echo(f"restored cluster {meta.cluster}, revision {restored.revision}, incarnation {meta.incarnation}")
+    echo("check it with 'lunmapctl get' and 'lunmapctl status', then run 'lunmapctl confirm'")
+    return None if former is None else echo_duties(former, restored.lunmap)
+
+
+def _readable_map(client: Client) -> Lunmap | None:
+    """Return the map that is to be replaced; None if it can't be read, which a restore may mend."""
+    try:
+        return client.read().lunmap
+    except LunmapdError:
+        return None
 
 
 @click.command()

@@ -258,7 +258,9 @@ def test_an_edit_made_during_a_rollout_stays(session: Session, ctl: Ctl, *, abor
     with PlainClient(session) as shell:
         shell.set(host, b'{"alias":"edited"}')
     if aborted:
-        assert f"{host} keeps its out-of-band edit: see 'lunmapctl repair'" in ctl("rollout", "abort").err
+        answer = ctl("rollout", "abort")
+        assert f"{host} keeps its out-of-band edit: see 'lunmapctl repair'" in answer.err
+        assert ": end all use of l2 (unmount, vgchange -an), then\n" in answer.out
     else:
         undo_rollout(session, read_tree(session).incarnation, _rollout(session), "n1")
     for _ in range(2):

@@ -105,14 +105,16 @@ def test_a_restore_that_leads_numbers_elsewhere_is_refused(session: Session, tak
 def test_the_verb_names_what_may_be_used_again(
     session: Session, taken: Backup, ctl: Ctl, tmp_path: Path
 ) -> None:
-    """`restore` has the options: without them the numbers of the replaced tree stand against the backup."""
+    """`restore` has the options, and prints what hosts that follow the replaced tree have to do."""
     file = tmp_path / "backup"
     save_backup(file, taken)
     put(session, at(x=7))
     Client(session).apply(at(x=7, y=6), Note(reuse_luns=("y",)))
     where = (str(file), "--replace", taken.title.cluster)
     assert "--reuse-lun x" in ctl("restore", *where, expect=3).err
-    ctl("restore", *where, "--reuse-lun", "x", "-m", "back")
+    restored = ctl("restore", *where, "--reuse-lun", "x", "-m", "back").out
+    assert "end all use of x, y (unmount, vgchange -an), then\n" in restored
+    assert " x as LUN 6 at " in restored
     assert read_tree(session).lunmap == at(x=6)
     assert Client(session).revision(3).message == "back"
 

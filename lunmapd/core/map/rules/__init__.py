@@ -8,6 +8,8 @@ import itertools
 from collections.abc import Callable, Iterator
 from collections.abc import Set as AbstractSet
 
+from msgspec.structs import replace
+
 from lunmapd.core.base.errors import Problem
 from lunmapd.core.base.lunmap import Lunmap
 from lunmapd.core.map.rules import (
@@ -40,12 +42,9 @@ _ALWAYS: tuple[Rule, ...] = (
     unique.check_unique,
 )
 _CHOICES: tuple[Rule, ...] = (luns.check_choices, luns.check_descriptors, portals.check_overlaps)
-_WARNINGS: tuple[Rule, ...] = (
-    luns.warn_of_luns,
-    maps.warn_of_lun_numbers,
-    nodes.warn_of_devices,
-    floating.warn_of_floating_groups,
-)
+_LUN_WARNINGS: tuple[Rule, ...] = (luns.warn_of_luns, maps.warn_of_lun_numbers)
+"""Those that depend on one Lun at a time, and on its targets and nodes."""
+_WARNINGS: tuple[Rule, ...] = (nodes.warn_of_devices, floating.warn_of_floating_groups)
 
 
 def check_map(lunmap: Lunmap) -> tuple[Problem, ...]:
@@ -62,9 +61,17 @@ def check_served(lunmap: Lunmap) -> tuple[Problem, ...]:
     return _all(_ALWAYS, lunmap)
 
 
-def map_warnings(lunmap: Lunmap) -> tuple[Problem, ...]:
-    """Return the warnings: such a map may be committed, but its effect may be unexpected."""
-    return _all(_WARNINGS, lunmap)
+def map_warnings(lunmap: Lunmap, luns: AbstractSet[str] | None = None) -> tuple[Problem, ...]:
+    """Return the warnings: such a map may be committed, but its effect may be unexpected.
+
+    With `luns` those of other Luns are left out.
+    """
+    part = lunmap if luns is None else _with_luns(lunmap, luns)
+    return (*_all(_LUN_WARNINGS, part), *_all(_WARNINGS, lunmap))
+
+
+def _with_luns(lunmap: Lunmap, luns: AbstractSet[str]) -> Lunmap:
+    return replace(lunmap, luns={name: lunmap.luns[name] for name in sorted(luns & lunmap.luns.keys())})
 
 
 def check_changes(

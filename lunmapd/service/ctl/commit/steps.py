@@ -1,15 +1,21 @@
-"""The steps that the verbs that commit share: their options, showing, asking, committing, waiting."""
+"""The steps that the verbs that commit share: their options, showing, asking, committing."""
 
-from collections.abc import Callable, Iterable, Sequence
+import sys
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 import click
 from msgspec.structs import replace
 
-from lunmapd.client import Client, Lunmap, Note, Problem, Proposal, Revision
+from lunmapd.client import Client, Lunmap, Note, Proposal, Revision
+from lunmapd.core.base.errors import Exit
 from lunmapd.service.ctl.commit.consent import Consent, agree, foresee, show_forecast
 from lunmapd.service.ctl.commit.waiting import is_waiting, next_steps, remember_first
 from lunmapd.service.ctl.text.output import echo_committed
 from lunmapd.service.output import echo, echo_paragraphs
+
+if TYPE_CHECKING:
+    from lunmapd.service.ctl.text.host_lines import HostDuties
 
 dry_run_option = click.option(
     "-n", "--dry-run", is_flag=True, help="Show the changes and what nodes would do, and commit nothing."
@@ -23,24 +29,21 @@ def commit_proposal(
     consent: Consent | None,
     output: str,
     nothing: str,
-    first: Sequence[Iterable[str]] = (),
     losses: tuple[str, ...] = (),
     wait: float | None = None,
 ) -> Revision | None:
-    """Show what the nodes would do, ask for what `consent` lacks, and commit.
+    """Show what the nodes would do and what hosts have to do, ask for what `consent` lacks, and commit.
 
-    Without consent nothing is committed; the JSON is then that of 'plan'.
-    `first` are paragraphs about what must be done before the commit, for people; `losses` are as in `agree`.
-    `wait` is for how long `wait_for` is called then, which prints the JSON.
+    Without consent nothing is committed; the JSON is then that of 'plan'. `losses` are as in `agree`. `wait`
+    is for how long `wait_for` is called then, which prints the JSON.
     """
     if consent is None and output == "json":
         show_forecast(client, proposal, note, output)
         return None
+    duties = _find_duties(proposal, output)
     if proposal.changes:
         forecast = foresee(client, proposal, note, output)
-        if first and output != "json":
-            echo("")
-            echo_paragraphs(*first)
+        _echo_more(*duties.before)
         if consent is None:
             echo(*losses, err=True)
         else:
@@ -54,16 +57,48 @@ def commit_proposal(
         echo_committed(made, proposal.changes, output, nothing, is_shown=bool(proposal.changes))
     if made is not None and output != "json":
         echo(*next_steps(note, made.revision), err=True)
+    _echo_more(*duties.after)
     return made
 
 
-def warn_of_map(lunmap: Lunmap, locate: Callable[..., Problem]) -> None:
-    """Print the warnings of a map; `locate` returns the problem of a place and a message."""
-    from lunmapd.core.map import rules
-    from lunmapd.service.ctl.text.problem_lines import problem_lines
+def show_plan(
+    client: Client, proposal: Proposal, note: Note, output: str, losses: tuple[str, ...] = ()
+) -> None:
+    """Show what the nodes would do and what hosts have to do; exit with 6 if a host would notice it."""
+    forecast = show_forecast(client, proposal, note, output)
+    duties = _find_duties(proposal, output)
+    if output != "json":
+        _echo_more(losses, *duties.before, *duties.after)
+    if forecast.is_noticed or losses:
+        sys.exit(Exit.DEGRADED)
 
-    located = [locate(warning.place, warning.message) for warning in rules.map_warnings(lunmap)]
-    echo(*(f"lunmapctl: warning: {line}" for line in problem_lines(located)), err=True)
+
+def _find_duties(proposal: Proposal, output: str) -> "HostDuties":
+    """Return what hosts have to do before and after the commit, for people."""
+    from lunmapd.service.ctl.text.host_lines import HostDuties
+
+    return HostDuties() if output == "json" else _duties_between(proposal.before.lunmap, proposal.after)
+
+
+def echo_duties(before: Lunmap, after: Lunmap) -> None:
+    """Print below other lines what hosts have to do for a change that needs no plan."""
+    duties = _duties_between(before, after)
+    _echo_more(*duties.before, *duties.after)
+
+
+def _duties_between(before: Lunmap, after: Lunmap) -> "HostDuties":
+    from lunmapd.core.forecast.reduce import reduce_maps
+    from lunmapd.service.ctl.text.host_lines import host_duties
+
+    # Unchanged Luns need nothing of hosts.
+    return host_duties(*reduce_maps(before, after))
+
+
+def _echo_more(*paragraphs: Iterable[str]) -> None:
+    """Print paragraphs below others."""
+    if any(paragraphs):
+        echo("")
+        echo_paragraphs(*paragraphs)
 
 
 def nothing_text(proposal: Proposal, *, dry_run: bool) -> str:

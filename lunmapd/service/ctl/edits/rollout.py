@@ -5,6 +5,7 @@ import click
 from lunmapd.client import Note
 from lunmapd.service.cli import output_option
 from lunmapd.service.ctl.cli import Connection
+from lunmapd.service.ctl.commit.steps import echo_duties
 from lunmapd.service.ctl.text.output import echo_committed, note_options
 from lunmapd.service.ctl.text.rollout_lines import rollout_report, rollout_sentence
 from lunmapd.service.output import echo, echo_json
@@ -55,8 +56,11 @@ def abort(connection: Connection, note: Note, output: str) -> None:
     An object that was edited out of band meanwhile keeps that edit, and is named: 'repair' reverts it.
     """
     with connection.client() as client:
+        tried = client.read().lunmap
         made = client.abort_rollout(note)
         echo_committed(made, made.changes, output, "")
+        if output != "json":
+            echo_duties(tried, client.read().lunmap)
         undone = {change.path for change in made.changes}
         for edit in client.edited():
             if edit.path in undone:

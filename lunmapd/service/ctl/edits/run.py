@@ -1,7 +1,6 @@
 """What the short verbs share: the options, the plan, the commit, and what the hosts have to do."""
 
 import functools
-import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -9,23 +8,26 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from lunmapd.client import Client, Lunmap, Note, Proposal, Revision
-from lunmapd.core.base.errors import Exit
 from lunmapd.core.base.lunmap import Section
 from lunmapd.core.base.text import nearest, suggestion
 from lunmapd.service.cli import output_option
 from lunmapd.service.ctl.cli import Connection
-from lunmapd.service.ctl.commit.consent import Consent, consent_options, show_forecast
+from lunmapd.service.ctl.commit.consent import Consent, consent_options
 from lunmapd.service.ctl.commit.permissions import EditPermission, permission_options
-from lunmapd.service.ctl.commit.steps import commit_proposal, dry_run_option, nothing_text
+from lunmapd.service.ctl.commit.steps import (
+    commit_proposal,
+    dry_run_option,
+    nothing_text,
+    show_plan,
+)
 from lunmapd.service.ctl.commit.waiting import rollout_options, wait_for, wait_option
+from lunmapd.service.ctl.commit.warnings import warn_of_changes
 from lunmapd.service.ctl.edits.words import typed_words
 from lunmapd.service.ctl.start.lazy import is_planning
 from lunmapd.service.ctl.text.output import note_options
-from lunmapd.service.output import echo, echo_paragraphs
 
 if TYPE_CHECKING:
     from lunmapd.core.edits.maps import FreeNumbers
-    from lunmapd.service.ctl.text.host_lines import HostDuties
 
 EditMap = Callable[[Lunmap, "FreeNumbers"], Lunmap]
 FindLosses = Callable[[], tuple[str, ...]]
@@ -133,27 +135,16 @@ def commit_proposed(
 
     `gone` is as in `commit_edit`.
     """
-    from lunmapd.core.forecast.reduce import reduce_maps
-    from lunmapd.service.ctl.text.host_lines import host_duties
-
-    # Unchanged Luns need nothing of hosts, and have no new warnings.
-    before, after = reduce_maps(proposal.before.lunmap, proposal.after)
-    duties = host_duties(before, after)
-    _warn_of_changes(proposal, after)
+    warn_of_changes(proposal)
     losses = find_losses() if proposal.changes else ()
     if is_planning():
-        _show_plan(client, proposal, how, duties, losses)
+        show_plan(client, proposal, how.note, how.output, losses)
         return None
     nothing = nothing_text(proposal, dry_run=how.dry_run)
     if gone is not None and not proposal.changes:
         nothing = _nothing_there(proposal.after, *gone)
     consent = None if how.dry_run else how.consent
-    made = commit_proposal(
-        client, proposal, how.note, consent, how.output, nothing, duties.before, losses, how.wait
-    )
-    if how.output != "json" and duties.after:
-        echo("")
-        echo_paragraphs(*duties.after)
+    made = commit_proposal(client, proposal, how.note, consent, how.output, nothing, losses, how.wait)
     if not how.dry_run:
         wait_for(client, made, proposal.before.revision, how.wait, how.output, proposal.changes)
     return made
@@ -166,24 +157,3 @@ def _nothing_there(lunmap: Lunmap, section: Section, word: str) -> str:
     known = lunmap.section(section)
     near = nearest(word, {*known, *map(last_part, known)})
     return f"nothing to change: the map has no {section}/{word}{suggestion(near)}"
-
-
-def _show_plan(
-    client: Client, proposal: Proposal, how: How, duties: "HostDuties", losses: tuple[str, ...]
-) -> None:
-    forecast = show_forecast(client, proposal, how.note, how.output)
-    if how.output != "json" and (losses or duties.before or duties.after):
-        echo("")
-        echo_paragraphs(losses, *duties.before, *duties.after)
-    if forecast.is_noticed or losses:
-        sys.exit(Exit.DEGRADED)
-
-
-def _warn_of_changes(proposal: Proposal, after: Lunmap) -> None:
-    """Print the warnings of the objects that the edit changes; `after` has all of them."""
-    from lunmapd.core.map.rules import map_warnings
-
-    changed = {change.path for change in proposal.changes}
-    for warning in map_warnings(after):
-        if "/".join(map(str, warning.place[:2])) in changed:
-            echo(f"lunmapctl: warning: {warning}", err=True)

@@ -119,11 +119,63 @@ def test_a_large_group_is_a_line() -> None:
     assert duties.after[1][0] == "on h00, h01, h02, h03, h04 and 25 more:"
 
 
-def test_many_luns_are_shortened() -> None:
-    """20 lines and the number of the others."""
-    luns = {f"l{number}": replace(LUN, maps=(Map(T, number, H),)) for number in range(30)}
-    duties = host_duties(replace(MAP, luns={}), replace(MAP, luns=luns))
-    assert (len(duties.after[0]), duties.after[0][-1]) == (21, "10 more such")
+def test_many_luns_are_a_sum() -> None:
+    """Of more than 20 there is one sentence, which points to the list, before and after the commit."""
+    luns = {
+        f"l{number}": replace(LUN, serial=f"{number:032}", maps=(Map(T, number, H),)) for number in range(30)
+    }
+    many = replace(MAP, luns=luns)
+    pointer = "LUNs for h: 30; 'lunmapctl explain HOST' lists those of a host"
+    assert host_duties(replace(MAP, luns={}), many).after[0] == (pointer,)
+    (removal,) = host_duties(many, replace(MAP, luns={})).before
+    assert removal[:3] == (
+        "first, on h: end all use of 30 Luns (unmount, vgchange -an), then, with the",
+        "WWIDs that 'lunmapctl explain HOST' shows:",
+        "  for wwid in WWID...; do",
+    )
+    assert host_duties(
+        many, replace(many, luns={name: replace(lun, size=2 << 20) for name, lun in luns.items()})
+    ).after == (
+        (
+            "on h, once every node has the new sizes of 30 Luns, with the WWIDs that",
+            "'lunmapctl explain HOST' shows:",
+            RESCAN,
+            "  for wwid in WWID...; do multipathd resize map $wwid; done",
+        ),
+    )
+
+
+def test_many_kinds_of_hosts_are_a_sum() -> None:
+    """Ten hosts that lose a Lun each have one script, whose end is that of the script for one Lun."""
+    hosts = {f"iqn.2026-01.org.example:h{number}": Initiator() for number in range(10)}
+    luns = {
+        f"l{number}": replace(LUN, serial=f"{number:032}", maps=(Map(T, 1, host),))
+        for number, host in enumerate(hosts)
+    }
+    lunmap = replace(MAP, initiators=hosts, luns=luns)
+    (script,) = host_duties(lunmap, replace(lunmap, luns={})).before
+    assert script[0].startswith("first, on h0, h1, h2, h3, h4 and 5 more: end all use of 10 Luns")
+    (one,) = host_duties(
+        lunmap, replace(lunmap, luns={"l0": luns["l0"]} | dict(list(luns.items())[2:]))
+    ).before
+    assert script[-7:] == one[-7:]
+
+
+def test_many_targets_are_shortened() -> None:
+    """Five are shown, of those to log in to, to log out from, and that lose portals; others are counted."""
+    targets = {f"iqn.2026-01.org.example:t{number}": Target({"n1": PortalGroup(1)}) for number in range(8)}
+    luns = {"a": replace(LUN, maps=tuple(Map(target, 1, H) for target in targets))}
+    served, none = replace(MAP, targets=targets, luns=luns), replace(MAP, targets=targets, luns={})
+    assert len(host_duties(none, served).after) == 1 + 5 + 1
+    assert host_duties(none, served).after[-1] == (
+        "3 more targets to log in to in the same way: 'lunmapctl explain HOST' lists",
+        "those of a host",
+    )
+    assert host_duties(served, none).after[-1][0].startswith("3 more targets to log out from in the same way")
+    wide = {target: Target({"n1": PortalGroup(1), "n2": PortalGroup(2)}) for target in targets}
+    assert host_duties(replace(served, targets=wide), served).after[-1] == (
+        "3 more targets lost portals: log out from these in the same way",
+    )
 
 
 def test_a_target_that_asks_for_a_password_is_set_up_with_it() -> None:
