@@ -30,6 +30,7 @@ from lunmapd.agent.loop.policy import Policy, limits_of
 from lunmapd.agent.loop.portal_checks import NoPortalChecks, PortalChecks
 from lunmapd.agent.loop.registration import Registration
 from lunmapd.agent.loop.report import CycleResult, first_status, next_status, reason_of, with_former
+from lunmapd.agent.loop.serving_checks import ServingChecks
 from lunmapd.agent.loop.unexpected import UnexpectedError, UnexpectedLog, UnexpectedReadError
 from lunmapd.agent.reconcile.drain import DrainWatch
 from lunmapd.agent.reconcile.moves import MoveWatch
@@ -43,10 +44,6 @@ from lunmapd.clock import utc_now
 from lunmapd.core.base.errors import LunmapdError
 from lunmapd.core.base.events import Event, Timer, WakeCause
 from lunmapd.core.fleet.status import FLOATING_SERVED, ConditionUpdate, HistoryPoint
-from lunmapd.core.node import lio_objects
-from lunmapd.core.node.backing_reads import find_reads
-from lunmapd.core.node.observed import Observed
-from lunmapd.core.node.portals import serving_portals
 from lunmapd.core.node.refused_logins import Refusals, update_refusals
 from lunmapd.core.planning.enablement import Enablement
 from lunmapd.core.secrets.sealing import Keyring
@@ -95,14 +92,9 @@ class Agent:
         self._point: HistoryPoint | None = None
         self._changed = threading.Event()
         self._unexpected = UnexpectedLog()
-        self._portals = portals or NoPortalChecks()
-        self._reads = reads or NoBackingChecks()
+        self._checks = ServingChecks(portals or NoPortalChecks(), reads or NoBackingChecks())
         self._floating = floating or NoFloatingGroups()
         self._judgements = NOTHING_KNOWN
-        self._read_from: object = None
-        self._demoted = frozenset[str]()
-        self._serves_by: object = None
-        self._serving: frozenset[str] = frozenset()
         self._backings = BackingReporter(describe)
         self._written_result: PassResult | None = None
         self._refusals = Refusals()
@@ -273,8 +265,8 @@ class Agent:
             confirmed,
             confirmations.decided,
             enablement,
-            dict(self._portals.problems()),
-            dict(self._reads.problems()),
+            self._checks.portal_problems(),
+            self._checks.read_problems(),
         )
         given = pass_input(node, snapshot, self._policy, self._keys, circumstances)
         self._served = self._moves.served(self._floating.served(snapshot.revision))
@@ -292,32 +284,17 @@ class Agent:
         except RemovalHeldError as held:
             trace(_log, Event.RECONCILE_HELD, revision=snapshot.revision, reason=held.held)
             confirmations.held(snapshot.revision)
-            self._check(held.observed)
+            self._checks.check(held.observed, self._demoted())
             raise
-        self._check(result.observed)
+        self._checks.check(result.observed, self._demoted())
         trace_result(snapshot.revision, result)
         confirmations.passed(snapshot.revision, result.decided)
         self._transitions.failures(result.failures)
         return result
 
-    def _check(self, observed: Observed) -> None:
-        """Let the portals and backings be checked that serve after a pass, also one that was held."""
-        discovery = observed.objects.get(lio_objects.DISCOVERY_AUTH)
-        credentials = (
-            discovery.credentials
-            if isinstance(discovery, lio_objects.DiscoveryAuth)
-            else lio_objects.NO_CREDENTIALS
-        )
-        if observed.objects is not self._serves_by:
-            # A partial pass changes its mapping of objects in place, and no portals.
-            self._serves_by, self._serving = observed.objects, serving_portals(observed.objects)
-        self._portals.check(self._serving, credentials)
-        # The storage of a Lun that another node has promoted can't be read.
-        demoted = frozenset[str]().union(*(view.demoted for view in self._floating.views()))
-        if observed.backings is not self._read_from or demoted != self._demoted:
-            self._read_from, self._demoted = observed.backings, demoted
-            reads = find_reads(observed)
-            self._reads.check({name: read for name, read in reads.items() if name not in demoted})
+    def _demoted(self) -> frozenset[str]:
+        """Return the Luns whose storage is not promoted here."""
+        return frozenset[str]().union(*(view.demoted for view in self._floating.views()))
 
     def _note_refusals(self, cycle: CycleResult) -> CycleResult:
         """Return the cycle with the refused logins; a partial pass reads no counters, and finds none."""
@@ -405,8 +382,8 @@ class Agent:
             silent_since=self._contact.silent_since,
             met=self._contact.met,
             deferrals=tuple(starmap(Deferral, self._state.schedule.deferrals())),
-            portals=dict(self._portals.problems()),
-            unread=dict(self._reads.problems()),
+            portals=self._checks.portal_problems(),
+            unread=self._checks.read_problems(),
             drain=None if self._drain is None else self._drain.progress,
             served=self._served,
             emptied=() if addresses is None else tuple(starmap(Emptied, addresses.emptied.items())),
