@@ -1,6 +1,6 @@
 """The root of the errors that users see: each says what is wrong, where, and what to do next."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import ClassVar
 
 from msgspec import Struct
@@ -8,6 +8,7 @@ from msgspec import Struct
 from lunmapd.core.base.lunmap import SECTIONS
 from lunmapd.core.base.reasons import Reason
 from lunmapd.core.base.root_error import Exit, LunmapdError
+from lunmapd.core.base.text import sum_alike
 
 __all__ = [
     "ConditionError",
@@ -18,7 +19,9 @@ __all__ = [
     "PlaceStep",
     "Problem",
     "UnusableFilesError",
+    "problem_lines",
     "show_place",
+    "sum_problems",
 ]
 
 
@@ -72,6 +75,16 @@ class Problem(Struct, frozen=True, order=True):
         return f"{prefix}{show_place(self.place)}: {self.message}"
 
 
+def sum_problems(problems: Iterable[Problem]) -> Iterator[tuple[Problem, str]]:
+    """Yield each problem with the end of its line: of more than three with the same words only the first."""
+    return sum_alike(problems, lambda problem: problem.message, lambda problem: show_place(problem.place))
+
+
+def problem_lines(problems: Iterable[Problem]) -> Iterator[str]:
+    """Yield a line for each problem; of more than three with the same words, apart from numbers, one line."""
+    return (f"{problem}{others}" for problem, others in sum_problems(problems))
+
+
 class InvalidInputError(LunmapdError):
     """A map or settings file has problems; `problems` are all of them."""
 
@@ -83,8 +96,8 @@ class InvalidInputError(LunmapdError):
 
     @property
     def lines(self) -> tuple[str, ...]:
-        """The problems, one a line."""
-        return tuple(str(problem) for problem in self.problems)
+        """The problems, one a line, those that are alike in one; the text of the error has all."""
+        return tuple(problem_lines(self.problems))
 
 
 class UnusableFilesError(InvalidInputError):

@@ -1,6 +1,14 @@
 """Parts of messages for users."""
 
-from collections.abc import Iterable, Sequence
+import re
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TypeVar
+
+_T = TypeVar("_T")
+
+_MAX_ALIKE = 3
+_NUMBER = re.compile(r"\d+")
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
@@ -19,6 +27,25 @@ def first_of(items: Sequence[object], most: int, separator: str = ", ") -> str:
     """Join the first `most` items; ` and 3 more` follows if there are more."""
     more = f" and {len(items) - most} more" if len(items) > most else ""
     return separator.join(str(item) for item in items[:most]) + more
+
+
+def sum_alike(
+    items: Iterable[_T], words: Callable[[_T], str], place: Callable[[_T], str]
+) -> Iterator[tuple[_T, str]]:
+    """Yield each item with "", but of more than three with the same words the first one with the others' sum.
+
+    That is the end of its line: ` (7 more such: luns[a], luns[b], luns[c] and 4 more)`. Numbers in the words
+    do not count.
+    """
+    alike = defaultdict[str, list[_T]](list)
+    for item in items:
+        alike[_NUMBER.sub("0", words(item))].append(item)
+    for first, *others in alike.values():
+        if len(others) < _MAX_ALIKE:
+            yield from ((each, "") for each in (first, *others))
+        else:
+            places = first_of([place(each) for each in others], _MAX_ALIKE)
+            yield first, f" ({len(others):,} more such: {places})"
 
 
 _UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB", "PiB")

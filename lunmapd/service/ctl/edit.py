@@ -15,9 +15,10 @@ from lunmapd.service.ctl.commit.steps import (
     dry_run_option,
     nothing_text,
     show_plan,
+    warn_of_changes,
+    warn_of_file,
 )
 from lunmapd.service.ctl.commit.waiting import is_waiting, rollout_options, wait_for, wait_option
-from lunmapd.service.ctl.commit.warnings import warn_of_changes, warn_of_file
 from lunmapd.service.ctl.files.map_file import (
     Basis,
     MapFile,

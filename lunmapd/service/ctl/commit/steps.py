@@ -1,14 +1,16 @@
-"""The steps that the verbs that commit share: their options, showing, asking, committing."""
+"""The steps that the verbs that commit share: warning, showing, asking, committing."""
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING
 
 import click
 from msgspec.structs import replace
 
-from lunmapd.client import Client, Lunmap, Note, Proposal, Revision
-from lunmapd.core.base.errors import Exit
+from lunmapd.client import Client, Lunmap, Note, Problem, Proposal, Revision
+from lunmapd.core.base.errors import Exit, Place, problem_lines
+from lunmapd.core.base.text import count_of
 from lunmapd.service.ctl.commit.consent import Consent, agree, foresee, show_forecast
 from lunmapd.service.ctl.commit.waiting import is_waiting, next_steps, remember_first
 from lunmapd.service.ctl.text.output import echo_committed
@@ -99,6 +101,49 @@ def _echo_more(*paragraphs: Iterable[str]) -> None:
     if any(paragraphs):
         echo("")
         echo_paragraphs(*paragraphs)
+
+
+def warn_of_changes(proposal: Proposal) -> None:
+    """Print the warnings of changed objects, and those that are new."""
+    from lunmapd.core.map.rules import map_warnings
+
+    before, after = proposal.before.lunmap, proposal.after
+    luns: set[str] | None = None
+    if before.targets == after.targets and before.nodes == after.nodes:
+        luns = {change.path.removeprefix("luns/") for change in proposal.changes}
+    _echo_warnings(_new_warnings(proposal, map_warnings(after, luns), luns))
+
+
+def warn_of_file(proposal: Proposal, locate: Callable[[Place, str], Problem]) -> None:
+    """Print the same warnings with the lines of a file, and the number of the others.
+
+    `locate` returns the problem of a place and a message.
+    """
+    from lunmapd.core.map.rules import map_warnings
+
+    warnings = map_warnings(proposal.after)
+    shown = _new_warnings(proposal, warnings)
+    _echo_warnings(locate(each.place, each.message) for each in shown)
+    if others := len(warnings) - len(shown):
+        left_out = f"{count_of(others, 'warning')} of unchanged objects left out"
+        echo(f"lunmapctl: {left_out}: see 'lunmapctl get | lunmapctl validate -'", err=True)
+
+
+def _new_warnings(
+    proposal: Proposal, warnings: tuple[Problem, ...], luns: AbstractSet[str] | None = None
+) -> list[Problem]:
+    """Return the warnings of changed objects, and those that the map did not have before."""
+    from lunmapd.core.map.rules import map_warnings
+
+    if not warnings:
+        return []
+    changed = {change.path for change in proposal.changes}
+    known = set(map_warnings(proposal.before.lunmap, luns))
+    return [each for each in warnings if each not in known or "/".join(map(str, each.place[:2])) in changed]
+
+
+def _echo_warnings(warnings: Iterable[Problem]) -> None:
+    echo(*(f"lunmapctl: warning: {line}" for line in problem_lines(warnings)), err=True)
 
 
 def nothing_text(proposal: Proposal, *, dry_run: bool) -> str:

@@ -19,9 +19,9 @@ from lunmapd.service.ctl.commit.steps import (
     dry_run_option,
     nothing_text,
     show_plan,
+    warn_of_changes,
 )
 from lunmapd.service.ctl.commit.waiting import rollout_options, wait_for, wait_option
-from lunmapd.service.ctl.commit.warnings import warn_of_changes
 from lunmapd.service.ctl.edits.words import typed_words
 from lunmapd.service.ctl.start.lazy import is_planning
 from lunmapd.service.ctl.text.output import note_options

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from lunmapd.client import InvalidInputError, LunmapdError, Problem
+from lunmapd.core.base.errors import sum_problems
 from lunmapd.service.ctl.files.map_file import MapFile, read_map_file
 from lunmapd.service.output import echo
 
@@ -94,10 +95,10 @@ def _run_editor(path: Path) -> None:
 
 
 def _with_comments(text: str, problems: Sequence[Problem]) -> str:
-    """Return a text with each problem as a comment above its line."""
+    """Return a text with each problem as a comment above its line, many that are alike in one comment."""
     lines = text.splitlines(keepends=True)
-    for problem in sorted(problems, key=_line, reverse=True):
-        lines.insert(_line(problem) - 1, f"{_MARK}{Problem(problem.place, problem.message)}\n")
+    for problem, others in sorted(sum_problems(problems), key=lambda each: _line(each[0]), reverse=True):
+        lines.insert(_line(problem) - 1, f"{_MARK}{Problem(problem.place, problem.message)}{others}\n")
     return "".join(lines)
 
 

@@ -1,7 +1,7 @@
 """`lunmapctl validate`: map files, checked without a tree, for editors, hooks and CI."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from enum import StrEnum
 from typing import TextIO
 
@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from lunmapd.core.base.errors import Exit, InvalidInputError, Problem, show_place
 from lunmapd.core.base.lunmap import EMPTY_MAP, SECTIONS, Lunmap
+from lunmapd.core.base.text import sum_alike
 from lunmapd.core.history.backup import BACKUP_FORMAT, read_backup
 from lunmapd.core.history.changes import Change, as_raw, patch_map
 from lunmapd.core.map.mapfile import parse_map
@@ -72,7 +73,8 @@ class FileReport(Struct, frozen=True):
 def validate(files: Sequence[TextIO], against: TextIO | None, output: str) -> None:
     """Check map files without ZooKeeper and settings: their form, and every rule of the map.
 
-    All problems are reported at once, each with file, line and field. Serials, port ids and passwords that a
+    All problems are reported at once, each with file, line and field; more than three that are alike are one
+    line with their number, but -o json and -o github have all. Serials, port ids and passwords that a
     file omits count as given. Only the tree knows LUN numbers, port ids and paths of earlier revisions, and
     what the nodes have: 'apply --dry-run' checks these. Exit code 3 if a file has a problem.
     """
@@ -117,8 +119,16 @@ def _remark(severity: Severity, problem: Problem, file: str) -> RemarkReport:
 
 def _echo(reports: Sequence[FileReport], *, is_github: bool) -> None:
     remarks = [remark for report in reports for remark in report.remarks]
-    echo(*(remark.annotation if is_github else str(remark) for remark in remarks))
+    echo(*([remark.annotation for remark in remarks] if is_github else _summed(remarks)))
     echo(*(f"{report.file}: valid" for report in reports if report.valid))
+
+
+def _summed(remarks: Iterable[RemarkReport]) -> Iterator[str]:
+    """Yield a line for each remark, for many of a file that are alike one."""
+    alike = sum_alike(
+        remarks, lambda each: f"{each.file} {each.severity} {each.message}", lambda each: each.place
+    )
+    return (f"{remark}{others}" for remark, others in alike)
 
 
 def _data(text: str) -> str:

@@ -67,6 +67,19 @@ def test_problems_are_comments_above_their_lines(monkeypatch: pytest.MonkeyPatch
     ]
 
 
+def test_equal_problems_are_one_comment(monkeypatch: pytest.MonkeyPatch, directory: Path) -> None:
+    """Above the line of the first, with the places of the next ones."""
+    use(monkeypatch, "s/tag: 1/tagg: 1/")
+    nodes = "".join(f"  n{number}: {{tpg_tag: 1}}\n" for number in range(2, 9))
+    with pytest.raises(InvalidInputError):
+        edit_file(TEXT + nodes, read)
+    places = "nodes[n2].tpg_tagg, nodes[n3].tpg_tagg, nodes[n4].tpg_tagg and 4 more"
+    comments = [line for line in directory.with_name("seen2").read_text().splitlines() if "#!" in line]
+    assert comments == [
+        f"#! nodes[n1].tpg_tagg: unknown field; did you mean 'tpg_tag'? (7 more such: {places})"
+    ]
+
+
 def test_a_text_with_problems_that_is_left_as_it_is_is_kept(
     monkeypatch: pytest.MonkeyPatch, directory: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -70,6 +70,21 @@ def test_a_program_reads_json() -> None:
     }
 
 
+def test_equal_mistakes_are_one_line_for_people(file: Path) -> None:
+    """Of two hundred Luns at a wrong target, of each file; programs get all of them."""
+    lun = "{{backing: {{type: block, path: /dev/{0}}}, maps: [{{target: iqn.2026-01.org.example:none, initiator: iqn.2026-01.org.example:h, lun: {0}}}]}}"
+    luns = "".join(f"  l{number}: {lun.format(number)}\n" for number in range(200))
+    file.write_text(f"luns:\n{luns}initiators: {{iqn.2026-01.org.example:h: {{}}}}\n")
+    other = file.with_name("other.yaml")
+    other.write_text(file.read_text())
+    lines = run(file, other, code=3).output.splitlines()
+    end = "(199 more such: luns[l1].maps[0].target, luns[l2].maps[0].target, luns[l3].maps[0].target and 196 more)"
+    mistake = "error: luns[l0].maps[0].target: there is no target 'iqn.2026-01.org.example:none'"
+    assert lines == [f"{file}:2: {mistake} {end}", f"{other}:2: {mistake} {end}"]
+    assert len(json.loads(run("-o", "json", file, code=3).output)["files"][0]["remarks"]) == 200
+    assert len(run("-o", "github", file, code=3).output.splitlines()) == 200
+
+
 def test_annotations_escape_what_would_end_them(file: Path) -> None:
     """A colon or comma in file or place, and a percent sign or line end in a message."""
     file = file.rename(file.with_name("a,b.yaml"))

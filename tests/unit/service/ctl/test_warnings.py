@@ -6,7 +6,7 @@ from msgspec.structs import replace
 from lunmapd.client import Lunmap, Problem, Proposal
 from lunmapd.core.base.lunmap import Map, PortalGroup, Target
 from lunmapd.core.history.changes import diff_maps
-from lunmapd.service.ctl.commit.warnings import warn_of_changes, warn_of_file
+from lunmapd.service.ctl.commit.steps import warn_of_changes, warn_of_file
 from lunmapd.store.tree.snapshot import Snapshot
 from support.small_map import LUN, MAP, H, T
 

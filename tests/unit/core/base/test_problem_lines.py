@@ -1,7 +1,6 @@
-"""Warnings that say the same are one line."""
+"""Problems and warnings that say the same are one line."""
 
-from lunmapd.core.base.errors import Problem
-from lunmapd.service.ctl.text.problem_lines import problem_lines
+from lunmapd.core.base.errors import InvalidInputError, Problem, problem_lines
 
 
 def test_equal_warnings_of_many_luns_are_one_line() -> None:
@@ -20,3 +19,10 @@ def test_a_few_warnings_are_a_line_each() -> None:
     """Up to three are shown in full, in their order."""
     few = [Problem((name,), "odd") for name in "abc"]
     assert list(problem_lines(few)) == ["a: odd", "b: odd", "c: odd"]
+
+
+def test_the_text_of_an_error_has_all_problems() -> None:
+    """Its lines, which are printed, sum them up: programs read the text or `problems`."""
+    error = InvalidInputError([Problem((f"l{number}",), "odd") for number in range(5)])
+    assert len(str(error).splitlines()) == len(error.problems) == 5
+    assert error.lines == ("l0: odd (4 more such: l1, l2, l3 and 1 more)",)
