@@ -3,8 +3,6 @@
 import logging
 from collections.abc import Mapping, Sequence
 
-from msgspec.structs import replace
-
 from lunmapd.core.base.documents import DocumentError
 from lunmapd.core.base.events import Event, FullRead
 from lunmapd.core.history.changes import Head
@@ -12,7 +10,7 @@ from lunmapd.store.session import paths
 from lunmapd.store.session.session import Session
 from lunmapd.store.tree.lineage import check_lineage, check_past
 from lunmapd.store.tree.read import read_tree
-from lunmapd.store.tree.snapshot import Raw, Snapshot, advance, meta_of
+from lunmapd.store.tree.snapshot import Raw, Snapshot, advance, meta_of, with_head
 from lunmapd.store.tree.znodes import Top, decode_revisions, read_revisions, read_top_with, sync
 from lunmapd.trace import trace
 
@@ -63,7 +61,7 @@ def _snapshot_since(
     session: Session, known: Snapshot, top: Top, found: Mapping[int, Raw | None], node: str
 ) -> Snapshot:
     if top.head.revision == known.revision and (not known.has_edits or top.version == known.head_version):
-        return _with_head(known, top)
+        return _with_newer_head(known, top)
     advanced = FullRead.OUT_OF_BAND if known.has_edits else _advance(session, known, top, found)
     if isinstance(advanced, FullRead):
         return read_again(session, known, advanced, node=node)
@@ -89,22 +87,13 @@ def read_again(
     return snapshot
 
 
-def _with_head(known: Snapshot, top: Top) -> Snapshot:
-    """Return `known` with what head says besides its revision."""
+def _with_newer_head(known: Snapshot, top: Top) -> Snapshot:
+    """Return `known` with all that the head of the same revision has now."""
     if top.version == known.head_version:
         trace(_log, Event.READ_NOTHING, revision=known.revision)
         return known
     trace(_log, Event.READ_HEAD, revision=known.revision)
-    head = top.head
-    return replace(
-        known,
-        head_version=top.version,
-        confirmed=head.confirmed,
-        staged=head.staged,
-        allowance=head.allowance,
-        ledger=head.ledger,
-        rollout=head.rollout,
-    )
+    return with_head(known, top.head, top.version)
 
 
 def _top_since(

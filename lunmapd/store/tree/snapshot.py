@@ -1,6 +1,7 @@
 """What was read from the tree, as one immutable value. Pure."""
 
 from collections.abc import Iterable, Mapping
+from typing import TypeVar
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -26,6 +27,8 @@ from lunmapd.core.history.checkpoint import Checkpoint
 from lunmapd.core.history.digest import digest_documents, replace_document, show_digest
 from lunmapd.core.history.rollout import tried_revision
 from lunmapd.core.history.spans import Span
+
+_T = TypeVar("_T")
 
 SCHEMA = 2
 MIN_SCHEMA = 1
@@ -249,17 +252,32 @@ def advance(known: Snapshot, head: Head, head_version: int, revisions: Iterable[
     value = patch_map_digest(int(known.digest, 16), changes)
     if show_digest(value) != head.digest:
         return None
-    versions = dict(known.versions)
-    for change in changes:
-        versions.pop(change.path, None)
+    changed = [change.path for change in changes]
+    return replace(
+        with_head(known, head, head_version),
+        digest=head.digest,
+        lunmap=patch_map(known.lunmap, changes),
+        unreadable=_without(known.unreadable, changed),
+        raw=_without(known.raw, changed),
+        versions=_without(known.versions, changed),
+    )
+
+
+def _without(by_path: Mapping[str, _T], removed: Iterable[str]) -> dict[str, _T]:
+    # A dict is copied quickly, and none of its entries is visited.
+    left = dict(by_path)
+    for path in removed:
+        left.pop(path, None)
+    return left
+
+
+def with_head(known: Snapshot, head: Head, head_version: int) -> Snapshot:
+    """Return a Snapshot with all that head has, and with the objects as they are."""
     return replace(
         known,
         revision=head.revision,
-        digest=head.digest,
         head_digest=head.digest,
         head_version=head_version,
-        lunmap=patch_map(known.lunmap, changes),
-        versions=versions,
         confirmed=head.confirmed,
         staged=head.staged,
         allowance=head.allowance,

@@ -3,9 +3,9 @@
 from lunmapd.core.base.backings import Block
 from lunmapd.core.base.documents import decode, encode
 from lunmapd.core.base.lunmap import Lun, Lunmap, Map
-from lunmapd.core.history.changes import Head
-from lunmapd.core.history.digest import show_digest
-from lunmapd.store.tree.snapshot import Raw, assemble
+from lunmapd.core.history.changes import Change, Head, Revision, as_raw, patch_map_digest
+from lunmapd.core.history.digest import digest_documents, show_digest
+from lunmapd.store.tree.snapshot import Raw, advance, assemble
 from support.digests import map_digest
 from support.stored_map import META, lun, luns, objects
 
@@ -52,3 +52,18 @@ def test_a_snapshot_has_the_objects_of_its_paths() -> None:
     found = assemble(META, Head(1, ""), 1, damaged)
     asked = ("luns/l1", "luns/l2", "luns/l3", "nodes/l1")
     assert {path for path in asked if found.has(path)} == found.paths() == {"luns/l1", "luns/l2"}
+
+
+def test_a_revision_replaces_what_was_known_of_its_objects() -> None:
+    """An object that a revision changes has the bytes of the revision, however it was stored before."""
+    stored = {"luns/l1": Raw(encode(lun(1)) + b" ", 0), "luns/l2": Raw(b"?", 0)}
+    before = digest_documents((path, raw.data) for path, raw in stored.items())
+    known = assemble(META, Head(1, show_digest(before)), 1, stored)
+    assert known.raw.keys() == {"luns/l1", "luns/l2"}
+    assert known.unreadable.keys() == {"luns/l2"}
+    changes = [Change(path, as_raw(raw.data), as_raw(encode(lun(9)))) for path, raw in sorted(stored.items())]
+    digest = show_digest(patch_map_digest(before, changes))
+    after = advance(known, Head(2, digest), 2, [Revision(2, digest, "ann", "", "", tuple(changes))])
+    assert after is not None
+    assert (after.raw, after.unreadable) == ({}, {})
+    assert [after.data(path) for path in stored] == [encode(lun(9))] * 2
