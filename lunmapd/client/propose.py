@@ -14,6 +14,7 @@ from lunmapd.client.rollouts import trial_of
 from lunmapd.core.base.errors import InvalidInputError
 from lunmapd.core.edits.maps import FreeNumbers, first_unused
 from lunmapd.core.history.changes import Revision, diff_maps
+from lunmapd.core.history.map_change import compare_objects
 from lunmapd.core.history.migrate import migrate_to_schema_2
 from lunmapd.core.map.fill_in import fill_in, needs_port_ids
 from lunmapd.core.map.ledger import unused_lun_numbers, unused_tags
@@ -105,8 +106,9 @@ def _checked(
     session: Session, before: Snapshot, after: Lunmap, options: CommitOptions, staged: StagedCommit | None
 ) -> Proposal:
     """Check a whole map against the rules, and against the ledger. Raises InvalidInputError."""
-    options.check_map(effective_map(before), after)
-    if problems := find_reuse(session, before, after, options):
+    change = compare_objects(effective_map(before), after)
+    options.check_map(change)
+    if problems := find_reuse(session, before, change, options):
         raise InvalidInputError(problems)
     changes = diff_maps(before.lunmap, after)
     return Proposal(before, after, changes, frozenset(options.new_serials), staged)

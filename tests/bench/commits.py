@@ -15,6 +15,8 @@ from msgspec.structs import replace
 
 from bench.figure import AtLeast, AtMost, Figure, Measured, times_bare
 from bench.tree import bare, ensemble, grown, lun_name, luns, terms, tree
+from lunmapd.core.base.lunmap import EMPTY_MAP
+from lunmapd.core.history.map_change import compare_objects
 from lunmapd.store.commit.commit import commit, edit
 from lunmapd.store.commit.commit_options import commit_rules
 from lunmapd.store.commit.kept_rules import KeptRules
@@ -76,7 +78,7 @@ def _together() -> Measured:
 
 def _writer(session: Session, number: int) -> _Writer:
     known, kept = read_tree(session), KeptRules()
-    kept.check_map(known.lunmap)
+    kept.check_map(compare_objects(EMPTY_MAP, known.lunmap))
     return _Writer(session, lun_name(number), known, kept)
 
 

@@ -26,7 +26,7 @@ from lunmapd.core.map.rule_index import RuleIndex
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from lunmapd.core.map.rule_index import ObjectName
+    from lunmapd.core.history.map_change import ObjectName
 
 _MANY, _FEW = 10_000, 100
 _LUNS_OF_A_HOST = 100

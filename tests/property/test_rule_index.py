@@ -22,8 +22,9 @@ from lunmapd.core.base.lunmap import (
     Shared,
     Target,
 )
+from lunmapd.core.history.map_change import compare_objects
 from lunmapd.core.map import rules
-from lunmapd.core.map.rule_index import RuleIndex, changed_objects
+from lunmapd.core.map.rule_index import RuleIndex
 from lunmapd.store.commit.commit_options import commit_rules
 from lunmapd.store.commit.kept_rules import KeptRules
 from support.strategies import GROUPS, INITIATORS, LUNS, NODES, TARGETS, lunmaps
@@ -114,7 +115,7 @@ def test_a_change_is_judged_as_the_whole_map(data: st.DataObject, lunmap: Lunmap
     index = RuleIndex(lunmap)
     for _ in range(3):
         after = data.draw(_edits(index.lunmap, other))
-        changed = changed_objects(index.lunmap, after)
+        changed = compare_objects(index.lunmap, after).objects
         whole = rules.check_map(after)
         assert index.check(after, changed) == whole
         # A part with a problem that the map does not have would cost the check of the whole map.
@@ -133,5 +134,5 @@ def test_commits_one_after_the_other_keep_all_rules(
     for _ in range(4):
         after = data.draw(st.one_of(_edits(lunmap, other), st.just(lunmap)))
         whole = (*rules.check_map(after), *rules.check_changes(lunmap, after))
-        assert check(lunmap, after) == whole
+        assert check(compare_objects(lunmap, after)) == whole
         lunmap = after

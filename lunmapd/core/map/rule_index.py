@@ -28,22 +28,12 @@ from lunmapd.core.base.lunmap import (
     initiators_of,
 )
 from lunmapd.core.base.serving import nodes_of, reporting_nodes
-from lunmapd.core.history.changes import build_map, differing_names
+from lunmapd.core.history.changes import build_map
+from lunmapd.core.history.map_change import ObjectName
 from lunmapd.core.map import rules
 
-ObjectName = tuple[Section, str]
-"""What names an object of the map: its section and its name in it."""
 _Claim = tuple[str | int, ...]
 _Key = TypeVar("_Key", _Claim, ObjectName)
-
-
-def changed_objects(before: Lunmap, after: Lunmap) -> frozenset[ObjectName]:
-    """Return the objects that differ; those that are the same Python object are not compared."""
-    return frozenset(
-        (section, name)
-        for section in SECTIONS
-        for name in differing_names(before.section(section), after.section(section))
-    )
 
 
 class RuleIndex:

@@ -21,7 +21,6 @@ from lunmapd.core.history.changes import (
     Revision,
     as_bytes,
     as_raw,
-    differing_names,
     patch_map,
     readable_change,
 )
@@ -55,12 +54,14 @@ class MovedSource(Struct, frozen=True):
     new: str
 
 
-def touched_luns(befores: Sequence[Lunmap], after: Lunmap) -> set[str]:
-    """Return the names of the Luns of `after` whose paths may differ from those of the current maps."""
+def touched_luns(befores: Sequence[Lunmap], after: Lunmap, differing: AbstractSet[str]) -> set[str]:
+    """Return the names of the Luns of `after` whose paths may differ from those of the current maps.
+
+    `differing` are the names of the Luns that may differ from one of these maps.
+    """
     if any(rewrites_differ(before, after) for before in befores):
         return set(after.luns)
-    names = set[str]().union(*(differing_names(before.luns, after.luns) for before in befores))
-    return names & after.luns.keys()
+    return {name for name in differing if name in after.luns}
 
 
 def stays_mapped(befores: Sequence[Lunmap], after: Lunmap, name: str) -> bool:

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
 from itertools import chain
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -18,7 +19,7 @@ from lunmapd.core.base.backings import RamDisk, source
 from lunmapd.core.base.events import FullPass
 from lunmapd.core.base.lunmap import Lunmap
 from lunmapd.core.history.changes import differing_names
-from lunmapd.core.map.rule_index import ObjectName, part_with
+from lunmapd.core.map.rule_index import part_with
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.backing_failures import is_open_for_reading
 from lunmapd.core.node.chap import add_credentials
@@ -27,6 +28,9 @@ from lunmapd.core.node.overlay import Overlay
 from lunmapd.core.node.project_lun import project_lun
 from lunmapd.core.node.project_target import served_targets
 from lunmapd.core.secrets.sealing import SecretOpener
+
+if TYPE_CHECKING:
+    from lunmapd.core.history.map_change import ObjectName
 
 MAX_CHANGED_LUNS = 100
 """A change of more Luns needs a full pass."""

@@ -4,6 +4,7 @@ from msgspec.structs import replace
 
 from lunmapd.core.base.documents import encode
 from lunmapd.core.history.changes import Allowance, Change, Revision, as_raw
+from lunmapd.core.history.map_change import compare_objects
 from lunmapd.store.commit.commit import commit_on_newest
 from lunmapd.store.commit.commit_options import CommitOptions
 from lunmapd.store.commit.draft import Content, Write, WriteStep
@@ -12,7 +13,7 @@ from lunmapd.store.session import paths
 from lunmapd.store.session.session import Session
 from lunmapd.store.tree.history import check_released
 from lunmapd.store.tree.history_errors import HistoryUnknownError, NoSuchRevisionError
-from lunmapd.store.tree.snapshot import ANY_VERSION, Snapshot, edits_explained, meta_of
+from lunmapd.store.tree.snapshot import ANY_VERSION, Snapshot, edits_explained, effective_map, meta_of
 
 
 def confirm(session: Session, before: Snapshot, revision: int, options: CommitOptions) -> Revision | None:
@@ -63,7 +64,8 @@ def repair(session: Session, before: Snapshot, options: CommitOptions) -> Revisi
         if not edits_explained(latest):
             raise HistoryUnknownError
         content = Content(tuple(_write_back(latest, path, data) for path, data in latest.edited.items()))
-        return with_ledger(session, latest, known_maps(latest)[0], content, options)
+        change = compare_objects(effective_map(latest), known_maps(latest)[0])
+        return with_ledger(session, latest, change, content, options)
 
     return commit_on_newest(session, before, make, options)
 

@@ -9,6 +9,7 @@ from lunmapd.core.base.errors import InvalidInputError
 from lunmapd.core.base.lunmap import Lunmap
 from lunmapd.core.history.changes import Revision, diff_maps
 from lunmapd.core.history.fields import changed_field_names
+from lunmapd.core.history.map_change import MapChange, compare_objects
 from lunmapd.core.history.merge import merge_maps
 from lunmapd.core.history.rollout import is_undone
 from lunmapd.store.commit.commit_errors import (
@@ -20,7 +21,7 @@ from lunmapd.store.commit.commit_errors import (
     UnexpectedRevisionError,
 )
 from lunmapd.store.commit.commit_options import CommitOptions, Precondition
-from lunmapd.store.commit.draft import Content, content_from_map, tip_of
+from lunmapd.store.commit.draft import Content, content_from_change, tip_of
 from lunmapd.store.commit.leases import keep_leases
 from lunmapd.store.commit.ledger import with_ledger
 from lunmapd.store.commit.publish import MadeCommit, OvertakenError, publish
@@ -59,12 +60,13 @@ def commit(session: Session, before: Snapshot, after: Lunmap, options: CommitOpt
     OutcomeUnknownError if it is unknown whether the commit was made. After any other error nothing was
     committed.
     """
-    options.check_map(effective_map(before), after)
-    rebased = after
+    change = compare_objects(effective_map(before), after)
+    options.check_map(change)
+    rebased = change
 
     def make(latest: Snapshot) -> Content | None:
         nonlocal rebased
-        rebased = _rebase(session, before, after, latest, options.check)
+        rebased = _rebase(session, before, change, latest, options.check)
         try:
             return _content(session, latest, rebased, options)
         except InvalidInputError as error:
@@ -73,7 +75,7 @@ def commit(session: Session, before: Snapshot, after: Lunmap, options: CommitOpt
             raise ConflictError(latest.revision, (), error.problems) from None
 
     revision = commit_on_newest(session, before, make, options)
-    keep_leases(session, rebased, revision.revision if revision else None)
+    keep_leases(session, rebased.after, revision.revision if revision else None)
     return revision
 
 
@@ -91,17 +93,18 @@ def edit(
         nonlocal after
         effective = effective_map(latest)
         after = change(effective)
-        options.check_map(effective, after)
-        return _content(session, latest, after, options)
+        changed = compare_objects(effective, after)
+        options.check_map(changed)
+        return _content(session, latest, changed, options)
 
     made = _commit_on_newest(session, before, make, options)
     keep_leases(session, after, made.revision.revision if made else None)
     return made
 
 
-def _content(session: Session, latest: Snapshot, after: Lunmap, options: CommitOptions) -> Content | None:
-    content = content_from_map(latest, after)
-    return None if content is None else with_ledger(session, latest, after, content, options)
+def _content(session: Session, latest: Snapshot, change: MapChange, options: CommitOptions) -> Content | None:
+    content = content_from_change(latest, change)
+    return None if content is None else with_ledger(session, latest, change, content, options)
 
 
 def commit_on_newest(
@@ -188,17 +191,18 @@ def _pause(attempt: int) -> float:
 
 
 def _rebase(
-    session: Session, before: Snapshot, after: Lunmap, latest: Snapshot, check: Precondition
-) -> Lunmap:
-    if latest.digest == before.digest:
-        return after
+    session: Session, before: Snapshot, change: MapChange, latest: Snapshot, check: Precondition
+) -> MapChange:
     effective = effective_map(latest)
-    merged = merge_maps(effective_map(before), after, effective)
+    if latest.digest == before.digest:
+        return change if effective is change.before else compare_objects(effective, change.after)
+    merged = merge_maps(change.before, change.after, effective)
     if merged.clashes:
         raise ConflictError(latest.revision, list(_clashes(session, before, latest, merged.clashes)))
-    if problems := check(effective, merged.lunmap):
+    rebased = compare_objects(effective, merged.lunmap)
+    if problems := check(rebased):
         raise ConflictError(latest.revision, (), problems)
-    return merged.lunmap
+    return rebased
 
 
 def _clashes(

@@ -4,11 +4,10 @@ from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
 
 from msgspec import Struct
-from msgspec.structs import replace
 
 from lunmapd.core.base.errors import InvalidInputError, Problem
 from lunmapd.core.base.lunmap import Lunmap
-from lunmapd.core.history.changes import differing_names
+from lunmapd.core.history.map_change import MapChange, names_in, with_few_luns
 from lunmapd.core.map.rules.changes import check_lun_changes
 from lunmapd.core.map.rules.floating import check_moved_addresses
 from lunmapd.core.map.rules.sources import (
@@ -21,8 +20,8 @@ from lunmapd.core.map.rules.sources import (
 from lunmapd.store.commit.draft import Signature
 from lunmapd.store.commit.kept_rules import KeptRules
 
-Precondition = Callable[[Lunmap, Lunmap], Sequence[Problem]]
-"""Takes the current map and the one to commit; returns the rules that the new map would break."""
+Precondition = Callable[[MapChange], Sequence[Problem]]
+"""Takes the change of the current map to commit; returns the rules that the new map would break."""
 CommitProgress = Callable[[int, int], None]
 """Called with the number of parts of a large commit that are written, and the number of all parts."""
 
@@ -63,9 +62,9 @@ class CommitOptions(Struct, frozen=True):
     new_serials: AbstractSet[str] = frozenset()
     trial: Trial | None = None
 
-    def check_map(self, before: Lunmap, after: Lunmap) -> None:
-        """Check a map against the rules. Raises InvalidInputError."""
-        if problems := self.check(before, after):
+    def check_map(self, change: MapChange) -> None:
+        """Check a changed map against the rules. Raises InvalidInputError."""
+        if problems := self.check(change):
             raise InvalidInputError(problems)
 
 
@@ -91,12 +90,12 @@ def commit_rules(
     """
     known = kept or KeptRules()
 
-    def check(before: Lunmap, after: Lunmap) -> Sequence[Problem]:
-        former, latter = _differing(before, after)
+    def check(change: MapChange) -> Sequence[Problem]:
+        former, latter = _differing(change)
         moved = tuple(find_source_changes(former, latter, rebacking))
         return (
-            *known.check_map(after),
-            *check_moved_addresses(before, after),
+            *known.check_map(change),
+            *check_moved_addresses(change.before, change.after),
             *check_lun_changes(former, latter, shrink),
             *judge_source_changes(moved, evidence(moved) if moved else NO_EVIDENCE),
         )
@@ -104,13 +103,9 @@ def commit_rules(
     return check
 
 
-def _differing(before: Lunmap, after: Lunmap) -> tuple[Lunmap, Lunmap]:
+def _differing(change: MapChange) -> tuple[Lunmap, Lunmap]:
     """Return both maps with the Luns that differ; with all if nodes differ, since these can rewrite paths."""
-    if before.nodes != after.nodes:
-        return before, after
-    names = differing_names(before.luns, after.luns)
-    former, latter = (
-        replace(lunmap, luns={name: lunmap.luns[name] for name in names & lunmap.luns.keys()})
-        for lunmap in (before, after)
-    )
+    if names_in("nodes", change.objects):
+        return change.before, change.after
+    former, latter = with_few_luns((change.before, change.after), change.objects)
     return former, latter

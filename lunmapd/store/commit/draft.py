@@ -16,12 +16,12 @@ from lunmapd.core.history.changes import (
     Revision,
     Staged,
     as_raw,
-    diff_maps,
     document_at,
     patch_map_digest,
     split_path,
 )
 from lunmapd.core.history.digest import replace_document, show_digest
+from lunmapd.core.history.map_change import MapChange
 from lunmapd.store.session import paths
 from lunmapd.store.tree.snapshot import Snapshot, edits_explained
 
@@ -62,7 +62,8 @@ class Content(Struct, frozen=True):
 
     `steps` are the changes of the map and of the ledger. `confirms` is the revision up to which it confirms
     removals (0: none), `writes` are written together with its release, and `allows` is the override that it
-    brings. With `rebuilt` the ledger has all revisions after it.
+    brings. With `rebuilt` the ledger has all revisions after it. `after` is the map that it leads to, None if
+    only a read shows it.
     """
 
     steps: tuple[WriteStep, ...] = ()
@@ -70,6 +71,7 @@ class Content(Struct, frozen=True):
     writes: tuple[Write, ...] = ()
     allows: Allowance | None = None
     rebuilt: bool = False
+    after: Lunmap | None = None
 
 
 class Tip(Struct, frozen=True):
@@ -121,17 +123,19 @@ class Draft(Struct, frozen=True):
         return (Write(paths.HEAD, b"", encode(self.head), self.head_version), *self.writes, *record)
 
 
-def content_from_map(before: Snapshot, after: Lunmap) -> Content | None:
-    """Return what changes the map of `before` to `after`, in the order of the map; None for nothing.
+def content_from_change(before: Snapshot, change: MapChange) -> Content | None:
+    """Return what changes the map of `before` to that after the change, in its order; None for nothing.
 
-    Out-of-band edits are recorded: they stay unless `after` has the object otherwise, and are written in
-    canonical form. An undecodable object stays unless `after` has an object of its name.
+    The change starts from the map of `before`, or from the effective one. Out-of-band edits are recorded:
+    they stay unless the map after the change has the object otherwise, and are written in canonical form. An
+    undecodable object stays unless that map has an object of its name.
     """
-    touched = {change.path for change in diff_maps(before.lunmap, after)} | before.edited.keys()
-    documents = {path: document_at(after, path) for path in touched}
-    return content_from_documents(
+    touched = {f"{section}/{name}" for section, name in change.objects} | before.edited.keys()
+    documents = {path: document_at(change.after, path) for path in touched}
+    content = content_from_documents(
         before, {path: data for path, data in documents.items() if data or path not in before.unreadable}
     )
+    return content and replace(content, after=change.after)
 
 
 def content_from_documents(before: Snapshot, documents: Mapping[str, bytes | None]) -> Content | None:

@@ -15,7 +15,8 @@ from lunmapd.core.base.disruption import Disruption
 from lunmapd.core.base.documents import DocumentError, encode
 from lunmapd.core.base.errors import InvalidInputError, Problem
 from lunmapd.core.base.lunmap import Lunmap
-from lunmapd.core.history.changes import Allowance, Change, as_raw, patch_map
+from lunmapd.core.history.changes import Allowance, Change, as_raw, patch_map, split_path
+from lunmapd.core.history.map_change import MapChange
 from lunmapd.core.map.ledger import (
     IdRecord,
     Ledger,
@@ -52,21 +53,21 @@ class _Loaded(Struct, frozen=True):
 def with_ledger(
     session: Session,
     latest: Snapshot,
-    after: Lunmap,
+    change: MapChange,
     content: Content,
     options: CommitOptions,
 ) -> Content:
     """Return the content with the writes of the ledger, and with the override of the Luns named for reuse.
 
-    `after` is the map after the commit. A tree without a ledger gets the one of its history. Raises
+    `change` is that of the effective map. A tree without a ledger gets the one of its history. Raises
     InvalidInputError for a LUN number, port id, TPG tag or serial that is used again and not named in the
     options, and DamagedError for a record that can't be decoded.
     """
-    step = _step_from(latest, after, options)
+    step = _step_from(latest, change, options)
     if problems := problems_of_serials(session, step):
         raise InvalidInputError(problems)
-    content = with_reuse_allowance(content, latest, after, options)
-    difference = compare_maps(step.befores, after)
+    content = with_reuse_allowance(content, latest, change.after, options)
+    difference = step.difference()
     if difference == MapDifference():
         return content
     loaded = _load(session, latest, difference)
@@ -85,20 +86,22 @@ def with_rebuilt_ledger(session: Session, latest: Snapshot, after: Lunmap, conte
 
 
 def find_reuse(
-    session: Session, latest: Snapshot, after: Lunmap, options: CommitOptions
+    session: Session, latest: Snapshot, change: MapChange, options: CommitOptions
 ) -> tuple[Problem, ...]:
-    """Return the problems for which `with_ledger` would refuse the map."""
-    step = _step_from(latest, after, options)
+    """Return the problems for which `with_ledger` would refuse the change."""
+    step = _step_from(latest, change, options)
     problems = problems_of_serials(session, step)
-    difference = compare_maps(step.befores, after)
+    difference = step.difference()
     if not (difference.new or difference.new_port_ids or difference.new_tags):
         return problems
     loaded = _load(session, latest, difference)
     return (*problems, *problems_of_reuse(session, step, difference, loaded.ledger))
 
 
-def _step_from(latest: Snapshot, after: Lunmap, options: CommitOptions) -> MapStep:
-    return MapStep(latest.cluster, latest.revision, known_maps(latest), after, options)
+def _step_from(latest: Snapshot, change: MapChange, options: CommitOptions) -> MapStep:
+    # The known maps differ from the effective one in objects that were edited, and in no others.
+    touched = change.objects.union(map(split_path, latest.edited))
+    return MapStep(latest.cluster, latest.revision, known_maps(latest), change.after, touched, options)
 
 
 def read_ids(session: Session, latest: Snapshot) -> IdRecord:

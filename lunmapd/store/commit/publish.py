@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from lunmapd.core.base.access import AclEntries, acl_size
 from lunmapd.core.base.errors import Exit
-from lunmapd.core.base.lunmap import SECTIONS
+from lunmapd.core.base.lunmap import SECTIONS, Lunmap
 from lunmapd.core.history.changes import Revision
 from lunmapd.store.commit.commit_errors import (
     CommitInterruptedError,
@@ -39,7 +39,7 @@ from lunmapd.store.session.session import Session
 from lunmapd.store.tree.acl import read_stats_and_acls
 from lunmapd.store.tree.refresh import refresh
 from lunmapd.store.tree.roles import NO_ACLS
-from lunmapd.store.tree.snapshot import ANY_VERSION, Snapshot, advance
+from lunmapd.store.tree.snapshot import ANY_VERSION, Snapshot, with_head
 
 
 class OvertakenError(StoreError):
@@ -54,7 +54,8 @@ class OvertakenError(StoreError):
 class MadeCommit(Struct, frozen=True):
     """A commit that was made: its last revision, and the map after it.
 
-    `after` is None if only a read shows it: after a large commit, in a rollout, and with out-of-band edits.
+    `after` is None if only a read shows it: after a large commit, in a rollout, and if the tree has
+    out-of-band edits or documents that are not in canonical form.
     """
 
     revision: Revision
@@ -98,7 +99,7 @@ def publish(  # noqa: PLR0913 - where, what and how
     if fits(whole, tree.extra()) and not tip.part:
         _send(tree, whole)
         try:
-            return MadeCommit(whole.revision, _after(latest, whole))
+            return MadeCommit(whole.revision, _after(latest, whole, content.after))
         except KeyboardInterrupt:
             raise CommitInterruptedError.after(whole.revision.revision) from None
     if options.trial is not None:
@@ -110,12 +111,18 @@ def _with_writes(content: Content, writes: tuple[Write, ...]) -> Content:
     return replace(content, writes=(*content.writes, *writes)) if writes else content
 
 
-def _after(latest: Snapshot, done: Draft) -> Snapshot | None:
-    """Return the map that a draft made of `latest`. A multi() raises each version that it writes by one."""
-    if latest.has_edits or done.head.rollout is not None:
+def _after(latest: Snapshot, done: Draft, lunmap: Lunmap | None) -> Snapshot | None:
+    """Return the snapshot that a draft made of `latest`, with the map `lunmap` that was committed itself.
+
+    The next commit of this client starts from it, and the rules know a map that is the same Python object.
+    """
+    if lunmap is None or done.head.rollout is not None:
         return None
-    after = advance(latest, done.head, done.head_version + 1, (done.revision,))
-    return after and replace(after, versions=_versions(latest, done))
+    if latest.has_edits or latest.unreadable or latest.raw:
+        return None
+    # A multi() raises each version that it writes by one.
+    now = with_head(latest, done.head, done.head_version + 1)
+    return replace(now, digest=done.head.digest, lunmap=lunmap, versions=_versions(latest, done))
 
 
 def _versions(latest: Snapshot, done: Draft) -> dict[str, int]:

@@ -9,7 +9,8 @@ from lunmapd.core.base.errors import Problem
 from lunmapd.core.base.lunmap import Lunmap, initiators_of
 from lunmapd.core.base.serving import nodes_of
 from lunmapd.core.fleet.former_luns import doubt_of
-from lunmapd.core.map.ledger import Ledger, MapDifference, fold_history, merge_ledgers
+from lunmapd.core.history.map_change import ObjectName, with_few_luns
+from lunmapd.core.map.ledger import Ledger, MapDifference, compare_maps, fold_history, merge_ledgers
 from lunmapd.core.map.reuse import (
     ReusedAddress,
     find_reused_addresses,
@@ -33,16 +34,22 @@ from lunmapd.store.tree.members import read_members
 class MapStep(Struct, frozen=True):
     """The step from the map at `revision` of a cluster to the map `after`.
 
-    `befores` are the maps that hosts may have seen until now, the one of the revisions first. Without a
-    readable tree there is no history.
+    `befores` are the maps that hosts may have seen until now, the one of the revisions first. `touched` are
+    the objects in which one of them may differ from `after`. Without a readable tree there is no history.
     """
 
     cluster: str
     revision: int
     befores: tuple[Lunmap, ...]
     after: Lunmap
+    touched: frozenset[ObjectName]
     options: CommitOptions
     has_history: bool = True
+
+    def difference(self) -> MapDifference:
+        """Return the difference of `after` from all of `befores`, at the cost of what is touched."""
+        *befores, after = with_few_luns((*self.befores, self.after), self.touched)
+        return compare_maps(befores, after)
 
 
 def problems_of_reuse(

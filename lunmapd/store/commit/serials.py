@@ -2,6 +2,7 @@
 
 from lunmapd.core.base.errors import Problem
 from lunmapd.core.base.names import naa
+from lunmapd.core.history.map_change import names_in
 from lunmapd.core.map.rules.serials import check_moved_sources
 from lunmapd.core.map.serials import (
     current_mappings,
@@ -22,7 +23,7 @@ def problems_of_serials(session: Session, step: MapStep) -> tuple[Problem, ...]:
     The history is read only for a serial that the current maps lack, unless it was chosen for this commit,
     and for an unmapped Lun that gets another path.
     """
-    touched = touched_luns(step.befores, step.after)
+    touched = touched_luns(step.befores, step.after, names_in("luns", step.touched))
     # Most commits change Luns that stay mapped: the identifiers of all others are not needed then.
     names = {name for name in touched if not stays_mapped(step.befores, step.after, name)}
     naas = {naa(step.after.luns[name].serial) for name in names}

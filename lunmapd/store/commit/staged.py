@@ -5,13 +5,14 @@ from msgspec import Struct
 from lunmapd.core.base.errors import InvalidInputError
 from lunmapd.core.base.lunmap import SECTIONS, Lunmap
 from lunmapd.core.history.changes import Revision, build_map
+from lunmapd.core.history.map_change import compare_objects
 from lunmapd.core.history.spans import objects_at
 from lunmapd.store.commit.commit_errors import NothingStagedError, StagedError, TakenOverError
 from lunmapd.store.commit.commit_options import CommitOptions
 from lunmapd.store.commit.draft import (
     Content,
+    content_from_change,
     content_from_documents,
-    content_from_map,
     head_of,
     tip_of,
 )
@@ -68,10 +69,12 @@ def resume_commit(session: Session, staged: StagedCommit, after: Lunmap, options
 
     Raises InvalidInputError, TakenOverError if another client was faster, and the errors of `publish`.
     """
-    options.check_map(effective_map(staged.released), after)
-    if problems := find_reuse(session, staged.released, after, options):
+    change = compare_objects(effective_map(staged.released), after)
+    options.check_map(change)
+    if problems := find_reuse(session, staged.released, change, options):
         raise InvalidInputError(problems)
-    content = content_from_map(staged.tip, after) or Content()
+    rest = compare_objects(staged.tip.lunmap, after)
+    content = content_from_change(staged.tip, rest) or Content()
     allowed = with_reuse_allowance(content, staged.released, after, options)
     return finish_commit(session, staged, allowed, after, options)
 

@@ -10,7 +10,8 @@ from lunmapd.core.base.errors import InvalidInputError
 from lunmapd.core.base.lunmap import EMPTY_MAP, SECTIONS, Lunmap
 from lunmapd.core.history.backup import Backup
 from lunmapd.core.history.changes import Change, Revision, as_raw, patch_map
-from lunmapd.core.map.ledger import Ledger, compare_maps, fold_history, merge_ledgers, record_departures
+from lunmapd.core.history.map_change import ObjectName, compare_objects
+from lunmapd.core.map.ledger import Ledger, fold_history, merge_ledgers, record_departures
 from lunmapd.store.commit.commit_options import CommitOptions
 from lunmapd.store.commit.draft import Write
 from lunmapd.store.commit.ledger import known_maps, ledger_writes
@@ -57,9 +58,10 @@ def restored_ledger(
         existing = merge_ledgers(existing, history)
     after = _map_of(backup)
     befores = (EMPTY_MAP,) if tree is None else known_maps(tree)
-    difference = compare_maps(befores, after)
     now = at if tree is None else RestoredPoint(tree.cluster, tree.revision)
-    step = MapStep(now.cluster, now.revision, befores, after, options, tree is not None)
+    touched = frozenset[ObjectName]().union(*(compare_objects(each, after).objects for each in befores))
+    step = MapStep(now.cluster, now.revision, befores, after, touched, options, tree is not None)
+    difference = step.difference()
     if problems := problems_of_reuse(session, step, difference, existing):
         raise InvalidInputError(problems)
     everything = merge_ledgers(existing, _ledger_of(backup, after, at.revision))

@@ -4,7 +4,7 @@ from msgspec.structs import replace
 from lunmapd.client import Client
 from lunmapd.core.base.lunmap import Initiator, Lunmap
 from lunmapd.store.commit.commit_errors import EditedMeanwhileError, OutcomeUnknownError
-from lunmapd.store.commit.draft import Content, content_from_map, draft_commit, tip_of
+from lunmapd.store.commit.draft import Content, draft_commit, tip_of
 from lunmapd.store.commit.send import send_draft
 from lunmapd.store.session import paths
 from lunmapd.store.session.errors import (
@@ -18,7 +18,7 @@ from lunmapd.store.session.limits import TooLargeError
 from lunmapd.store.session.session import Session
 from lunmapd.store.tree.read import read_tree
 from lunmapd.store.upkeep.init import initialise
-from support.commits import NOW, put, terms
+from support.commits import NOW, content_of, put, terms
 from support.maps import GIB, lun, luns, with_lun
 from support.plain_client import PlainClient
 from support.relay import Break, Relay
@@ -115,7 +115,7 @@ def test_a_tree_that_was_made_anew_is_not_written(session: Session) -> None:
     initialise(session)
     with pytest.raises(ForeignClusterError):
         put(session, luns(1), base)
-    prepared = draft_commit(tip_of(base), content_from_map(base, luns(1)) or Content(), terms().signature)
+    prepared = draft_commit(tip_of(base), content_of(base, luns(1)) or Content(), terms().signature)
     failure = send_draft(session, prepared)
     assert failure is not None
     assert failure.path == prepared.tree_id

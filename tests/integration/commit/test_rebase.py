@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from lunmapd.core.base.documents import encode
 from lunmapd.core.base.errors import InvalidInputError, Problem
 from lunmapd.core.base.lunmap import Initiator, Lunmap
+from lunmapd.core.history.map_change import MapChange
 from lunmapd.store.commit.commit import commit, edit
 from lunmapd.store.commit.commit_errors import (
     BusyError,
@@ -20,11 +21,11 @@ from lunmapd.store.commit.commit_errors import (
     UnexpectedRevisionError,
 )
 from lunmapd.store.commit.commit_options import commit_rules
-from lunmapd.store.commit.draft import content_from_map, tip_of
+from lunmapd.store.commit.draft import tip_of
 from lunmapd.store.commit.publish import OvertakenError, publish
 from lunmapd.store.session.session import Session
 from lunmapd.store.tree.read import read_tree
-from support.commits import overtake, put, terms
+from support.commits import content_of, overtake, put, terms
 from support.maps import GIB, lun, luns, with_lun
 from support.plain_client import PlainClient
 from support.sessions import Connect
@@ -80,7 +81,7 @@ def test_an_overtaken_commit_is_not_sent(session: Session) -> None:
     put(session, luns(1))
     base = read_tree(session)
     put(session, with_lun(base.lunmap, "l2", lun(2)))
-    content = content_from_map(base, with_lun(base.lunmap, "l3", lun(3)))
+    content = content_of(base, with_lun(base.lunmap, "l3", lun(3)))
     assert content is not None
     with pytest.raises(OvertakenError):
         publish(session, base, tip_of(base), content, terms())
@@ -169,9 +170,9 @@ def test_who_is_always_late_is_told_so(session: Session, monkeypatch: pytest.Mon
     monkeypatch.setattr("lunmapd.store.commit.commit.MAX_ATTEMPTS", 3)
     numbers = iter(range(1, 9))
 
-    def interfere(before: Lunmap, after: Lunmap) -> tuple[Problem, ...]:
-        overtake(session, lambda _: with_lun(before, "l1", lun(1, next(numbers) * GIB)))
-        assert after != before
+    def interfere(change: MapChange) -> tuple[Problem, ...]:
+        overtake(session, lambda _: with_lun(change.before, "l1", lun(1, next(numbers) * GIB)))
+        assert change.objects
         return ()
 
     with pytest.raises(BusyError, match="faster 3 times"):

@@ -23,7 +23,7 @@ from lunmapd.core.base.lunmap import (
 )
 from lunmapd.core.fleet.status import FormerOccupant, HistoryPoint, Live, NodeStatus
 from lunmapd.core.history.changes import Allowance
-from lunmapd.store.commit.draft import Signature, content_from_map, draft_commit, tip_of
+from lunmapd.store.commit.draft import Signature, draft_commit, tip_of
 from lunmapd.store.commit.reuse import ledger_of_history
 from lunmapd.store.commit.send import send_draft
 from lunmapd.store.session import paths
@@ -34,6 +34,7 @@ from lunmapd.store.tree.members import register, write_status
 from lunmapd.store.tree.read import read_tree
 from lunmapd.store.upkeep.trim import trim
 from support.cluster import Ctl
+from support.commits import content_of
 from support.plain_client import PlainClient
 from support.sessions import Connect
 
@@ -307,7 +308,7 @@ def test_a_tree_without_a_ledger_gets_that_of_its_history(client: Client, sessio
 def test_a_commit_of_a_version_without_a_ledger_is_caught_up(client: Client, session: Session) -> None:
     """An older version on another machine leaves a number and keeps no ledger: the next commit finds that."""
     before = client.read()
-    content = content_from_map(before, EMPTY)
+    content = content_of(before, EMPTY)
     assert content is not None
     older = draft_commit(tip_of(before), content, Signature("ann", "", datetime.now(UTC)))
     send_draft(session, replace(older, head=replace(older.head, ledger=False)))

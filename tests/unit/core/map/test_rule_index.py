@@ -5,9 +5,10 @@ from msgspec.structs import replace
 
 from lunmapd.core.base.backings import Block, RamDisk
 from lunmapd.core.base.lunmap import Lunmap
+from lunmapd.core.history.map_change import compare_objects
 from lunmapd.core.map import rules
 from lunmapd.core.map.mapfile import parse_map
-from lunmapd.core.map.rule_index import RuleIndex, changed_objects
+from lunmapd.core.map.rule_index import RuleIndex
 from support.maps import lun, luns, with_lun
 from support.takeover_map import TAKEN, TAKEOVER
 from support.valid_map import H, T, edited
@@ -97,7 +98,7 @@ def test_a_problem_that_a_change_makes_is_found(
     former, latter = map_of(*before), map_of(*before, after)
     index = RuleIndex(former)
     assert rules.check_map(former) == ()
-    found = index.check(latter, changed_objects(former, latter))
+    found = index.check(latter, compare_objects(former, latter).objects)
     assert found == rules.check_map(latter)
     assert bool(found) == bool(word)
     assert word in " ".join(map(str, found))
@@ -111,7 +112,7 @@ def test_a_problem_that_a_change_makes_is_found(
 def test_an_index_follows_a_change(before: Lunmap, after: Lunmap) -> None:
     """After a commit it is the index of the new map: nothing of the former one is left in it."""
     index = RuleIndex(before)
-    index.advance(after, changed_objects(before, after))
+    index.advance(after, compare_objects(before, after).objects)
     assert vars(index) == vars(RuleIndex(after))
 
 

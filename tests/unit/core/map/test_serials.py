@@ -37,7 +37,11 @@ def problems(*maps: Lunmap, rebacking: frozenset[str] = frozenset()) -> list[str
         for number, each in enumerate(earlier, 1)
     ]
     now = (earlier[-1],)
-    names = {name for name in touched_luns(now, after) if not stays_mapped(now, after, name)}
+    names = {
+        name
+        for name in touched_luns(now, after, now[0].luns.keys() | after.luns.keys())
+        if not stays_mapped(now, after, name)
+    }
     naas = {naa(after.luns[name].serial) for name in names}
     former = current_mappings(now, naas, len(earlier))
     unknown = naas - former.keys() - unmapped_and_kept(now, after, names)

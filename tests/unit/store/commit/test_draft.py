@@ -17,7 +17,6 @@ from lunmapd.store.commit.draft import (
     Content,
     Draft,
     Signature,
-    content_from_map,
     draft_commit,
     draft_part,
     tip_after,
@@ -34,6 +33,7 @@ from lunmapd.store.commit.sizes import (
 )
 from lunmapd.store.session.limits import MAX_DOCUMENT, TooLargeError
 from lunmapd.store.tree.snapshot import Raw, Snapshot, advance, assemble, find_edits
+from support.commits import content_of
 from support.digests import map_digest
 from support.stored_map import META, lun, luns, objects
 from support.strategies import lunmaps
@@ -49,7 +49,7 @@ def snapshot(lunmap: Lunmap, revision: int = 0) -> Snapshot:
 
 def prepare(before: Snapshot, after: Lunmap) -> Draft:
     """Draft the commit that makes `after` of `before`."""
-    return draft_commit(tip_of(before), content_from_map(before, after) or Content(), SIGNATURE)
+    return draft_commit(tip_of(before), content_of(before, after) or Content(), SIGNATURE)
 
 
 def revision_of(before: Snapshot, after: Lunmap) -> Revision:
@@ -61,7 +61,7 @@ def revision_of(before: Snapshot, after: Lunmap) -> Revision:
 def test_a_draft_leads_from_one_map_to_the_other(before: Lunmap, after: Lunmap) -> None:
     """Following a commit's revision gives the map committed and its digest; equal maps need no commit."""
     known = snapshot(before)
-    assert (content_from_map(known, after) is None) == (before == after)
+    assert (content_of(known, after) is None) == (before == after)
     prepared = prepare(known, after)
     head = Head(1, prepared.revision.digest)
     assert head.digest == show_digest(map_digest(after))
@@ -131,7 +131,7 @@ def test_an_edit_is_recorded_by_the_next_commit() -> None:
 def test_an_unreadable_object_stays_until_it_is_given_anew() -> None:
     """A commit leaves an unreadable object alone, or replaces it in place, never creates it a second time."""
     known = assemble(META, Head(0, "0" * 64), 0, {"luns/l1": Raw(b"garbage", 7)})
-    assert content_from_map(known, Lunmap()) is None
+    assert content_of(known, Lunmap()) is None
     prepared = prepare(known, luns(1))
     (write,) = prepared.writes
     assert (write.before, write.version) == (b"garbage", 7)
@@ -160,7 +160,7 @@ def test_a_commit_is_measured_with_the_acls_of_what_it_makes() -> None:
         changed = Lunmap(luns={f"l{n}": Lun(Block(f"/dev/{n}")) for n in range(100)})
         assert fits(prepare(snapshot(before), changed), ROOT)
         assert fits(prepare(snapshot(before), changed), closed) == good
-    what = content_from_map(snapshot(Lunmap()), luns(*range(100)))
+    what = content_of(snapshot(Lunmap()), luns(*range(100)))
     assert what is not None
     tip = tip_of(snapshot(Lunmap()))
     parts = divide(what.steps, SIGNATURE, closed)
@@ -175,7 +175,7 @@ def test_what_can_not_be_divided_is_refused() -> None:
         large = Lunmap(luns={"a": Lun(Block("x" * (MAX_DOCUMENT - empty + extra)))})
         wordy = replace(SIGNATURE, message="x" * (MAX_NOTE - len(encode(("ann", ""))) + extra))
         for lunmap, signature in ((large, SIGNATURE), (Lunmap(), wordy)):
-            what = content_from_map(snapshot(Lunmap()), lunmap) or Content()
+            what = content_of(snapshot(Lunmap()), lunmap) or Content()
             if extra:
                 with pytest.raises(TooLargeError):
                     check_content(what, signature)
@@ -189,7 +189,7 @@ def test_the_parts_of_a_large_commit_fit(size: int, message: str) -> None:
     """Each part of a large commit fits one transaction, and the last digest is that of the whole."""
     before = snapshot(Lunmap(luns={f"l{n}": Lun(Block("y" * size)) for n in range(30)}))
     after_all = Lunmap(luns={f"l{n}": Lun(Block("x" * size)) for n in range(10, 2000 if size < 100 else 40)})
-    what, signature = content_from_map(before, after_all), replace(SIGNATURE, message=message)
+    what, signature = content_of(before, after_all), replace(SIGNATURE, message=message)
     assert what is not None
     tip = tip_of(before)
     parts = divide(what.steps, signature, ROOT)
