@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lunmapd.core.base.access import parse_principal, with_password
 from lunmapd.core.base.password import Secret
 from lunmapd.store.session.credentials import Credentials, PasswordLogin, Tls
+from lunmapd.store.session.session import Session
 from support.pki import Authority
 
 if TYPE_CHECKING:
@@ -22,6 +24,9 @@ USERS = {"admin": "admin's secret", "n1": "n1's secret", "n2": "n2's secret", "r
 _NETTY = "org.apache.zookeeper.server.NettyServerCnxnFactory"
 _PROVIDERS = "org.apache.zookeeper.server.auth"
 _MODULE = f"{_PROVIDERS}.DigestLoginModule"
+
+Open = Callable[..., Session]
+"""A function that opens a session for a user, given by name."""
 
 
 @dataclass(frozen=True)

@@ -1,14 +1,12 @@
 """Permissions in a real ZooKeeper: the rights of each role, and that nothing else is permitted."""
 
-import re
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from kazoo.client import KazooClient
 from kazoo.exceptions import NoAuthError, NotEmptyError
-from kazoo.security import OPEN_ACL_UNSAFE, make_acl
+from kazoo.security import make_acl
 from msgspec.structs import replace
 
 from fakes.lio import FakeLio
@@ -37,7 +35,6 @@ from lunmapd.core.fleet.status import Live, NodeStatus
 from lunmapd.store.commit.draft import Write
 from lunmapd.store.commit.send import submit
 from lunmapd.store.session import paths
-from lunmapd.store.session.credentials import ANONYMOUS
 from lunmapd.store.session.errors import NodeNameTakenError
 from lunmapd.store.session.session import Session
 from lunmapd.store.tree import members as registration
@@ -49,10 +46,9 @@ from lunmapd.store.upkeep.init import initialise
 from lunmapd.store.upkeep.remove import deletions
 from lunmapd.store.upkeep.trim import trim
 from support.agents import MAP, AgentFactory, H, T, conditions, failing, mapped_luns, shown
-from support.cluster import Answer, Ctl
 from support.commits import NOW, put
 from support.maps import luns
-from support.secure import Secure
+from support.secure import Open, Secure
 from support.sessions import expire
 
 pytestmark = pytest.mark.integration
@@ -61,25 +57,6 @@ LIVE = Live(machine="m1", boot="b1", version="1", since=NOW)
 STATUS = NodeStatus(boot="b1", version="1", time=NOW)
 ADMIN, READER, N2 = (Principal("sasl", user) for user in ("admin", "reader", "n2"))
 N1 = Principal("x509", "CN=n1")
-
-Open = Callable[..., Session]
-
-
-@pytest.fixture
-def connect_as(servers: Secure, root: str) -> Iterator[Open]:
-    """Give a function that opens sessions as a user, with `x509:` and a name, or anonymously."""
-    with ExitStack() as stack:
-
-        def opened(who: str = "") -> Session:
-            scheme, _, name = who.rpartition(":")
-            hosts, credentials = servers.ensemble.hosts, ANONYMOUS
-            if scheme:
-                hosts, credentials = servers.tls_hosts, servers.tls(name)
-            elif name:
-                credentials = Credentials(sasl=servers.login(name))
-            return stack.enter_context(Session(hosts, root, deadline=20.0, credentials=credentials))
-
-        yield opened
 
 
 @pytest.fixture
@@ -413,87 +390,6 @@ def test_a_node_follows_the_rest_of_a_map_of_which_one_object_is_forbidden(
         read_tree(connect_as("n2"))
     Permissions(admin).grant(Role.READER, READER)
     assert agent.run_cycle().converged
-
-
-@pytest.fixture
-def ctl_as(servers: Secure, root: str, tmp_path: Path) -> Callable[..., Answer]:
-    """Give lunmapctl as one of the users, with that user's settings file."""
-
-    def run(user: str, *args: str, expect: int = 0) -> Answer:
-        settings = tmp_path / f"{user}.yaml"
-        login = servers.login(user)
-        settings.write_text(
-            f"zookeeper:\n  hosts: ['{servers.ensemble.hosts}']\n  chroot: {root}\n"
-            f"  sasl: {{user: {user}, password_file: {login.password}}}\n"
-        )
-        return Ctl(None, None, ("-c", str(settings)))(*args, expect=expect)
-
-    return run
-
-
-def test_the_command_line_closes_a_tree(ctl_as: Callable[..., Answer]) -> None:
-    """From init to a revoked reader with lunmapctl alone, with its messages on the way."""
-    assert ctl_as("admin", "acl", "whoami").out == "sasl:admin\n"
-    ctl_as("admin", "init", "--acl")
-    denied = ctl_as("reader", "get", expect=1)
-    assert "sasl:reader has no permission" in denied.err
-    assert "lunmapctl acl grant reader sasl:reader" in denied.err
-    granted = ctl_as("admin", "acl", "grant", "reader", "sasl:reader")
-    assert granted.out.startswith("sasl:reader is reader, ")
-    ctl_as("reader", "get")
-    ctl_as("admin", "acl", "grant", "node", "n1=x509:CN=n1,O=Example")
-    shown = ctl_as("admin", "acl", "show", "--check")
-    assert [line.split() for line in shown.out.splitlines()[1:4]] == [
-        ["admin", "-", "sasl:admin"],
-        ["reader", "-", "sasl:reader"],
-        ["node", "n1", "x509:CN=n1,O=Example"],
-    ]
-    assert shown.out.endswith("0 znodes have another ACL\n")
-    revoked = ctl_as("admin", "acl", "revoke", "node", "n1")
-    assert re.fullmatch(r"removed every principal of node n1 \(\d+ znodes changed\)\n", revoked.out)
-    revoked = ctl_as("admin", "acl", "revoke", "reader", "sasl:reader")
-    assert revoked.out.startswith("removed sasl:reader from reader (")
-    assert '"readers": []' in ctl_as("admin", "acl", "show", "-o", "json").out
-    assert (
-        "you (sasl:admin) would not be an admin"
-        in ctl_as("admin", "acl", "revoke", "admin", "sasl:admin", expect=4).err
-    )
-
-
-def test_strays_are_found_and_mended(ctl_as: Callable[..., Answer], connect_as: Open) -> None:
-    """A znode with a manually opened ACL is counted, with exit code 6, and closed by repeating a grant."""
-    ctl_as("admin", "init", "--acl")
-    session = connect_as("admin")
-    wait_until("the session is connected", lambda: session.connected)
-    session.link.current.set_acls(session.path("luns"), OPEN_ACL_UNSAFE)
-    assert "1 znodes have another ACL" in ctl_as("admin", "acl", "show", "--check", expect=6).out
-    ctl_as("admin", "acl", "grant", "admin", "sasl:admin")
-    ctl_as("admin", "acl", "show", "--check")
-
-
-def test_digests_are_granted_with_a_password_file(ctl_as: Callable[..., Answer], servers: Secure) -> None:
-    """A digest needs its hash or a file with the password, and an open tree is reported as open."""
-    ctl_as("admin", "init")
-    assert "needs --password-file" in ctl_as("admin", "acl", "grant", "reader", "digest:bob", expect=2).err
-    file = servers.login("bob", "bob's secret").password
-    granted = ctl_as("admin", "acl", "grant", "reader", "digest:bob", "--password-file", str(file))
-    assert granted.out.startswith("digest:bob is reader, ")
-    assert "the tree is open to everybody" in granted.err
-    assert "the tree is open: everybody is an admin" in ctl_as("admin", "acl", "show").out
-
-
-@pytest.mark.parametrize(
-    ("args", "message"),
-    [
-        (("grant", "reader", "bob"), "'bob' is not a principal"),
-        (("grant", "node", "n1"), "write NODE=PRINCIPAL"),
-        (("revoke", "admin", "n1=sasl:n1"), "is not a principal"),
-        (("grant", "owner", "sasl:bob"), "'owner' is not one of"),
-    ],
-)
-def test_wrong_usage_is_said(ctl_as: Callable[..., Answer], args: tuple[str, ...], message: str) -> None:
-    """An invalid identity, node or role is refused as wrong usage before a server is asked."""
-    assert message in ctl_as("admin", "acl", *args, expect=2).err
 
 
 def test_a_node_is_forgotten_by_admins_and_without_its_role(admin: Session, connect_as: Open) -> None:

@@ -34,7 +34,7 @@ from lunmapd.store.upkeep.init import initialise
 from support.cluster import Answer, Ctl
 from support.commits import put
 from support.maps import luns
-from support.secure import Secure
+from support.secure import Open, Secure
 from support.sessions import LIVE, STATUS
 
 pytestmark = pytest.mark.integration
@@ -68,9 +68,6 @@ def connect_as(servers: Secure, root: str) -> Iterator[Callable[[str], Session]]
             return stack.enter_context(made)
 
         yield opened
-
-
-Open = Callable[..., Session]
 
 
 @pytest.fixture
