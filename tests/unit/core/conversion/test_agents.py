@@ -4,69 +4,13 @@ import pytest
 from msgspec import structs
 
 from lunmapd.core.base.backings import Block, FileIO, Pscsi
-from lunmapd.core.base.lunmap import (
-    Authentication,
-    Chap,
-    Failback,
-    FloatingGroup,
-    Initiator,
-    Map,
-    PortalGroup,
-    Scope,
-    Shared,
-)
+from lunmapd.core.base.lunmap import Authentication, Chap, Initiator, Map, PortalGroup, Scope, Shared
 from lunmapd.core.conversion.agents import convert_resources
-from lunmapd.core.conversion.cib import read_cib
-from lunmapd.core.conversion.cluster_commands import read_commands
 from lunmapd.core.conversion.cluster_resources import ClusterResource, ClusterResources
-from lunmapd.core.conversion.conversion import (
-    Choices,
-    Conversion,
-    NotConvertibleError,
-    RemarkKind,
-    SourceText,
-)
-from lunmapd.core.conversion.crm_text import read_crm, read_pcs
-from lunmapd.core.conversion.formats import SourceFormat, convert_files, format_of, open_problems
-from lunmapd.core.conversion.reactor import read_reactor
-from support.foreign_files import CIB, CRM, H1, H2, IQN, PCS, REACTOR
-
-SOURCES = {"crm": read_crm(CRM, "crm"), "pcs": read_pcs(PCS, "pcs"), "cib": read_cib(CIB, "cib")}
-
-
-def lost(conversion: Conversion) -> list[str]:
-    """Return the texts of what is lost."""
-    return [each.text for each in conversion.remarks if each.kind is RemarkKind.LOST]
-
-
-def resource(name: str, agent: str, **parameters: str) -> ClusterResource:
-    """Return a resource."""
-    return ClusterResource(name, agent, parameters, name)
-
-
-def cluster(*units: ClusterResource, **target: str) -> ClusterResources:
-    """Return a target with logical units."""
-    return ClusterResources((resource("t1", "iSCSITarget", iqn=IQN, **target), *units), ("n1",))
-
-
-def unit(**parameters: str) -> ClusterResource:
-    """Return a logical unit of the target."""
-    given = {"target_iqn": IQN, "lun": "1", "path": "/dev/drbd0"} | parameters
-    return resource("lun1", "iSCSILogicalUnit", **given)
-
-
-MOVING = FloatingGroup(1, ("10.0.0.100:3260",), ("n1", "n2"), failback=Failback.MANUAL)
-
-
-def carried(conversion: Conversion, group: str) -> bool:
-    """Return whether an address is carried as a floating group of the target."""
-    text = f"targets[{IQN}].floating[{group}]"
-    return any(each.kind is RemarkKind.CARRIED and each.text == text for each in conversion.remarks)
-
-
-def address(name: str, ip: str, **parameters: str) -> ClusterResource:
-    """Return an address that moves."""
-    return resource(name, "IPaddr2", ip=ip, **parameters)
+from lunmapd.core.conversion.conversion import Choices, Conversion, RemarkKind
+from lunmapd.core.conversion.formats import open_problems
+from support.cluster_resources import MOVING, SOURCES, carried, cluster, lost, resource, unit
+from support.foreign_files import H1, H2, IQN
 
 
 @pytest.mark.parametrize("name", SOURCES)
@@ -110,68 +54,6 @@ def test_a_hidden_password_is_not_taken(text: str) -> None:
     conversion = convert_resources(given, Choices())
     assert conversion.passwords == {}
     assert "its incoming_password, which the file has not" in lost(conversion)
-
-
-@pytest.mark.parametrize(
-    ("line", "value"),
-    [
-        ("    incoming_password=it's\\a\"pw", "it's\\a\"pw"),
-        ('    incoming_password="a b\'c\\d"', "a b'c\\d"),
-        ("    incoming_password='a \"b\" c'", 'a "b" c'),
-        ('    incoming_password="a \\"b\\" \'c\'"', "a \"b\" 'c'"),
-        ("    incoming_password=a=b", "a=b"),
-    ],
-)
-def test_a_value_of_pcs_is_quoted_as_pcs_does(line: str, value: str) -> None:
-    """It quotes a value with a space or an equals sign only, and escapes nothing but its own quotation mark.
-
-    The source is quote() in pcs/common/str_tools.py.
-    """
-    text = f" Resource: a (class=ocf provider=x type=y)\n  Attributes: a-instance_attributes\n{line}\n    b=c"
-    given = read_pcs(text, "f").primitives[0].parameters
-    assert given == {"incoming_password": value, "b": "c"}
-
-
-def test_commands_of_pcs_are_read() -> None:
-    """A script, and what `pcs resource config --output-format cmd` prints; other lines are left out."""
-    text = f"""#!/bin/sh
-echo "a quotation mark that does not end
-pcs resource create --no-default-ops --force -- ip1 ocf:heartbeat:IPaddr2 \\
-  cidr_netmask=24 ip=10.0.0.100 \\
-  op monitor interval=10s
-sudo pcs -f cib.xml resource create t1 iSCSITarget iqn={IQN} 'allowed_initiators={H1} {H2}' --group g meta a=b
-pcs resource create
-pcs resource create lonely
-pcs resource create lun1 ocf:heartbeat:iSCSILogicalUnit target_iqn={IQN} lun=1 \\"""
-    assert format_of(SourceText("f", text)) is SourceFormat.PACEMAKER
-    found = {each.name: each for each in read_commands(text, "f").primitives}
-    assert (found["ip1"].agent, found["ip1"].parameters) == (
-        "IPaddr2",
-        {"ip": "10.0.0.100", "cidr_netmask": "24"},
-    )
-    assert found["t1"].parameters == {"iqn": IQN, "allowed_initiators": f"{H1} {H2}"}
-    assert (found["lun1"].parameters["lun"], found["lun1"].place, found["lonely"].agent) == ("1", "f:9", "")
-    assert convert_files([SourceText("f", text)], Choices()).conversion.lunmap.luns["lun1"].maps
-
-
-def test_commands_of_crm_are_read() -> None:
-    """A script may have each resource as a command of its own."""
-    text = f"""  crm -F configure primitive t1 ocf:heartbeat:iSCSITarget \\
-    params iqn="{IQN}" allowed_initiators="{H1}" op monitor interval="10s"
-crm configure primitive lun1 iSCSILogicalUnit params target_iqn={IQN} lun=1 meta target-role=Started
-crm configure group g t1 lun1
-"""
-    assert format_of(SourceText("f", text)) is SourceFormat.PACEMAKER
-    first, second = read_commands(text, "f").primitives
-    assert (first.agent, first.parameters) == ("iSCSITarget", {"iqn": IQN, "allowed_initiators": H1})
-    assert (second.name, second.parameters) == ("lun1", {"target_iqn": IQN, "lun": "1"})
-
-
-def test_the_place_of_a_remark_is_a_line() -> None:
-    """A remark names the line of the resource in the text."""
-    for name, line in (("crm", 9), ("pcs", 24), ("cib", 13)):
-        remarks = convert_resources(SOURCES[name], Choices()).remarks
-        assert [each.place for each in remarks if each.text == "luns[lun1]"] == [f"{name}:{line}"]
 
 
 def test_nodes_with_addresses_of_their_own_serve_all_targets() -> None:
@@ -248,143 +130,6 @@ def test_the_older_agent_of_an_address_is_known() -> None:
     given = cluster(unit(allowed_initiators=H1), portals="10.0.0.100:3260")
     conversion = convert_resources(ClusterResources((*given.primitives, older), ("n1", "n2")), Choices())
     assert conversion.lunmap.targets[IQN].floating == {"ip1": MOVING}
-
-
-def test_linstor_gateway_is_read() -> None:
-    """Its file gives the storage objects that drbd-reactor's agents make, on a node that is to be renamed."""
-    resources = ClusterResources(read_reactor(REACTOR, "t1.toml"))
-    conversion = convert_resources(resources, Choices())
-    lun = conversion.lunmap.luns["lu1_t1"]
-    assert (lun.serial, lun.product, lun.backing) == ("1a2b3c4d", "1a2b3c4d", Block("/dev/drbd/by-res/t1/1"))
-    assert conversion.lunmap.targets[IQN].authentication is Authentication.NONE
-    assert open_problems(conversion.lunmap) == ()
-    assert set(conversion.lunmap.nodes) == {"node1"}
-    assert not any("pblock0" in text for text in lost(conversion))
-    assert any(each.text.startswith("pblock0: no rule is needed") for each in conversion.remarks)
-
-
-def test_linstor_gateway_moves_its_addresses_between_named_nodes() -> None:
-    """Its files name no nodes, so they are given; what promotes the volume must go on doing that."""
-    resources = ClusterResources(read_reactor(REACTOR, "t1.toml"))
-    conversion = convert_resources(resources, Choices(nodes=("n2", "n1")))
-    assert conversion.lunmap.targets[IQN].floating == {
-        "service_ip0": structs.replace(MOVING, nodes=("n2", "n1"))
-    }
-    assert {name: node.tpg_tag for name, node in conversion.lunmap.nodes.items()} == {"n2": 2, "n1": 3}
-    assert any("a node owns it only while it can open the disks" in text for text in lost(conversion))
-    assert open_problems(conversion.lunmap) == ()
-
-
-def moved(
-    *addresses: ClusterResource, nodes: tuple[str, ...] = ("n1", "n2"), portals: str = ""
-) -> Conversion:
-    """Return the conversion of a target of these nodes, with these addresses and portals."""
-    given = cluster(unit(allowed_initiators=H1), **({"portals": portals} if portals else {}))
-    primitives = (*addresses, *given.primitives)
-    return convert_resources(structs.replace(given, primitives=primitives, nodes=nodes), Choices())
-
-
-def test_all_addresses_of_a_target_are_one_group() -> None:
-    """They move together, on the interface that the agent names; IPv6 and ports are kept."""
-    both = (address("ip 4", "10.0.0.100", nic="eth0:1"), address("ip6", "fd00::100"))
-    conversion = moved(*both, portals="10.0.0.100 [FD00:0::100]:3261")
-    made = conversion.lunmap.targets[IQN].floating
-    portals = ("10.0.0.100:3260", "[fd00::100]:3261")
-    assert made == {"moving": structs.replace(MOVING, portals=portals, interface="eth0")}
-    assert open_problems(conversion.lunmap) == ()
-    every = moved(*both).lunmap.targets[IQN].floating["moving"]
-    assert every.portals == ("10.0.0.100:3260", "[fd00::100]:3260")
-
-
-def test_without_several_nodes_an_address_stays_where_it_is() -> None:
-    """It is a portal of the one node, and the report says so."""
-    conversion = moved(address("ip1", "10.0.0.100"), nodes=("n1",), portals="10.0.0.100")
-    assert conversion.lunmap.nodes["n1"].portals == ("10.0.0.100:3260",)
-    assert conversion.lunmap.targets[IQN].floating == {}
-    assert any("no floating group has it: it is a portal of n1 alone" in text for text in lost(conversion))
-    everywhere = moved(address("ip1", "10.0.0.100"), nodes=("n1",))
-    assert any("it is a portal of n1 alone" in text for text in lost(everywhere))
-
-
-def test_an_address_that_no_target_has_is_lost() -> None:
-    """So is one that is no address; a portal that does not move stays that of the first node."""
-    resources = (address("ip1", "10.0.0.100"), address("ip2", "10.0.0.200"), address("ip3", "nonsense"))
-    conversion = moved(*resources, portals="10.0.0.100:3260 10.0.0.9:3260 nonsense")
-    target = conversion.lunmap.targets[IQN]
-    assert target.floating == {"ip1": MOVING}
-    assert target.nodes == {"n1": PortalGroup()}
-    assert {name: (node.tpg_tag, node.portals) for name, node in conversion.lunmap.nodes.items()} == {
-        "n1": (2, ("10.0.0.9:3260", "nonsense")),
-        "n2": (3, ()),
-    }
-    assert [text for text in lost(conversion) if "no floating group has it" in text] == [
-        f"address {ip} moves between nodes, and no floating group has it: it is not in the map"
-        for ip in ("10.0.0.200", "nonsense")
-    ]
-
-
-def test_each_target_has_a_group_of_its_own() -> None:
-    """Only the first keeps tag 1; nobody knows which address serves a target on all addresses."""
-    other = resource("t2", "iSCSITarget", iqn=f"{IQN}-2", portals="10.0.0.200")
-    every = resource("t3", "iSCSITarget", iqn=f"{IQN}-3")
-    given = cluster(unit(allowed_initiators=H1), portals="10.0.0.100")
-    primitives = (address("ip1", "10.0.0.100"), address("ip2", "10.0.0.200"), *given.primitives, other, every)
-    conversion = convert_resources(
-        structs.replace(given, primitives=primitives, nodes=("n1", "n2")), Choices()
-    )
-    floating = [target.floating for target in conversion.lunmap.targets.values()]
-    second = structs.replace(MOVING, tpg_tag=2, portals=("10.0.0.200:3260",))
-    assert floating == [{"ip1": MOVING}, {"ip2": second}, {}]
-    assert any("its TPG has tag 2; the agents give each tag 1" in each.text for each in conversion.remarks)
-    assert {name: node.tpg_tag for name, node in conversion.lunmap.nodes.items()} == {"n1": 3, "n2": 4}
-
-
-def test_compare_and_write_stays_off_behind_a_group() -> None:
-    """It is offered only if the unit offers it today."""
-    given = cluster(unit(allowed_initiators=H1, emulate_caw="0"), portals="10.0.0.100")
-    primitives = (address("ip1", "10.0.0.100"), *given.primitives)
-    conversion = convert_resources(
-        structs.replace(given, primitives=primitives, nodes=("n1", "n2")), Choices()
-    )
-    assert conversion.lunmap.luns["lun1"].shared == Shared(Scope.OFF, Scope.OFF)
-
-
-@pytest.mark.parametrize(
-    ("read", "text"),
-    [
-        (read_cib, '<!DOCTYPE cib [<!ENTITY a "b">]><cib>&a;</cib>'),
-        (read_cib, "<cib>"),
-        (read_crm, 'primitive a b params x="y'),
-        (read_crm, "primitive a b params x='y \\"),
-        (read_crm, 'node n1\nxml <primitive id="a" type="b"> \\\n</primitive>\n'),
-        (read_pcs, " Resource: a (template=b)\n  Attributes: c=d"),
-        (read_reactor, "promoter = 1"),
-        (read_reactor, "a b"),
-        (read_reactor, '[[promoter]]\n[promoter.resources.a]\nstart = ["ocf:x:y"]'),
-    ],
-)
-def test_a_damaged_file_is_refused(read: object, text: str) -> None:
-    """A file that is not of its form is refused with its name; a document type never expands."""
-    with pytest.raises(NotConvertibleError, match="file"):
-        read(text, "file")  # type: ignore[operator]
-
-
-def test_attributes_of_a_group_are_not_those_of_the_resource_before_it() -> None:
-    """In the text of pcs they have the same word, and would give a Lun another path."""
-    text = (
-        "Resource: a (class=ocf provider=x type=y)\n  Attributes: path=/dev/a\n"
-        "Group: g\n  Attributes: path=/dev/b\n"
-        "Location Constraints:\n  Resource: a\n    Enabled on: n1 (score:50)\n"
-    )
-    assert [each.parameters for each in read_pcs(text, "f").primitives] == [{"path": "/dev/a"}]
-    assert read_crm("xml <acl_role/>\nnode n1\n", "f").nodes == ("n1",)
-
-
-def test_a_text_that_ends_inside_a_statement_is_read() -> None:
-    """A backslash at the end of crm's text, or a list of nodes without one, loses nothing."""
-    assert read_crm("node n1\nprimitive a ocf:x:y params b=c \\", "f").primitives[0].parameters == {"b": "c"}
-    assert read_pcs("Pacemaker Nodes: n1 n2\n", "f").nodes == ("n1", "n2")
-    assert read_pcs("Corosync Nodes:\n n1\nPacemaker Nodes:\n\nResources:\n", "f").nodes == ("n1",)
 
 
 def test_a_storage_object_may_have_another_name_than_its_resource() -> None:
@@ -481,19 +226,6 @@ def test_targets_with_other_portals_and_users() -> None:
     assert lunmap.nodes["node1"].iser_portals == ("10.0.0.2:3260",)
     assert lunmap.targets[IQN].nodes["node1"].portals == ("10.0.0.1:3260",)
     assert any("its CHAP user 'joe'" in text for text in lost(conversion))
-
-
-@pytest.mark.parametrize(
-    "resources",
-    [
-        read_crm("primitive lun1 @base params lun=1", "crm"),
-        read_cib('<cib><primitive id="lun1" template="base"/></cib>', "cib"),
-    ],
-)
-def test_a_template_is_named(resources: ClusterResources) -> None:
-    """A resource whose agent is that of a template is lost, with what to do."""
-    (text,) = lost(convert_resources(resources, Choices()))
-    assert text == "lun1 is of template @base, which is not read: write it out"
 
 
 def test_only_further_nodes_get_other_tags_than_the_agents_give() -> None:
