@@ -11,7 +11,8 @@ import click
 from msgspec import Struct
 from msgspec.structs import replace
 
-from lunmapd.client import Client, Lunmap, Note
+from lunmapd.client import Client, Lunmap, Note, Revision
+from lunmapd.core.base.lunmap import EMPTY_MAP
 from lunmapd.core.base.text import first_of
 from lunmapd.core.edits.passwords import (
     GivenPassword,
@@ -36,7 +37,7 @@ from lunmapd.service.ctl.secrets.secret_keys import (
     list_secrets,
 )
 from lunmapd.service.ctl.text.output import note_options
-from lunmapd.service.output import echo, echo_json
+from lunmapd.service.output import echo, echo_json, echo_paragraphs
 from lunmapd.store.session.access_errors import CredentialsError
 from lunmapd.store.session.secret_files import read_private
 
@@ -251,12 +252,13 @@ def rotate(context: SecretContext, *, force: bool, how: _How) -> None:
     with context.connection.client() as client:
         vault = Vault(client.read().cluster, keys)
         check_key_on_nodes(client, keys.current, force=force)
-        _edit(
+        made = _commit(
             client,
             lambda lunmap: credentials.reseal_all(lunmap, vault, os.urandom),
             how,
             f"seal every secret with key {keys.current}",
         )
+        wait_for(client, made, client.newest(), how.wait)
 
 
 @secret.command("list")
@@ -276,7 +278,28 @@ def list_all(context: SecretContext, output: str) -> None:
 
 
 def _edit(client: Client, change: Callable[[Lunmap], Lunmap], how: _How, message: str) -> None:
+    """Commit an edit of secrets, and print what the hosts whose passwords it changes have to do."""
+    before = after = EMPTY_MAP
+
+    def remembered(lunmap: Lunmap) -> Lunmap:
+        nonlocal before, after
+        before, after = lunmap, change(lunmap)
+        return after
+
+    made = _commit(client, remembered, how, message)
+    if made is not None:
+        from lunmapd.core.forecast.reduce import reduce_maps
+        from lunmapd.service.ctl.text.host_lines import host_duties
+
+        duties = host_duties(*reduce_maps(before, after))
+        if paragraphs := (*duties.before, *duties.after):
+            echo("")
+            echo_paragraphs(*paragraphs)
+    wait_for(client, made, client.newest(), how.wait)
+
+
+def _commit(client: Client, change: Callable[[Lunmap], Lunmap], how: _How, message: str) -> Revision | None:
     note = how.note if how.note.message else replace(how.note, message=message)
     made = client.edit(change, note)
     echo(f"committed revision {made.revision}" if made is not None else "nothing to change")
-    wait_for(client, made, client.newest(), how.wait)
+    return made

@@ -1,5 +1,7 @@
 """What hosts have to do before and after a commit."""
 
+from collections.abc import Iterable
+
 from msgspec.structs import replace
 
 from lunmapd.core.base.lunmap import (
@@ -14,17 +16,25 @@ from lunmapd.core.base.lunmap import (
     PortalGroup,
     Target,
 )
+from lunmapd.core.edits.hosts import rename_host
 from lunmapd.core.map.short_names import short_names
 from lunmapd.service.ctl.text.host_lines import HostDuties, host_duties, resize_commands
 from support.floating_map import FLOATING, PORTAL
-from support.small_map import LUN, MAP, H, T
+from support.small_map import LUN, MAP, H, T, drained
 
 G = "iqn.2026-01.org.example:g"
+U = "iqn.2026-01.org.example:u"
+MAPS = (Map(T, 3, H), Map(U, 3, H))
 WWID, OTHER_WWID = "36001405" + "1" * 25, "36001405" + "2" * 25
 TWO = replace(
     MAP,
     luns={"a": LUN, "b": replace(LUN, serial="2" * 32, maps=())},
     initiators={H: Initiator(), G: Initiator()},
+)
+LOGOUT = (
+    "then on h, without another LUN at t:",
+    f"  iscsiadm -m node -T {T} --logout",
+    f"  iscsiadm -m node -T {T} -o delete",
 )
 RESCAN = "  iscsiadm -m session --rescan"
 
@@ -56,23 +66,19 @@ def test_a_host_with_a_login_rescans_and_any_other_logs_in() -> None:
 
 
 def test_devices_are_removed_before_their_luns() -> None:
-    """Hosts that lose the same Luns share the commands; a host without LUNs logs out afterwards."""
+    """Hosts that lose the same Luns share the commands; a host without LUNs logs out, too."""
     mapped = with_maps(with_maps(TWO, "a", Map(T, 3, H), Map(T, 3, G)), "b", Map(T, 4, G))
     duties = host_duties(mapped, with_maps(with_maps(mapped, "a", Map(T, 3, G)), "b"))
-    assert [paragraph[:2] for paragraph in duties.before] == [
+    assert [paragraph[:2] for paragraph in duties.before[:2]] == [
         ("first, on h: end all use of a (unmount, vgchange -an), then", f"  for wwid in {WWID}; do"),
         ("first, on g: end all use of b (unmount, vgchange -an), then", f"  for wwid in {OTHER_WWID}; do"),
     ]
-    assert duties.after == (
-        (
-            "on h, without a LUN at t now:",
-            f"  iscsiadm -m node -T {T} --logout",
-            f"  iscsiadm -m node -T {T} -o delete",
-        ),
-    )
+    assert duties.before[2:] == (LOGOUT,)
+    assert duties.after == ()
     both = host_duties(with_maps(mapped, "b"), with_maps(TWO, "a"))
     assert [paragraph[0] for paragraph in both.before] == [
-        "first, on g, h: end all use of a (unmount, vgchange -an), then"
+        "first, on g, h: end all use of a (unmount, vgchange -an), then",
+        "then on g, h, without another LUN at t:",
     ]
 
 
@@ -97,15 +103,65 @@ def test_another_access_or_size_needs_a_rescan() -> None:
 def test_hosts_find_new_portals_and_leave_old_ones() -> None:
     """A node that comes is found by discovery, one that goes is logged out from."""
     alone = replace(MAP, targets={T: Target({"n1": PortalGroup(1)})})
-    assert host_duties(alone, MAP).after[0][:2] == (
-        "on h:",
-        "  iscsiadm -m discovery -t sendtargets -p 10.0.0.1:3260",
+    assert host_duties(alone, MAP).after == (
+        (
+            "on h:",
+            "  iscsiadm -m discovery -t sendtargets -p 10.0.0.1:3260",
+            f"  iscsiadm -m node -T {T} -o update -n node.startup -v automatic",
+            f"  iscsiadm -m node -T {T} -p 10.0.0.2:3260 --login",
+        ),
     )
-    assert host_duties(MAP, alone).after == (
-        ("on h:", f"  iscsiadm -m node -T {T} -p 10.0.0.2:3260 --logout"),
+    leave = f"  iscsiadm -m node -T {T} -p 10.0.0.2:3260"
+    assert host_duties(MAP, alone) == HostDuties(
+        (("first, on h:", f"{leave} --logout", f"{leave} -o delete"),)
     )
     hidden = replace(MAP, nodes={"n1": Node(1), "n2": Node(2)})
     assert host_duties(with_maps(hidden, "a"), hidden).after == ((f"h sees a as LUN 3 at t (WWID {WWID})",),)
+
+
+def test_a_drained_node_is_asked_for_nothing() -> None:
+    """Its portals refuse the discovery; hosts come back by themselves when it serves again."""
+    unmapped = drained(replace(MAP, luns={"a": replace(LUN, maps=())}), "n1")
+    assert "10.0.0.2:3260" in host_duties(unmapped, drained(MAP, "n1")).after[1][1]
+    everywhere = drained(unmapped, "n2")
+    assert "10.0.0.1:3260" in host_duties(everywhere, drained(MAP, "n1", "n2")).after[1][1]
+    assert host_duties(drained(MAP, "n1"), MAP) == HostDuties()
+
+
+def test_a_path_that_goes_leaves_the_device() -> None:
+    """Where the host keeps the Lun at another target, only the paths of the one that goes are removed."""
+    both = with_maps(replace(TWO, targets={T: MAP.targets[T], U: MAP.targets[T]}), "a", *MAPS)
+    assert host_duties(both, with_maps(both, "a", Map(U, 3, H))).before == (LOGOUT,)
+    more = with_maps(both, "b", Map(T, 4, H))
+    assert host_duties(more, with_maps(more, "a", Map(U, 3, H))).before == (
+        (
+            "first, on h, which keeps other paths to a:",
+            f"  for link in /dev/disk/by-path/*-iscsi-{T}-lun-3; do",
+            "    echo 1 >/sys/block/$(basename $(readlink $link))/device/delete",
+            "  done",
+        ),
+    )
+
+
+def test_a_renamed_host_takes_its_name() -> None:
+    """After it has left under the old one, before it logs in under the new one."""
+    duties = host_duties(MAP, rename_host(MAP, H, G))
+    assert duties.before[1] == LOGOUT
+    assert duties.after[1:3] == (
+        (
+            "on g, until now h:",
+            f"  sed -i 's/^InitiatorName=.*/InitiatorName={G}/' /etc/iscsi/initiatorname.iscsi",
+            "  systemctl restart iscsid",
+        ),
+        (
+            "on g:",
+            "  iscsiadm -m discovery -t sendtargets -p 10.0.0.1:3260",
+            f"  iscsiadm -m node -T {T} -o update -n node.startup -v automatic",
+            f"  iscsiadm -m node -T {T} --login",
+        ),
+    )
+    moved = with_maps(TWO, "a", Map(T, 5, G))
+    assert [each[0][:6] for each in host_duties(MAP, moved).after] == ["g sees", "on g:"]
 
 
 def test_a_large_group_is_a_line() -> None:
@@ -127,7 +183,8 @@ def test_many_luns_are_a_sum() -> None:
     many = replace(MAP, luns=luns)
     pointer = "LUNs for h: 30; 'lunmapctl explain HOST' lists those of a host"
     assert host_duties(replace(MAP, luns={}), many).after[0] == (pointer,)
-    (removal,) = host_duties(many, replace(MAP, luns={})).before
+    removal, logout = host_duties(many, replace(MAP, luns={})).before
+    assert logout == LOGOUT
     assert removal[:3] == (
         "first, on h: end all use of 30 Luns (unmount, vgchange -an), then, with the",
         "WWIDs that 'lunmapctl explain HOST' shows:",
@@ -153,9 +210,10 @@ def test_many_kinds_of_hosts_are_a_sum() -> None:
         for number, host in enumerate(hosts)
     }
     lunmap = replace(MAP, initiators=hosts, luns=luns)
-    (script,) = host_duties(lunmap, replace(lunmap, luns={})).before
+    script, logout = host_duties(lunmap, replace(lunmap, luns={})).before
+    assert logout[0] == "then on h0, h1, h2, h3, h4 and 5 more, without another LUN at t:"
     assert script[0].startswith("first, on h0, h1, h2, h3, h4 and 5 more: end all use of 10 Luns")
-    (one,) = host_duties(
+    one, _ = host_duties(
         lunmap, replace(lunmap, luns={"l0": luns["l0"]} | dict(list(luns.items())[2:]))
     ).before
     assert script[-7:] == one[-7:]
@@ -171,10 +229,12 @@ def test_many_targets_are_shortened() -> None:
         "3 more targets to log in to in the same way: 'lunmapctl explain HOST' lists",
         "those of a host",
     )
-    assert host_duties(served, none).after[-1][0].startswith("3 more targets to log out from in the same way")
+    assert (
+        host_duties(served, none).before[-1][0].startswith("3 more targets to log out from in the same way")
+    )
     wide = {target: Target({"n1": PortalGroup(1), "n2": PortalGroup(2)}) for target in targets}
-    assert host_duties(replace(served, targets=wide), served).after[-1] == (
-        "3 more targets lost portals: log out from these in the same way",
+    assert host_duties(replace(served, targets=wide), served).before[-1] == (
+        "3 more targets lose portals: log out from these in the same way",
     )
 
 
@@ -197,3 +257,62 @@ def test_a_host_discovers_a_target_by_the_address_of_its_floating_group() -> Non
     before = replace(FLOATING, luns={"a": replace(FLOATING.luns["a"], maps=())})
     commands = [line for lines in host_duties(before, FLOATING).after for line in lines]
     assert f"  iscsiadm -m discovery -t sendtargets -p {PORTAL}" in commands
+
+
+def settings(lines: Iterable[str]) -> list[str]:
+    """Return the settings of a host's record that some commands make."""
+    return [found for line in lines if (found := line.partition(" -n node.session.auth.")[2])]
+
+
+def with_chap(lunmap: Lunmap, kind: Authentication, chap: Chap, mutual_chap: Chap | None = None) -> Lunmap:
+    """Return a map whose target asks for CHAP, and whose initiator has these secrets."""
+    target = replace(lunmap.targets[T], authentication=kind)
+    return replace(lunmap, targets={T: target}, initiators={H: Initiator("", chap, mutual_chap)})
+
+
+NONE, CHAP, MUTUAL = Authentication
+BOB, EVE = Chap("bob", "sealed"), Chap("eve", "sealed")
+RENEWAL = (
+    "  # a session keeps its credentials: renew each, once 'multipath -ll' shows all paths",
+    *(
+        f"  iscsiadm -m node -T {T} -p {portal} --logout && iscsiadm -m node -T {T} -p {portal} --login"
+        for portal in ("10.0.0.1:3260", "10.0.0.2:3260")
+    ),
+)
+
+
+def test_hosts_offer_a_password_before_it_is_asked_for() -> None:
+    """They would be refused at their next login; their sessions get it one by one."""
+    mutual = (BOB, EVE)
+    known = with_chap(MAP, NONE, *mutual)
+    (lines,) = host_duties(known, with_chap(MAP, CHAP, *mutual)).before
+    assert lines[0] == "first, on h: later logins to t need a password"
+    assert settings(lines) == ["authmethod -v CHAP", "username -v bob", "password -v PASSWORD"]
+    assert lines[4:] == RENEWAL
+    (lines,) = host_duties(known, with_chap(MAP, MUTUAL, *mutual)).before
+    assert settings(lines)[3:] == ["username_in -v eve", "password_in -v PASSWORD_OF_THE_TARGET"]
+    assert host_duties(with_chap(MAP, CHAP, *mutual), known) == HostDuties()
+    assert host_duties(MAP, with_chap(MAP, NONE, *mutual)) == HostDuties()
+
+
+def test_hosts_offer_no_password_that_is_removed() -> None:
+    """LIO refuses CHAP of an initiator without credentials, and open-iscsi offers it if it has a user."""
+    (lines,) = host_duties(with_chap(MAP, NONE, BOB), MAP).before
+    assert lines[0] == "first, on h: later logins to t fail with a password"
+    assert settings(lines) == ["username -v ''", "password -v ''"]
+    assert lines[3:] == RENEWAL
+
+
+def test_hosts_get_a_changed_password_afterwards() -> None:
+    """A node knows one password; another alias is none."""
+    before = with_chap(MAP, CHAP, BOB)
+    duties = host_duties(before, with_chap(MAP, CHAP, EVE))
+    assert (duties.before, duties.after[0][0]) == ((), "on h: later logins to t need the new password")
+    assert settings(duties.after[0]) == ["authmethod -v CHAP", "username -v eve", "password -v PASSWORD"]
+    named = replace(before, initiators={H: Initiator("an alias", BOB)})
+    assert host_duties(before, named) == HostDuties()
+    assert host_duties(before, with_chap(MAP, CHAP, BOB, EVE)) == HostDuties()
+    mutual = [with_chap(MAP, MUTUAL, BOB, each) for each in (EVE, BOB)]
+    assert len(host_duties(*mutual).after) == 1
+    nowhere = drained(before, "n1", "n2")
+    assert len(host_duties(nowhere, drained(with_chap(MAP, CHAP, EVE), "n1", "n2")).after[0]) == 4
