@@ -405,6 +405,12 @@ class Client:
 
         return edited_changes(self.read())
 
+    def propose_repair(self) -> Proposal:
+        """Return what `repair` would change, without committing. Raises HistoryUnknownError."""
+        from lunmapd.client.propose import propose_repair
+
+        return propose_repair(self._session)
+
     def repair(self, note: Note = NOTE) -> Revision | None:
         """Set objects that were edited out of band back to what the revisions say.
 

@@ -19,13 +19,15 @@ from lunmapd.core.history.migrate import migrate_to_schema_2
 from lunmapd.core.map.fill_in import fill_in, needs_port_ids
 from lunmapd.core.map.ledger import unused_lun_numbers, unused_tags
 from lunmapd.core.map.used_numbers import UNUSED
+from lunmapd.store.commit.acts import edited_changes
 from lunmapd.store.commit.commit import commit
 from lunmapd.store.commit.commit_errors import NothingStagedError, RolloutTooLargeError
-from lunmapd.store.commit.ledger import find_reuse, read_addresses, read_ids
+from lunmapd.store.commit.ledger import find_reuse, known_maps, read_addresses, read_ids
 from lunmapd.store.commit.staged import StagedCommit, read_staged, resume_commit
 from lunmapd.store.tree.history import check_released, map_at
+from lunmapd.store.tree.history_errors import HistoryUnknownError
 from lunmapd.store.tree.read import read_tree
-from lunmapd.store.tree.snapshot import Snapshot, effective_map, map_with_identities
+from lunmapd.store.tree.snapshot import Snapshot, edits_explained, effective_map, map_with_identities
 from lunmapd.store.upkeep.migrate import convert_map
 
 if TYPE_CHECKING:
@@ -89,6 +91,14 @@ def propose_revert(committer: Committer, revision: int, note: Note) -> Proposal:
     now = read_tree(committer.session)
     after = reverted_map(committer.session, now, revision)
     return _checked(committer.session, now, after, committer.options(note), None)
+
+
+def propose_repair(session: Session) -> Proposal:
+    """Return what reverting the out-of-band edits would change: see `Client.propose_repair`."""
+    now = read_tree(session)
+    if not edits_explained(now):
+        raise HistoryUnknownError
+    return Proposal(now, known_maps(now)[0], edited_changes(now))
 
 
 def apply_proposal(committer: Committer, proposal: Proposal, note: Note) -> Revision | None:

@@ -9,7 +9,7 @@ from lunmapd.client import KEEP, Client, Lunmap, LunmapdError, Note
 from lunmapd.service.cli import output_option
 from lunmapd.service.ctl.cli import Connection
 from lunmapd.service.ctl.commit.permissions import REUSE_ID, REUSE_LUN, permission_options
-from lunmapd.service.ctl.commit.steps import echo_duties
+from lunmapd.service.ctl.commit.steps import commit_proposal, dry_run_option, echo_duties
 from lunmapd.service.ctl.text.output import (
     closed_option,
     echo_committed,
@@ -97,19 +97,24 @@ def _readable_map(client: Client) -> Lunmap | None:
 @click.command()
 @note_options
 @permission_options(REUSE_LUN, REUSE_ID)
-@click.option("-n", "--dry-run", is_flag=True, help="Show the changes and commit nothing.")
+@dry_run_option
 @output_option
 @click.pass_obj
 def repair(connection: Connection, note: Note, dry_run: bool, output: str) -> None:
-    """Revert out-of-band edits to the committed objects.
+    """Revert out-of-band edits to the committed objects, and print what the hosts have to do.
 
     To keep the edits instead, commit anything else: a commit includes them, except in objects that it sets.
     """
     with connection.client() as client:
-        changes = client.edited()
-        made = None if dry_run else client.repair(note)
-    nothing = "nothing was reverted (dry run)" if changes else "there are no out-of-band edits"
-    echo_committed(made, changes, output, nothing)
+        proposal = client.propose_repair()
+        nothing = "nothing was reverted (dry run)" if proposal.changes else "there are no out-of-band edits"
+        if dry_run:
+            commit_proposal(client, proposal, note, None, output, nothing)
+            return
+        made = client.repair(note)
+        echo_committed(made, proposal.changes, output, nothing)
+        if output != "json":
+            echo_duties(proposal.before.lunmap, proposal.after)
 
 
 @click.command()

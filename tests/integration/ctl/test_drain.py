@@ -148,8 +148,13 @@ def test_a_node_that_is_the_only_way_is_not_drained(nodes: Nodes, ctl: Ctl) -> N
 
 def test_a_node_is_retired_step_by_step(nodes: Nodes, ctl: Ctl) -> None:
     """Each call goes on where the last one ended, until lunmapd has to be stopped."""
-    plan = ctl("retire", "n1", "-n").out.splitlines()
-    assert [line.split()[0] for line in plan] == ["drain", "remove", "remove", "wait", "forget"]
+    steps, _, plan = ctl("retire", "n1", "-n").out.partition("\n\n")
+    assert [line.split()[0] for line in steps.splitlines()] == ["drain", "remove", "remove", "wait", "forget"]
+    assert "- nodes/n1\n" in plan
+    assert "NODES  STEPS" in plan
+    planned = json.loads(ctl("retire", "n1", "-n", "-o", "json").out)
+    assert {change["path"] for change in planned["changes"]} >= {"nodes/n1", f"targets/{T}"}
+    assert {node["node"]: len(node["steps"]) > 0 for node in planned["nodes"]}["n1"]
 
     def goes_on(*words: str) -> str:
         return ctl("retire", "n1", "--wait", "0", *words, expect=6).err
@@ -162,7 +167,8 @@ def test_a_node_is_retired_step_by_step(nodes: Nodes, ctl: Ctl) -> None:
     assert (
         "stop it by 'systemctl disable --now lunmapd' there, then repeat 'lunmapctl retire n1'" in goes_on()
     )
-    assert [line.split()[0] for line in ctl("retire", "n1", "-n").out.splitlines()] == ["wait", "forget"]
+    steps, _, plan = ctl("retire", "n1", "-n").out.partition("\n\n")
+    assert [line.split()[0] for line in steps.splitlines()] == ["wait", "forget"]
     nodes.stop("n1")
     assert ctl("retire", "n1").out == "n1 is retired and forgotten\n"
     ctl("retire", "n1", expect=2)

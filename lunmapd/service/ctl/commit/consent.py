@@ -80,9 +80,30 @@ def consent_options(*, can_empty: bool) -> Callable[[Callable[..., None]], Calla
 
 def foresee(client: Client, proposal: Proposal, note: Note, output: str) -> "Forecast":
     """Return what the nodes would do; print it for people."""
+    forecast = client.forecast(proposal, note)
+    _echo_plan(proposal, forecast, output)
+    return forecast
+
+
+def show_forecast(client: Client, proposal: Proposal, note: Note, output: str) -> "Forecast":
+    """Return what the nodes would do, as `foresee` does; print it as JSON, too."""
+    forecast = client.forecast(proposal, note)
+    show_foreseen(proposal, forecast, output)
+    return forecast
+
+
+def show_foreseen(proposal: Proposal, forecast: "Forecast", output: str) -> None:
+    """Print the changes of a proposal and a forecast, for people or as JSON."""
+    _echo_plan(proposal, forecast, output)
+    if output == "json":
+        from lunmapd.service.ctl.text.forecast_lines import plan_report
+
+        echo_json(plan_report(proposal, forecast))
+
+
+def _echo_plan(proposal: Proposal, forecast: "Forecast", output: str) -> None:
     from lunmapd.service.ctl.text.rollout_lines import rollout_note
 
-    forecast = client.forecast(proposal, note)
     echo(*rollout_note(proposal.before), err=True)
     if output != "json":
         from datetime import UTC, datetime
@@ -92,17 +113,6 @@ def foresee(client: Client, proposal: Proposal, note: Note, output: str) -> "For
 
         layout = terminal_layout()._replace(full_names=False)
         echo_paragraphs(*plan_paragraphs(proposal, forecast, datetime.now(UTC), layout))
-    return forecast
-
-
-def show_forecast(client: Client, proposal: Proposal, note: Note, output: str) -> "Forecast":
-    """Return what the nodes would do, as `foresee` does; print it as JSON, too."""
-    forecast = foresee(client, proposal, note, output)
-    if output == "json":
-        from lunmapd.service.ctl.text.forecast_lines import plan_report
-
-        echo_json(plan_report(proposal, forecast))
-    return forecast
 
 
 def agree(

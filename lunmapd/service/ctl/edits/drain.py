@@ -47,11 +47,12 @@ def drain_node(client: Client, node: str, how: How) -> None:
             consent=replace(how.consent, allow=max(how.consent.allow, Disruption.SESSION_DROP)),
             wait=None,
         ),
-        find_losses=functools.partial(_find_losses, client, node),
+        find_losses=functools.partial(find_losses, client, node),
     )
 
 
-def _find_losses(client: Client, node: str) -> tuple[str, ...]:
+def find_losses(client: Client, node: str) -> tuple[str, ...]:
+    """Return which hosts would lose a Lun without this node, a line for each."""
     from lunmapd.service.ctl.text.drain_lines import only_way_lines
 
     return tuple(only_way_lines(client.read().lunmap, node, client.only_ways(node)))

@@ -14,7 +14,8 @@ from lunmapd.core.base.serving import is_drained
 from lunmapd.core.edits.find import find_node
 from lunmapd.core.edits.servers import end_service, remove_node
 from lunmapd.service.ctl.cli import Connection
-from lunmapd.service.ctl.edits.drain import drain_node, wait_until_drained
+from lunmapd.service.ctl.commit.consent import show_foreseen
+from lunmapd.service.ctl.edits.drain import drain_node, find_losses, wait_until_drained
 from lunmapd.service.ctl.edits.run import How, commit_edit_by, edit_options
 from lunmapd.service.output import echo
 
@@ -35,17 +36,15 @@ class RetireUnfinishedError(LunmapdError):
 
 @click.command()
 @click.argument("node")
-@edit_options(can_empty=True)
+@edit_options(can_empty=True, can_try=False)
 @click.pass_obj
 def retire(connection: Connection, node: str, how: How) -> None:
     """Take NODE out of use for good: drain it, remove it from targets, Luns and the map, and forget it.
 
     Each step is shown, and awaited for --wait seconds (60); a dead node is not awaited. It can be repeated:
     it goes on where it ended. Stop lunmapd on NODE when it says so; the command is printed. It is refused
-    like 'drain'. With -o json each commit is a document of its own. It makes several commits, so it takes no
-    --first and no --confirm-within.
+    like 'drain'. With -o json each commit is a document of its own.
     """
-    _refuse_rollout(how.note)
     with connection.client() as client:
         lunmap = client.read().lunmap
         if node not in client.fleet().nodes:
@@ -53,17 +52,26 @@ def retire(connection: Connection, node: str, how: How) -> None:
         report = partial(echo, err=how.output == "json")
         if how.dry_run:
             report(*_steps(lunmap, node))
+            _show_plan(client, node, how)
             return
         if node in lunmap.nodes:
             _end_service(client, node, how, report)
         _forget(client, node, how, report)
 
 
-def _refuse_rollout(note: Note) -> None:
-    # The rollout of the first commit would refuse the second one, with the node drained.
-    for option, is_given in {"--first": note.first, "--confirm-within": note.confirm_within}.items():
-        if is_given:
-            raise click.UsageError(f"{option} is for one commit, and retire makes several: leave it out")
+def _show_plan(client: Client, node: str, how: How) -> None:
+    """Print what changes in the map by all steps, and what the nodes would do by those until its end."""
+    serving = client.propose_edit(lambda newest, _: _without_service(newest, node), how.note)
+    whole = client.propose_edit(lambda newest, _: remove_node(newest, node), how.note)
+    if how.output != "json":
+        echo("")
+    show_foreseen(whole, client.forecast(serving, how.note), how.output)
+    if node in whole.before.lunmap.nodes:
+        echo(*find_losses(client, node), err=True)
+
+
+def _without_service(lunmap: Lunmap, node: str) -> Lunmap:
+    return end_service(lunmap, node) if node in lunmap.nodes else lunmap
 
 
 def _steps(lunmap: Lunmap, node: str) -> Iterator[str]:

@@ -47,17 +47,19 @@ class How(Struct, frozen=True):
 
 
 def edit_options(
-    *permissions: EditPermission, can_empty: bool = False
+    *permissions: EditPermission, can_empty: bool = False, can_try: bool = True
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Return a decorator that adds the options of every short verb; the command receives them as `how`.
 
     `permissions` are those that its edit can need. `can_empty`: it can remove the last node or object.
+    `can_try`: it is one commit, which can start a rollout.
     """
+    tried = rollout_options if can_try else _leave_as_it_is
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
         @note_options
         @permission_options(*permissions)
-        @rollout_options
+        @tried
         @consent_options(can_empty=can_empty)
         @dry_run_option
         @wait_option
@@ -79,6 +81,10 @@ def edit_options(
         return wrapped
 
     return decorate
+
+
+def _leave_as_it_is(command: Callable[..., None]) -> Callable[..., None]:
+    return command
 
 
 def commit_edit(
