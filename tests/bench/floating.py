@@ -80,7 +80,7 @@ def measured() -> AllPauses:
         ours = _shown("lunmapd", _lunmapd(site))
         for node in site.cluster.nodes:
             node.stop()
-        wait_until("the lease has ended", lambda: not site.owners())
+        wait_until("the lease has ended", lambda: not site.cluster.owners())
         return AllPauses(
             ours,
             _shown("bare script", one_path_peers.bare(site, MOVES)),

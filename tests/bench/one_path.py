@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from dataclasses import dataclass
 from functools import partial
@@ -71,16 +70,12 @@ class Site:
     def __init__(self, cluster: Cluster) -> None:
         """Let lunmapd serve the address, with the session timeout that it has without a setting."""
         self.cluster = cluster
-        network, _, _ = cluster.nodes[0].machine.address.rpartition(".")
-        self.address = f"{network}.240"
-        text = _MAP.replace("FLOATING", self.address)
-        for number, node in enumerate(cluster.nodes, 1):
-            text = text.replace(f"ADDRESS{number}", node.machine.address)
+        self.address = cluster.floating_address
         for node in cluster.nodes:
             node.stop()
             configure(cluster, node)
             node.start()
-        cluster.ctl.apply(text)
+        cluster.ctl.apply(cluster.filled(_MAP))
         self.await_owner()
         suit_one_path(cluster.initiator)
         self.device = self.log_in(SAN)
@@ -92,15 +87,9 @@ class Site:
         initiator.login(target)
         return usable_device(initiator)
 
-    def owners(self) -> list[StorageNode]:
-        """Return the nodes whose kernel has the address."""
-        command = f"ip -o address show | grep -c ' {re.escape(self.address)}/' || true"
-        alive = [node for node in self.cluster.nodes if node.machine.running()]
-        return [node for node in alive if node.machine.run(command).stdout.strip() != "0"]
-
     def await_owner(self) -> StorageNode:
         """Wait until one node has the address."""
-        (owner,) = wait_for("one owner", self.owners, lambda found: len(found) == 1, PATIENCE)
+        (owner,) = wait_for("one owner", self.cluster.owners, lambda found: len(found) == 1, PATIENCE)
         return owner
 
     def other(self, node: StorageNode) -> StorageNode:
@@ -134,7 +123,7 @@ class Site:
         stop(self.await_owner())
         began, first, last = time.monotonic(), 0.0, 0.0
         while time.monotonic() < began + stopped:
-            if len(self.owners()) > 1:
+            if len(self.cluster.owners()) > 1:
                 last = time.monotonic()
                 first = first or last
         return last - first

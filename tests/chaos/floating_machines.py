@@ -136,12 +136,11 @@ class Field:
     def __init__(self, cluster: Cluster, dice: Random) -> None:
         """Let the host log in to the floating address."""
         self.cluster, self.dice = cluster, dice
-        network, _, _ = cluster.nodes[0].machine.address.rpartition(".")
-        self.address = f"{network}.240"
+        self.address = cluster.floating_address
         for node in cluster.nodes:
             node.machine.run(_DEVICES)
         self.recorded = {node.name: RecordedNode(node) for node in cluster.nodes}
-        cluster.ctl.apply(self._map())
+        cluster.ctl.apply(self.cluster.filled(_MAP))
         wait_until("a node has the address", self.owner)
         cluster.initiator.discover(self.address)
         cluster.initiator.login(SAN)
@@ -159,12 +158,6 @@ class Field:
             "cut from the host": self._cut_from_host,
             "moved": lambda node, _: self._moved(node),
         }
-
-    def _map(self) -> str:
-        text = _MAP.replace("FLOATING", self.address)
-        for number, node in enumerate(self.cluster.nodes, 1):
-            text = text.replace(f"ADDRESS{number}", node.machine.address)
-        return text
 
     def _device(self, wwid: str) -> str:
         maps = self.cluster.initiator.wait_multipaths(

@@ -178,8 +178,7 @@ def _return(cluster: Cluster, tell: Narrator, io: VerifiedIO, text: str) -> str:
 
 def _float(cluster: Cluster, tell: Narrator, text: str) -> None:
     tell.step("A host with one path: db2 at an address that moves between n1 and n2")
-    network, _, _ = cluster.nodes[0].machine.address.rpartition(".")
-    address = f"{network}.240"
+    address = cluster.floating_address
     _forget_paths(cluster, WWID_DB2)
     text = text.replace("\ntargets:", FLOATING_MAP.replace("ADDRESS", address), 1)
     tell.apply(cluster, text, "with-pool.yaml", "db2 at a floating address")

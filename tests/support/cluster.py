@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -190,6 +191,25 @@ class Cluster:
         """Return the example map for two nodes."""
         text = self.example().replace("nodes: [n1, n2, n3]", "nodes: [n1, n2]")
         return "\n".join(line for line in text.splitlines() if not line.startswith("  n3:")) + "\n"
+
+    @property
+    def floating_address(self) -> str:
+        """An address of the machines' network that none of them has."""
+        network, _, _ = self.nodes[0].machine.address.rpartition(".")
+        return f"{network}.240"
+
+    def filled(self, text: str) -> str:
+        """Return a map with addresses in place of ADDRESS1, ADDRESS2 ... of the nodes, and of FLOATING."""
+        text = text.replace("FLOATING", self.floating_address)
+        for number, node in enumerate(self.nodes, 1):
+            text = text.replace(f"ADDRESS{number}", node.machine.address)
+        return text
+
+    def owners(self) -> list[StorageNode]:
+        """Return the nodes whose kernel has the floating address."""
+        command = f"ip -o address show | grep -c ' {re.escape(self.floating_address)}/' || true"
+        alive = [node for node in self.nodes if node.machine.running()]
+        return [node for node in alive if node.machine.run(command).stdout.strip() != "0"]
 
     def paths(self, wwid: str, *nodes: StorageNode) -> Map:
         """Wait until the initiator has a usable path through exactly these nodes, and return its map.

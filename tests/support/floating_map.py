@@ -1,8 +1,11 @@
-"""A map of one Lun behind a floating portal group of two nodes, and a second target beside it."""
+"""A map of one Lun behind a floating portal group of two nodes, and their reports of it."""
+
+from msgspec.structs import replace
 
 from lunmapd.core.base.backings import FileIO
 from lunmapd.core.base.leased_groups import TpgId
 from lunmapd.core.base.lunmap import FloatingGroup, Initiator, Lun, Lunmap, Map, Node, PortalGroup, Target
+from lunmapd.core.fleet.status import GroupPhase, GroupStatus
 
 T = "iqn.2026-01.org.example:pool"
 H = "iqn.2026-01.org.example:h"
@@ -20,3 +23,6 @@ MIXED = Lunmap(
     nodes=NODES,
 )
 """The target has TPGs of n1 and n3, too."""
+OWNER = GroupStatus(T, "gold", GroupPhase.OWNER, "n1", "10:00", fit=True)
+STANDBY = replace(OWNER, phase=GroupPhase.STANDBY)
+UNFIT = replace(STANDBY, fit=False, reason="luns/a: DeviceMissing")

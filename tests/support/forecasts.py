@@ -5,14 +5,16 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from lunmapd.client import Proposal
 from lunmapd.core.base.lunmap import Lunmap
 from lunmapd.core.fleet.path_state import NodeView
 from lunmapd.core.fleet.status import DecisionLimits, HistoryPoint, NodeStatus
 from lunmapd.core.forecast.fleet import Forecast, forecast_fleet
 from lunmapd.core.forecast.node import MapChange
-from lunmapd.core.history.changes import Allowance
+from lunmapd.core.history.changes import Allowance, diff_maps
 from lunmapd.core.node.governed import PORT_ID
 from lunmapd.core.node.observed import Login
+from lunmapd.store.tree.snapshot import Snapshot
 from support.small_map import H, T
 
 NOW, LATER = "2026-01-01T00:00:00Z", "2026-01-01T01:00:00Z"
@@ -48,3 +50,8 @@ def forecast(
 ) -> Forecast:
     """Return what the nodes would do; `views` are by name."""
     return forecast_fleet(MapChange(before, after, REVISION, allowance, NOW), views)
+
+
+def proposal(before: Lunmap, after: Lunmap) -> Proposal:
+    """Return a proposal on top of the newest revision."""
+    return Proposal(Snapshot("c", REVISION, "d", "d", 0, before), after, diff_maps(before, after))

@@ -7,6 +7,7 @@ directory and standard streams are those of the call.
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -22,6 +23,8 @@ from typing import IO, Any, NamedTuple, NoReturn
 from lunmapd.service.ctl import main as lunmapctl
 from lunmapd.service.ctl.start.verbs import VERBS
 
+ERROR_LINE = re.compile(r"lunmapctl: .+\n")
+"""All that lunmapctl writes to stderr for an error."""
 _MESSAGE = 1 << 20
 _STATUS = 4
 
@@ -39,7 +42,7 @@ def run_lunmapctl(args: Sequence[str], stdin: str | None, timeout: float) -> tup
         given.write(stdin or "")
         given.seek(0)
         status = call_lunmapctl(args, (given, out, err), timeout)
-        return status, _text(out), _text(err)
+        return status, text_of(out), text_of(err)
 
 
 def call_lunmapctl(
@@ -69,7 +72,8 @@ def call_lunmapctl(
     return int.from_bytes(told)
 
 
-def _text(stream: IO[bytes]) -> str:
+def text_of(stream: IO[bytes]) -> str:
+    """Return all that a file has, from its start."""
     stream.seek(0)
     return stream.read().decode()
 

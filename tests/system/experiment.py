@@ -156,9 +156,7 @@ class Experiment:
         for old, new in edits:
             assert old in text, old
             text = text.replace(old, new, 1)
-        for number, node in enumerate(self.cluster.nodes, 1):
-            text = text.replace(f"ADDRESS{number}", node.machine.address)
-        return change_credentials(parse_map(text)[0], self._sealed)
+        return change_credentials(parse_map(self.cluster.filled(text))[0], self._sealed)
 
     def _sealed(self, path: str, field: str, chap: Chap) -> Chap:
         """Seal a password, the same one in the same place always alike."""

@@ -77,20 +77,6 @@ def prepare(node: StorageNode, cluster: Cluster) -> None:
     node.machine.put(f"{HOOKS}/drbd", RECORDING, 0o755)
 
 
-def floating_address(cluster: Cluster) -> str:
-    """Return an address of the machines' network that none of them has."""
-    network, _, _ = cluster.nodes[0].machine.address.rpartition(".")
-    return f"{network}.240"
-
-
-def filled(cluster: Cluster, text: str = MAP) -> str:
-    """Return a map with the addresses of these machines."""
-    text = text.replace("FLOATING", floating_address(cluster))
-    for number, node in enumerate(cluster.nodes, 1):
-        text = text.replace(f"ADDRESS{number}", node.machine.address)
-    return text
-
-
 def says(node: StorageNode, verb: str, *wanted: str) -> bool:
     """Return whether drbdadm reports one of these words of this node first."""
     told = node.machine.run(["drbdadm", verb, "r0"], check=False).stdout
@@ -106,7 +92,7 @@ def cluster(two_nodes: Cluster) -> Cluster:
     first = two_nodes.nodes[0]
     wait_until("DRBD is connected", lambda: says(first, "cstate", "Connected"))
     first.machine.run("drbdadm -- --clear-bitmap new-current-uuid r0")
-    two_nodes.restore(filled(two_nodes))
+    two_nodes.restore(two_nodes.filled(MAP))
     two_nodes.login()
     wait_until("n1 owns it", partial(shows_one, two_nodes, "n1", WWID))
     return two_nodes
@@ -171,10 +157,10 @@ def test_the_primary_moves_with_a_floating_address(cluster: Cluster) -> None:
     """A host with one path: a planned move, and a drain, which demotes on the node that is drained."""
     record, (n1, n2), initiator = Record(), cluster.nodes, cluster.initiator
     cluster.log_out()
-    text = filled(cluster, FLOATING_MAP)
+    text = cluster.filled(FLOATING_MAP)
     cluster.ctl.apply(text)
     wait_until("a node serves it", cluster.all_well)
-    initiator.discover(floating_address(cluster))
+    initiator.discover(cluster.floating_address)
     initiator.login(SAN)
     owner, other = (n1, n2) if says(n1, "role", "Primary") else (n2, n1)
     io = initiator.verified_io(usable_device(initiator), offset=MIB)

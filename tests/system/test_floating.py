@@ -1,6 +1,5 @@
 """A floating portal group: a host with one path follows its address from node to node under I/O."""
 
-import re
 from collections.abc import Iterator
 
 import pytest
@@ -37,33 +36,17 @@ nodes:
 """
 
 
-def floating_address(cluster: Cluster) -> str:
-    """Return an address of the machines' network that none of them has."""
-    network, _, _ = cluster.nodes[0].machine.address.rpartition(".")
-    return f"{network}.240"
-
-
-def lunmap(cluster: Cluster) -> str:
-    """Return the map with the addresses of these machines."""
-    text = MAP.replace("FLOATING", floating_address(cluster))
-    for number, node in enumerate(cluster.nodes, 1):
-        text = text.replace(f"ADDRESS{number}", node.machine.address)
-    return text
-
-
 def owners(cluster: Cluster) -> list[str]:
-    """Return the nodes whose kernel has the address."""
-    command = f"ip -o address show | grep -c ' {re.escape(floating_address(cluster))}/' || true"
-    alive = [node for node in cluster.nodes if node.machine.running()]
-    return [node.name for node in alive if node.machine.run(command).stdout.strip() != "0"]
+    """Return the names of the nodes whose kernel has the address."""
+    return [node.name for node in cluster.owners()]
 
 
 @pytest.fixture(scope="module")
 def logged_in(two_nodes: Cluster) -> Cluster:
     """Give a host that is logged in to the floating address alone."""
-    two_nodes.ctl.apply(lunmap(two_nodes))
+    two_nodes.ctl.apply(two_nodes.filled(MAP))
     wait_until("n1 has the address", lambda: owners(two_nodes) == ["n1"])
-    two_nodes.initiator.discover(floating_address(two_nodes))
+    two_nodes.initiator.discover(two_nodes.floating_address)
     two_nodes.initiator.login(SAN)
     return two_nodes
 
@@ -104,14 +87,14 @@ def test_a_host_with_one_path_follows_its_address(logged_in: Cluster, io: Verifi
     n1.start()
     wait_until("both nodes are well", logged_in.all_well)
     assert owners(logged_in) == ["n2"]
-    logged_in.ctl.apply(lunmap(logged_in).replace("tpg_tag: 2,", "tpg_tag: 2, state: drained,"))
+    logged_in.ctl.apply(logged_in.filled(MAP).replace("tpg_tag: 2,", "tpg_tag: 2, state: drained,"))
     wait_until("n1 has the address", lambda: owners(logged_in) == ["n1"])
     goes_on(io)
 
 
 def test_a_lun_is_replaced_where_no_host_uses_it(logged_in: Cluster, io: VerifiedIO) -> None:
     """Each node opens the device by another path: the owner does so after it has released the group."""
-    former, text = owners(logged_in), lunmap(logged_in)
+    former, text = owners(logged_in), logged_in.filled(MAP)
     logged_in.ctl.apply(text)
     wait_until("both nodes are well", logged_in.all_well)
     assert owners(logged_in) == former

@@ -68,7 +68,7 @@ def logged_in(two_nodes: Cluster) -> DocumentedHost:
     """Give two nodes that serve two Luns, and a host that is set up and logged in as the page says."""
     for node in two_nodes.nodes:
         node.machine.run(MAKE_VOLUME.format(sectors=SECTORS))
-    two_nodes.restore(filled(two_nodes, MAP))
+    two_nodes.restore(two_nodes.filled(MAP))
     host = DocumentedHost(two_nodes)
     host.configure(CONF)
     host.run(LOG_IN)
@@ -78,7 +78,7 @@ def logged_in(two_nodes: Cluster) -> DocumentedHost:
 @pytest.fixture
 def host(logged_in: DocumentedHost) -> DocumentedHost:
     """Give the host with two paths to each of the two Luns, and nothing else."""
-    logged_in.cluster.restore(filled(logged_in.cluster, MAP))
+    logged_in.cluster.restore(logged_in.cluster.filled(MAP))
     resize(logged_in, SECTORS)
     logged_in.configure(CONF)
     if logged_in.usable_paths() != {DB1: 2, VOLUME: 2} or logged_in.sizes(VOLUME) != {SECTORS}:
@@ -89,19 +89,12 @@ def host(logged_in: DocumentedHost) -> DocumentedHost:
     return logged_in
 
 
-def filled(cluster: Cluster, text: str) -> str:
-    """Return a map with the addresses of these machines."""
-    for number, node in enumerate(cluster.nodes, 1):
-        text = text.replace(f"ADDRESS{number}", node.machine.address)
-    return text
-
-
 def commit(host: DocumentedHost, text: str, *edits: tuple[str, str], reuse: tuple[str, ...] = ()) -> None:
     """Apply a map with texts replaced; the Luns of `reuse` may take LUN numbers of others."""
     for old, new in edits:
         assert old in text, old
         text = text.replace(old, new, 1)
-    host.cluster.ctl.apply(filled(host.cluster, text), reuse=reuse)
+    host.cluster.ctl.apply(host.cluster.filled(text), reuse=reuse)
 
 
 def another(number: int, more: str = "") -> tuple[str, str]:
@@ -271,7 +264,7 @@ def commit_without_override(host: DocumentedHost, *edits: tuple[str, str]) -> No
     text = MAP
     for old, new in edits:
         text = text.replace(old, new, 1)
-    host.cluster.ctl.apply(filled(host.cluster, text), wait=None, reuse=("other",))
+    host.cluster.ctl.apply(host.cluster.filled(text), wait=None, reuse=("other",))
     host.cluster.ctl("override", "none")
     for node in host.cluster.nodes:
         node.machine.run(f"kill -CONT $(cat {PID})")

@@ -132,9 +132,7 @@ def _is_probed(found: dict[str, Any]) -> bool:
 def module_desk(two_nodes: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Desk:
     """Give both nodes with the map and the key, a probe of three Luns, and a target that asks for CHAP."""
     desk = Desk(two_nodes, tmp_path_factory.mktemp("probe"))
-    text = MAP
-    for number, node in enumerate(two_nodes.nodes, 1):
-        text = text.replace(f"ADDRESS{number}", node.machine.address)
+    text = two_nodes.filled(MAP)
     secret = ("secret", "--key-file", str(desk.keys))
     desk.ctl(*secret, "new-key")
     for node in two_nodes.nodes:

@@ -51,7 +51,7 @@ AT_REST = {"n1": "optimized, preferred", "n2": "non-optimized"}
 @pytest.fixture(scope="module")
 def logged_in(two_nodes: Cluster) -> Cluster:
     """Give two nodes that serve one volume, preferred on the first, and an initiator with both sessions."""
-    two_nodes.restore(filled(two_nodes, MAP))
+    two_nodes.restore(two_nodes.filled(MAP))
     two_nodes.login()
     return two_nodes
 
@@ -62,7 +62,7 @@ def cluster(logged_in: Cluster) -> Cluster:
     for node in logged_in.nodes:
         if node.machine.running():
             node.machine.run("for each in /dev/mapper/slow?; do dmsetup resume $each; done", check=False)
-    logged_in.restore(filled(logged_in, MAP))
+    logged_in.restore(logged_in.filled(MAP))
     wait_until("both paths are as the map says", partial(shows, logged_in, AT_REST, DB1))
     return logged_in
 
@@ -74,13 +74,6 @@ def io(cluster: Cluster) -> Iterator[VerifiedIO]:
     yield found
     final = found.stop()
     assert (final.errors, final.mismatches) == (0, 0)
-
-
-def filled(cluster: Cluster, text: str) -> str:
-    """Return a map with the addresses of these machines."""
-    for number, node in enumerate(cluster.nodes, 1):
-        text = text.replace(f"ADDRESS{number}", node.machine.address)
-    return text
 
 
 def test_the_volume_outlives_either_node(cluster: Cluster, io: VerifiedIO) -> None:
@@ -104,19 +97,19 @@ def test_the_volume_outlives_either_node(cluster: Cluster, io: VerifiedIO) -> No
 
 def test_a_path_on_standby_is_left_to_the_other(cluster: Cluster, io: VerifiedIO) -> None:
     """A path that the map closes fails over without an error, and is used again when it opens."""
-    cluster.ctl.apply(filled(cluster, MAP.replace("preferred: n1", "preferred: n1\n    others: standby")))
+    cluster.ctl.apply(cluster.filled(MAP.replace("preferred: n1", "preferred: n1\n    others: standby")))
     wait_until("the path is left", partial(shows, cluster, {"n1": AT_REST["n1"]}, DB1))
     io.goes_on()
-    cluster.ctl.apply(filled(cluster, MAP.replace("preferred: n1", "preferred: n2\n    others: unavailable")))
+    cluster.ctl.apply(cluster.filled(MAP.replace("preferred: n1", "preferred: n2\n    others: unavailable")))
     wait_until("the other one is", partial(shows, cluster, {"n2": AT_REST["n1"]}, DB1))
     io.goes_on()
-    cluster.ctl.apply(filled(cluster, MAP))
+    cluster.ctl.apply(cluster.filled(MAP))
     wait_until("both paths are back", partial(shows, cluster, AT_REST, DB1))
 
 
 def test_another_node_takes_a_volume_over(cluster: Cluster, io: VerifiedIO) -> None:
     """One node at a time is optimized: it is moved, then its daemon is stopped."""
-    listed = filled(cluster, MAP.replace("preferred: n1", "preferred: [n1, n2]"))
+    listed = cluster.filled(MAP.replace("preferred: n1", "preferred: [n1, n2]"))
     cluster.ctl.apply(listed)
     wait_until("n1 owns it", partial(shows, cluster, {"n1": "optimized", "n2": "non-optimized"}, DB1))
     cluster.ctl.apply(listed.replace("preferred: [n1, n2]", "preferred: [n1, n2]\n    others: standby"))
@@ -166,7 +159,7 @@ def with_luns(cluster: Cluster, luns: str, *targets: str) -> str:
     more = "".join(
         f"  {iqn}: {{nodes: [{node}]}}\n" for iqn, node in zip(targets, ("n1", "n2"), strict=False)
     )
-    return filled(cluster, MAP.replace("targets:\n", f"{luns}targets:\n{more}"))
+    return cluster.filled(MAP.replace("targets:\n", f"{luns}targets:\n{more}"))
 
 
 def hang_io(cluster: Cluster, node: StorageNode, target: str) -> None:

@@ -1,11 +1,8 @@
 """A node that ZooKeeper can't reach, with and without the setting `isolation`."""
 
-from collections.abc import Iterator
-
 import pytest
 
 from fakes.clock import Clock
-from lab import Ensemble
 from lab.wait import wait_until
 from lunmapd.agent.loop.agent import Agent
 from lunmapd.agent.loop.policy import Policy
@@ -20,20 +17,6 @@ pytestmark = pytest.mark.integration
 
 AFTER = 2.0
 ISOLATES = Policy(isolate_after=AFTER)
-
-
-@pytest.fixture
-def relay(ensemble: Ensemble) -> Iterator[Relay]:
-    """Give the node's only way to ZooKeeper."""
-    with Relay(ensemble.servers[0].host) as opened:
-        yield opened
-
-
-@pytest.fixture
-def through(session: Session, connect: Connect, relay: Relay) -> Session:
-    """Give a session through the relay, to a tree with the map."""
-    put_checked(session, MAP)
-    return connect(relay.hosts, timeout=4.0, deadline=0.3)
 
 
 def reason(agent: Agent, kind: str) -> str:

@@ -1,6 +1,6 @@
 """`lunmapd plan` with and without a running daemon: the steps of the next pass, and the held ones."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 from kazoo.client import KazooClient
@@ -28,7 +28,7 @@ from lunmapd.service.keyfile import read_keys
 from lunmapd.store.session.errors import NodeNameTakenError
 from lunmapd.store.session.session import Session
 from support import small_map
-from support.agents import MAP, NOWHERE, SELF, AgentFactory, H, T, confirm, is_open, mapped_luns, put_checked
+from support.agents import NOWHERE, SELF, AgentFactory, H, T, confirm, is_open, mapped_luns, put_checked
 from support.relay import Relay
 from support.sessions import Connect
 
@@ -127,20 +127,6 @@ def test_an_unreadable_node_is_planned_for(
     assert (plan.steps, plan.exit_code) == ((), 6)
     with pytest.raises(NodeUnknownError, match="the map has no node 'n7'"):
         preview(session, make_agent, site._replace(node="n7"))
-
-
-@pytest.fixture
-def relay(ensemble: Ensemble) -> Iterator[Relay]:
-    """Give the node's only way to ZooKeeper."""
-    with Relay(ensemble.servers[0].host) as opened:
-        yield opened
-
-
-@pytest.fixture
-def through(session: Session, connect: Connect, relay: Relay) -> Session:
-    """Give a session through the relay, to a tree with the map."""
-    put_checked(session, MAP)
-    return connect(relay.hosts, timeout=4.0, deadline=0.3)
 
 
 def test_isolation_is_planned(

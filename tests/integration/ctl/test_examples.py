@@ -21,6 +21,7 @@ from lunmapd.store.session import paths
 from lunmapd.store.session.session import Session
 from support.cluster import Answer, Ctl
 from support.plain_client import PlainClient
+from support.preloaded import ERROR_LINE
 
 pytestmark = pytest.mark.integration
 
@@ -55,7 +56,6 @@ REFUSED = {
     "rollout continue",
 }
 """They end before they print anything: there is no such group, and nothing to undo or to end."""
-LINE = re.compile(r"lunmapctl: .+\n")
 LOST = re.compile(
     r"lunmapctl: (revision \d+ is committed, but )?can't read or write: No space left on device\n"
 )
@@ -152,7 +152,7 @@ def test_a_lost_output_is_an_error_in_a_line(desk: Desk, verb: str) -> None:
             on_disk, in_pipe = desk.lose(line, full), desk.lose(line, pipe)
         assert 0 not in {on_disk.status, in_pipe.status}, line
         assert LOST.fullmatch(on_disk.err) or line in REFUSED or verb == "check", on_disk.err
-        assert all(LINE.fullmatch(each.err) or not each.err for each in (on_disk, in_pipe)), in_pipe.err
+        assert all(ERROR_LINE.fullmatch(each.err) or not each.err for each in (on_disk, in_pipe)), in_pipe.err
 
 
 def test_an_example_of_the_programs_own_help_is_that_of_a_command() -> None:

@@ -49,11 +49,10 @@ from support.agents import MAP, AgentFactory, H, T, conditions, failing, mapped_
 from support.commits import NOW, put
 from support.maps import luns
 from support.secure import Open, Secure
-from support.sessions import expire
+from support.sessions import LIVE, expire
 
 pytestmark = pytest.mark.integration
 
-LIVE = Live(machine="m1", boot="b1", version="1", since=NOW)
 STATUS = NodeStatus(boot="b1", version="1", time=NOW)
 ADMIN, READER, N2 = (Principal("sasl", user) for user in ("admin", "reader", "n2"))
 N1 = Principal("x509", "CN=n1")

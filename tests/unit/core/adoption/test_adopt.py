@@ -1,6 +1,5 @@
 """A foreign configuration becomes an equivalent map, or is refused."""
 
-import json
 from collections.abc import Callable
 from typing import Any
 
@@ -21,17 +20,13 @@ from lunmapd.core.node import lio_objects
 from lunmapd.core.node.project import project_map
 from lunmapd.core.planning.plan import plan
 from support.saveconfigs import DISK, FILE, HOST, MEMORY, OTHER, PASSED, PROGRAM, A, B, acl, saved, target
+from support.saved_settings import found
 
 NODE = "n1"
 BOTH = {0: "block/db1", 7: "fileio/logs"}
 CHAP = {"chap_userid": "bob", "chap_password": "a word"}
 MUTUAL = CHAP | {"chap_mutual_userid": "san", "chap_mutual_password": "an answer"}
 Saved = dict[str, Any]
-
-
-def found(file: Saved) -> ForeignConfiguration:
-    """Read a file."""
-    return read_saveconfig(json.dumps(file).encode(), "saveconfig.json")
 
 
 def adopted(file: Saved) -> Adoption:

@@ -1,6 +1,5 @@
 """The structure of saveconfig.json."""
 
-import json
 from collections.abc import Callable
 from typing import Any
 
@@ -9,10 +8,9 @@ import pytest
 from msgspec import structs
 
 from lunmapd.core.adoption.foreign import ForeignConfiguration
-from lunmapd.core.adoption.saveconfig import read_saveconfig
 from lunmapd.core.adoption.saved_file import SavedFile
 from support.saveconfigs import HOST, A
-from support.saved_settings import acl_of, item_of, tpg_of, usual
+from support.saved_settings import acl_of, found, item_of, tpg_of, usual
 
 CHAP = {
     "chap_userid": "bob",
@@ -46,10 +44,6 @@ def test_no_password_is_in_a_repr() -> None:
         assert "secret" not in str(list(item.__rich_repr__()))
 
 
-def _read(file: dict[str, Any]) -> ForeignConfiguration:
-    return read_saveconfig(json.dumps(file).encode(), "saveconfig.json")
-
-
 SAME: dict[str, Callable[[dict[str, Any]], object]] = {
     "a TPG without tag": lambda file: tpg_of(file).pop("tag"),
     "a port as text": lambda file: tpg_of(file)["portals"][0].update(port="3260"),
@@ -64,7 +58,7 @@ def test_odd_values_are_read_as_rtslib_reads_them(change: Callable[[dict[str, An
     """A file that targetctl restores like the usual one is read like it."""
     file = usual()
     change(file)
-    assert _read(file) == _read(usual())
+    assert found(file) == found(usual())
 
 
 SKIPPED: dict[str, Callable[[dict[str, Any]], list[Any]]] = {
@@ -85,14 +79,14 @@ def test_an_object_that_rtslib_skips_is_named(
     """It is not in LIO after targetctl has restored the file, so it is not in the map."""
     file = usual()
     where(file).append({"secret": "word"})
-    read = _read(file)
-    assert structs.replace(read, notes=()) == _read(usual())
+    read = found(file)
+    assert structs.replace(read, notes=()) == found(usual())
     assert read.notes == (f"{note}: targetctl skips it, and so it is not in the map",)
 
 
 def test_parts_of_a_file_may_be_absent() -> None:
     """A file without targets, or without storage objects, is a file of targetcli."""
-    assert _read({"targets": []}) == _read({"storage_objects": []}) == ForeignConfiguration()
+    assert found({"targets": []}) == found({"storage_objects": []}) == ForeignConfiguration()
     file = usual()
     file["targets"][0]["tpgs"].append(tpg_of(file) | {"tag": None})
-    assert [tpg.tag for tpg in _read(file).tpgs] == [1, 2]
+    assert [tpg.tag for tpg in found(file).tpgs] == [1, 2]

@@ -10,16 +10,13 @@ from lunmapd.core.explain.host import SeenPath, explain_host, explain_pair
 from lunmapd.core.explain.lun import explain_lun
 from lunmapd.core.explain.node import Loss, explain_node
 from lunmapd.core.fleet.path_state import NodeView
-from lunmapd.core.fleet.status import Failing, GroupPhase, GroupStatus
+from lunmapd.core.fleet.status import Failing
 from lunmapd.core.node.observed import Login
 from support.explaining import world
-from support.floating_map import FLOATING, LUN, MIXED, PORTAL, H, T
+from support.floating_map import FLOATING, LUN, MIXED, OWNER, PORTAL, STANDBY, UNFIT, H, T
 from support.forecasts import view
 
 HERE = Login(T, H)
-OWNER = GroupStatus(T, "gold", GroupPhase.OWNER, "n1", "10:00", fit=True)
-STANDBY = replace(OWNER, phase=GroupPhase.STANDBY)
-UNFIT = replace(STANDBY, fit=False, reason="luns/a: DeviceMissing")
 
 
 def owner(*logins: Login, **fields: Any) -> NodeView:

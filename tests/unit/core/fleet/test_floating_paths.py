@@ -6,30 +6,21 @@ import pytest
 from msgspec.structs import replace
 
 from lunmapd.core.base.leased_groups import GroupId, TpgId
-from lunmapd.core.base.lunmap import AluaState, Lunmap, NodeState, Target
+from lunmapd.core.base.lunmap import AluaState, NodeState, Target
 from lunmapd.core.base.serving import sole_path_luns
 from lunmapd.core.fleet.group_owners import find_owners, owned_tpgs
-from lunmapd.core.fleet.lag import RecentHistory
 from lunmapd.core.fleet.logins import Host
-from lunmapd.core.fleet.lun_paths import LunPaths, find_lun_paths
 from lunmapd.core.fleet.node_path import NodePath
 from lunmapd.core.fleet.path_problems import find_lost_logins
 from lunmapd.core.fleet.path_state import NodeView
-from lunmapd.core.fleet.status import Failing, GroupPhase, GroupStatus
+from lunmapd.core.fleet.status import Failing, GroupPhase
 from lunmapd.core.node.observed import Login
-from support.floating_map import FLOATING, GOLD, LUN, MIXED, PORTAL, H, T
-from support.forecasts import REVISION, view
+from support.explaining import paths
+from support.floating_map import FLOATING, GOLD, LUN, MIXED, OWNER, PORTAL, STANDBY, H, T
+from support.forecasts import view
 
 HERE = Login(T, H)
-OWNER = GroupStatus(T, "gold", GroupPhase.OWNER, "n1", "10:00", fit=True)
-STANDBY = replace(OWNER, phase=GroupPhase.STANDBY)
 THROUGH_N1 = NodePath("n1", "ok", target=T, floating="gold", standby=("n2",))
-
-
-def paths(lunmap: Lunmap, **views: NodeView) -> LunPaths:
-    """Return the paths of the one Lun."""
-    (found,) = find_lun_paths(lunmap, views, RecentHistory("c", REVISION, "d"))
-    return found
 
 
 def owner(*logins: Login, **fields: Any) -> NodeView:

@@ -10,12 +10,9 @@ from lunmapd.core.fleet.group_owners import OwnedGroup, find_owned_groups
 from lunmapd.core.fleet.path_state import NodeView
 from lunmapd.core.fleet.status import GroupPhase, GroupStatus
 from support import takeover_map
-from support.floating_map import FLOATING, PORTAL, T
+from support.floating_map import FLOATING, OWNER, PORTAL, STANDBY, T
 from support.forecasts import view
 from support.small_map import MAP, drained
-
-OWNER = GroupStatus(T, "gold", GroupPhase.OWNER, "n1", "10:00", fit=True)
-STANDBY = replace(OWNER, phase=GroupPhase.STANDBY)
 
 
 def reporting(report: GroupStatus, *, live: bool = True, silent: bool = False) -> NodeView:

@@ -8,26 +8,19 @@ from lunmapd.agent.floating.own_report import Judgement
 from lunmapd.core.base.lunmap import AluaState, Lunmap
 from lunmapd.core.base.reasons import Reason
 from lunmapd.core.base.serving import sole_path_luns
-from lunmapd.core.fleet.lag import RecentHistory
-from lunmapd.core.fleet.lun_paths import LunPaths, find_lun_paths
 from lunmapd.core.fleet.node_path import NodePath
 from lunmapd.core.fleet.only_ways import find_only_ways
 from lunmapd.core.fleet.path_problems import find_path_problems
 from lunmapd.core.fleet.path_state import NodeView
 from lunmapd.core.fleet.status import Failing
 from lunmapd.core.node.observed import Login
+from support.explaining import paths
 from support.forecasts import REVISION, status, view
 from support.small_map import LUN, drained
 from support.takeover_map import GROUP, OWNER, STANDBY, TAKEN, TAKEOVER, THREE, UNFIT, H, T
 
 HERE = Login(T, H)
 OWNED, WAITING = view(HERE, floating=(OWNER,)), view(HERE, floating=(STANDBY,))
-
-
-def paths(lunmap: Lunmap, **views: NodeView) -> LunPaths:
-    """Return the paths of the one Lun."""
-    (found,) = find_lun_paths(lunmap, views, RecentHistory("c", REVISION, "d"))
-    return found
 
 
 def test_the_owner_is_the_path_and_the_others_wait() -> None:

@@ -3,15 +3,12 @@
 from msgspec.structs import replace
 
 from lunmapd.core.base.lunmap import NodeState, Target
-from lunmapd.core.fleet.status import GroupPhase, GroupStatus
 from lunmapd.core.forecast.node import HostForecast
 from lunmapd.core.node.observed import Login
-from support.floating_map import FLOATING, GOLD, LUN, MIXED, H, T
+from support.floating_map import FLOATING, GOLD, LUN, MIXED, OWNER, STANDBY, H, T
 from support.forecasts import forecast, view
 
 HERE = Login(T, H)
-OWNER = GroupStatus(T, "gold", GroupPhase.OWNER, "n1", "10:00", fit=True)
-STANDBY = replace(OWNER, phase=GroupPhase.STANDBY)
 VIEWS = {"n1": view(HERE, floating=(OWNER,)), "n2": view(floating=(STANDBY,)), "n3": view()}
 UNMAPPED = replace(FLOATING, luns={"a": replace(LUN, maps=())})
 

@@ -1,6 +1,5 @@
 """The states of Luns that a lease opens, on a directory in place of configfs."""
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from threading import Event
@@ -13,16 +12,11 @@ from lunmapd.core.base.lunmap import AluaState
 from lunmapd.lio.worker import lun_states
 from lunmapd.lio.worker.lun_states import LunDirectories, LunLease, read_states, write_states
 from lunmapd.lio.worker.switch_process import SwitchProcess, SwitchRefusedError
+from support.switch_on_directory import switch_on
 
 CLOSED = {"a": AluaState.STANDBY, "b": AluaState.UNAVAILABLE}
 OPEN = {"a": "optimized", "b": "optimized"}
 SHUT = {"a": "standby", "b": "unavailable"}
-ON_DIRECTORY = """
-import sys
-from lunmapd.lio.worker.switch import answer_any, decode_switch_request
-from lunmapd.lio.worker.threads import serve_in_threads
-serve_in_threads(decode_switch_request, answer_any(sys.argv[1]))
-"""
 
 
 def add_lun(root: Path, name: str, hba: str, state: str = "2") -> Path:
@@ -155,7 +149,7 @@ def test_luns_that_can_not_be_closed_are_tried_again(root: Path) -> None:
 @pytest.fixture
 def process(root: Path) -> Iterator[SwitchProcess]:
     """Give the process on the directory."""
-    made = SwitchProcess((sys.executable, "-c", ON_DIRECTORY, str(root)))
+    made = switch_on(root)
     yield made
     made.close()
 

@@ -6,15 +6,13 @@ from collections.abc import Mapping
 import pytest
 from msgspec.structs import replace
 
-from lunmapd.client import Lunmap, Proposal
+from lunmapd.client import Lunmap
 from lunmapd.core.base.disruption import Disruption
 from lunmapd.core.base.lunmap import EMPTY_MAP
 from lunmapd.core.fleet.path_state import NodeView
-from lunmapd.core.history.changes import diff_maps
 from lunmapd.service.ctl.commit.consent import Consent, NotAgreedError, agree
-from lunmapd.store.tree.snapshot import Snapshot
 from support.agents import mapped_luns
-from support.forecasts import HERE, REVISION, forecast, view
+from support.forecasts import HERE, forecast, proposal, view
 from support.small_map import LUN, MAP, H
 
 NONE = replace(MAP, luns={"a": replace(LUN, maps=())})
@@ -29,16 +27,11 @@ class Terminal(io.StringIO):
         return True
 
 
-def propose(before: Lunmap, after: Lunmap) -> Proposal:
-    """Return what is to be committed."""
-    return Proposal(Snapshot("c", REVISION, "d", "d", 0, before), after, diff_maps(before, after))
-
-
 def ask(
     before: Lunmap, after: Lunmap, consent: Consent, views: Mapping[str, NodeView], output: str = "table"
 ) -> None:
     """Ask for the agreement to a commit."""
-    agree(propose(before, after), forecast(before, after, views), consent, output)
+    agree(proposal(before, after), forecast(before, after, views), consent, output)
 
 
 def answer(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
@@ -66,11 +59,11 @@ def test_an_option_agrees_to_a_disturbance(consent: Consent) -> None:
 
 def test_a_node_that_is_the_only_way_needs_the_class_by_name() -> None:
     """--yes agrees to what 'retire' removes, and does not cut off a host with it."""
-    proposal, foreseen = propose(MAP, MAP), forecast(MAP, MAP, THERE)
+    made, foreseen = proposal(MAP, MAP), forecast(MAP, MAP, THERE)
     losses = ("n1 is the only way: a for h",)
     with pytest.raises(NotAgreedError, match="n1 is the only way"):
-        agree(proposal, foreseen, Consent(yes=True), "table", losses)
-    agree(proposal, foreseen, Consent(Disruption.DATA_UNREACHABLE), "table", losses)
+        agree(made, foreseen, Consent(yes=True), "table", losses)
+    agree(made, foreseen, Consent(Disruption.DATA_UNREACHABLE), "table", losses)
 
 
 def test_a_lower_class_is_not_enough() -> None:
@@ -131,8 +124,7 @@ def test_a_terminal_reads_what_it_is_asked_about(monkeypatch: pytest.MonkeyPatch
     """The losses are shown before the question, since the forecast of a drain has none of them."""
     answer(monkeypatch, "y\n")
     monkeypatch.setattr("sys.stderr", err := Terminal())
-    proposal = Proposal(Snapshot("c", REVISION, "d", "d", 0, MAP), MAP, ())
-    agree(proposal, forecast(MAP, MAP, THERE), Consent(), "table", ("n1 is the only way",))
+    agree(proposal(MAP, MAP), forecast(MAP, MAP, THERE), Consent(), "table", ("n1 is the only way",))
     shown = err.getvalue()
     assert shown.index("n1 is the only way\n") < shown.index("Commit?")
 

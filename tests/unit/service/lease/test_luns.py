@@ -1,6 +1,5 @@
 """What the lease of a takeover group gives, on a directory in place of configfs."""
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,15 +9,9 @@ from lunmapd.agent.floating.addresses import GroupAddresses, LeaseProcessError, 
 from lunmapd.clock import boot_time
 from lunmapd.core.base.leased_groups import TpgId
 from lunmapd.core.base.lunmap import AluaState
-from lunmapd.lio.worker.switch_process import SwitchProcess
 from lunmapd.service.lease.luns import LunStates, NoTpg
+from support.switch_on_directory import switch_on
 
-ON_DIRECTORY = """
-import sys
-from lunmapd.lio.worker.switch import answer_any, decode_switch_request
-from lunmapd.lio.worker.threads import serve_in_threads
-serve_in_threads(decode_switch_request, answer_any(sys.argv[1]))
-"""
 LUNS = GroupAddresses(("a", "b"), closed=(("a", AluaState.STANDBY), ("b", AluaState.STANDBY)))
 
 
@@ -33,7 +26,7 @@ def luns(tmp_path: Path) -> Iterator[LunStates]:
         ("alua_support_standby", "1"),
     ):
         (group / file).write_text(text)
-    process = SwitchProcess((sys.executable, "-c", ON_DIRECTORY, str(tmp_path)))
+    process = switch_on(tmp_path)
     yield LunStates(process, "t n1,n2")
     process.close()
 

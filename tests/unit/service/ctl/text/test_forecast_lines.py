@@ -4,25 +4,18 @@ from datetime import UTC, datetime
 
 from msgspec.structs import replace
 
-from lunmapd.client import Lunmap, Proposal
+from lunmapd.client import Lunmap
 from lunmapd.core.base.lunmap import Access, Group, Initiator, Map, PortalGroup, Target
 from lunmapd.core.fleet.path_state import NodeView
 from lunmapd.core.fleet.status import FormerOccupant
-from lunmapd.core.history.changes import diff_maps
 from lunmapd.service.ctl.text.forecast_lines import plan_paragraphs, plan_report
-from lunmapd.store.tree.snapshot import Snapshot
 from support.agents import mapped_luns
-from support.forecasts import HERE, REVISION, forecast, view
+from support.forecasts import HERE, forecast, proposal, view
 from support.small_map import LUN, MAP, H, T
 
 SOON = datetime(2026, 1, 1, 0, 0, 41, tzinfo=UTC)
 NONE = replace(MAP, luns={"a": replace(LUN, maps=())})
 READ_ONLY = replace(MAP, luns={"a": replace(LUN, maps=(Map(T, 3, H, access=Access.READ_ONLY),))})
-
-
-def proposal(before: Lunmap, after: Lunmap) -> Proposal:
-    """Return a proposal on top of the newest revision."""
-    return Proposal(Snapshot("c", REVISION, "d", "d", 0, before), after, diff_maps(before, after))
 
 
 def printed(before: Lunmap, after: Lunmap, **views: NodeView) -> list[str]:
