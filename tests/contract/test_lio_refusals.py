@@ -22,8 +22,10 @@ from contract.maps import (
     only,
     reasons,
 )
+from lunmapd.core.base.lunmap import AluaState
 from lunmapd.core.base.reasons import Reason
 from lunmapd.core.node import lio_objects
+from lunmapd.core.node.alua import Alua
 from lunmapd.core.planning.outcome import failures_of
 from lunmapd.core.planning.plan import Action, plan
 
@@ -36,11 +38,13 @@ from lunmapd.core.planning.plan import Action, plan
 def test_what_is_stood_on_is_not_removed(
     implementation: Implementation, item: lio_objects.DesiredObject
 ) -> None:
-    """A deletion out of order is refused and changes nothing."""
+    """A deletion out of order is refused and changes nothing; an exported storage object keeps its group."""
     files(implementation, "a")
-    converge(implementation, full("a"))
+    group = Alua(TAG, AluaState.NON_OPTIMIZED)
+    served = full("a") | only(*maps.grouped("a", group))
+    converge(implementation, served)
     assert attempt(implementation, Action.DELETE, item) == "InUse"
-    assert observed(implementation) == full("a")
+    assert observed(implementation) == served
 
 
 @pytest.mark.parametrize("item", full("a").values(), ids=lambda item: type(item).__name__)

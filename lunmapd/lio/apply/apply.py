@@ -1,8 +1,9 @@
 """Applying one step of a plan. Deleting an absent object succeeds; an update writes only differences."""
 
 from lunmapd.core.node import lio_objects
+from lunmapd.core.node.governed import MARK
 from lunmapd.core.planning.plan import Action, Step
-from lunmapd.lio.apply import luns, portals, reservations, storage, targets
+from lunmapd.lio.apply import fast_path, luns, portals, reservations, storage, targets
 from lunmapd.lio.apply.attributes import write_tpg
 from lunmapd.lio.base import files, rts
 from lunmapd.lio.base.index import KernelIndex, parse_hba_index
@@ -55,7 +56,7 @@ def _update(step: Step, index: KernelIndex) -> None:
         case lio_objects.TpgLun():
             luns.update_lun(step.item, step.before, index)
         case lio_objects.MappedLun():
-            rts.open_mapped_lun(step.item).write_protect = step.item.write_protect
+            fast_path.set_write_protection(step.item)
         case _:
             raise AssertionError(step)
 
@@ -74,7 +75,7 @@ def _delete(item: lio_objects.Object, index: KernelIndex) -> None:
 
 def _delete_leftover(item: lio_objects.Leftover, index: KernelIndex) -> None:
     path = rts.ROOT / item.path
-    files.remove_directory(path)
+    files.remove_linked_directory(str(path), MARK)
     match item.kind:
         case "storage_object":
             # A second storage object in an HBA of lunmapd is removed without the HBA.

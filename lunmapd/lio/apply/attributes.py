@@ -25,12 +25,13 @@ def write_tpg(item: lio_objects.Tpg, before: lio_objects.Object | None = None) -
     old = before if isinstance(before, lio_objects.Tpg) else item
     gone = _gone(old.parameters, item.parameters)
     for name, value in (*item.parameters, *_default_parameters(gone, dict(item.attributes))):
-        if _must_write(tpg, "param", name, value):
+        if _must_write(tpg.path, f"param/{name}", value):
             tpg.set_parameter(name, value)
     # While generate_node_acls is on, the kernel silently ignores cache_dynamic_acls=0
     # (iscsit_ta_cache_dynamic_acls).
-    write_attributes(tpg, sorted(item.attributes, key=lambda setting: setting[0] != "generate_node_acls"))
-    write_attributes(tpg, _default_attributes(_gone(old.attributes, item.attributes)))
+    ordered = sorted(item.attributes, key=lambda setting: setting[0] != "generate_node_acls")
+    write_attributes(tpg.path, ordered)
+    write_attributes(tpg.path, _default_attributes(_gone(old.attributes, item.attributes)))
 
 
 def _gone(before: lio_objects.AttributeValues, after: lio_objects.AttributeValues) -> list[str]:
@@ -79,21 +80,21 @@ def _write_same_default(plugin: str, path: str) -> str:
             return "0"
 
 
-def write_attributes(node: rts.ConfigfsNode, desired: Iterable[tuple[str, str]]) -> None:
-    """Write attributes where they differ, as pairs of name and value.
+def write_attributes(path: str, desired: Iterable[tuple[str, str]]) -> None:
+    """Write attributes of the object at `path` where they differ, as pairs of name and value.
 
-    Raises RtsError, and KernelRefusedError for an attribute that this kernel does not have.
+    Raises OSError, and KernelRefusedError for an attribute that this kernel does not have.
     """
     for name, value in desired:
-        if _must_write(node, "attrib", name, value):
-            node.set_attribute(name, value)
+        if _must_write(path, f"attrib/{name}", value):
+            files.write_file(f"{path}/attrib/{name}", value)
 
 
-def _must_write(node: rts.ConfigfsNode, group: str, name: str, value: str) -> bool:
-    current = files.read_file(f"{node.path}/{group}/{name}")
+def _must_write(path: str, file: str, value: str) -> bool:
+    current = files.read_file(f"{path}/{file}")
     if current is None:
         raise KernelRefusedError(
             Reason.ATTRIBUTE_UNSUPPORTED,
-            f"this kernel has no {group}/{name} in {node.path}: remove it from the map, or update the kernel",
+            f"this kernel has no {file} in {path}: remove it from the map, or update the kernel",
         )
     return current != value

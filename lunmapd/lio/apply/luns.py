@@ -10,7 +10,7 @@ from lunmapd.core.node import lio_objects
 from lunmapd.core.node.backing_failures import handler_away
 from lunmapd.core.planning.plan import Action, Step
 from lunmapd.lio.apply import fast_path
-from lunmapd.lio.base import files, rts
+from lunmapd.lio.base import rts
 from lunmapd.lio.base.index import KernelIndex, NumberPool, take_lun_number, tpg_path
 from lunmapd.lio.base.parse import parse_directory_number
 from lunmapd.lio.base.refusal import KernelRefusedError
@@ -48,13 +48,12 @@ def update_lun(item: lio_objects.TpgLun, before: lio_objects.Object | None, inde
 def delete_lun(item: lio_objects.TpgLun | lio_objects.MappedLun, index: KernelIndex) -> None:
     """Remove a TPG LUN or a mapped LUN.
 
-    Raises OSError and RtsError, and KernelRefusedError if a LUN is mapped.
+    Raises OSError, and KernelRefusedError if a LUN is mapped.
     """
     if isinstance(item, lio_objects.TpgLun):
         _delete_tpg_lun(item, index)
     else:
-        with contextlib.suppress(rts.NotInConfigfs):
-            rts.open_mapped_lun(item).delete()
+        fast_path.unlink_mapped_lun(item)
         index.mapped_luns[item.iqn, item.tag].discard(item)
 
 
@@ -147,7 +146,7 @@ def _delete_tpg_lun(item: lio_objects.TpgLun, index: KernelIndex) -> None:
         return
     if item.storage_object in index.mapped_luns[tpg]:
         raise KernelRefusedError(Reason.IN_USE, f"{item.storage_object} is mapped to an initiator")
-    files.remove_directory(rts.ROOT / tpg_path(*tpg) / "lun" / f"lun_{number}")
+    fast_path.unlink_lun(item, number)
     del index.luns[tpg][item.storage_object]
     index.lun_numbers[tpg].free(number)
 

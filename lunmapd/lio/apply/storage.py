@@ -42,7 +42,7 @@ def create_storage_object(
     index.hbas[item.name] = f"{item.plugin}_{hba_index}"
     try:
         _check_opened(item, checked, path)
-        _configure(item, hba_index, path, checked)
+        _configure(item, path, checked)
     except (OSError, rts.RtsError, KernelRefusedError):
         with contextlib.suppress(OSError, rts.RtsError):
             delete_storage_object(item, index)
@@ -64,7 +64,7 @@ def _check_opened(item: lio_objects.StorageObject, checked: CheckedBacking, path
         check_opened(item, checked, parse_device_numbers(files.read_file(f"{path}/info") or ""))
 
 
-def _configure(item: lio_objects.StorageObject, hba_index: int, path: str, checked: CheckedBacking) -> None:
+def _configure(item: lio_objects.StorageObject, path: str, checked: CheckedBacking) -> None:
     if PLUGINS[item.plugin].emulated and item.plugin not in _FAST_PLUGINS:
         files.write_files(path, NEW_DEFAULT_GROUP)
     # The alias is written before the attributes that it names, so that every attribute from the map is named
@@ -75,7 +75,7 @@ def _configure(item: lio_objects.StorageObject, hba_index: int, path: str, check
         if text:
             files.write_file(f"{path}/wwn/{name}", text)
     if different := [setting for setting in item.attributes if setting not in fast_path.NEW_ATTRIBUTES]:
-        write_attributes(rts.open_storage_object(item.plugin, item.name, hba_index), different)
+        write_attributes(path, different)
     if item.alua is not None:
         write_group(path, item.alua, None)
 
@@ -98,51 +98,54 @@ def update_storage_object(
 ) -> None:
     """Change size, attributes and target port groups in place, from `before` to `item`.
 
-    Attributes that only `before` has are written back to their default. Raises OSError and RtsError, and
-    KernelRefusedError if the storage object does not exist or the backing does not fit.
+    Attributes that `before` has with the same value are not read again. Those that only `before` has are
+    written back to their default. Raises OSError, and KernelRefusedError if the storage object does not exist
+    or the backing does not fit.
     """
-    hba_index = _hba_index(item, index)
+    hba = _hba(item, index)
+    path = f"{rts.ROOT}/core/{hba}/{item.name}"
     before = before if isinstance(before, lio_objects.StorageObject) else item
     if item.size != before.size:
         check_backing(item, index)
-        rts.resize_file(item, hba_index)
-    node = rts.open_storage_object(item.plugin, item.name, hba_index)
-    opened = parse_alias(item.plugin, files.read_file(f"{node.path}/alias") or "").opened
-    old, new = (
-        replace(alias_of(one), adopted=hba_index < FIRST_INDEX, opened=opened) for one in (before, item)
-    )
+        # LIO accepts it while exported.
+        files.write_file(f"{path}/control", f"fd_dev_size={item.size}")
+    text = files.read_file(f"{path}/alias")
+    if text is None:
+        raise _absent(item)
+    opened = parse_alias(item.plugin, text).opened
+    adopted = parse_hba_index(hba) < FIRST_INDEX
+    old, new = (replace(alias_of(one), adopted=adopted, opened=opened) for one in (before, item))
     if merge_aliases(old, new) != old:
-        files.write_file(f"{node.path}/alias", show_alias(merge_aliases(old, new)))
-    write_attributes(node, item.attributes)
+        files.write_file(f"{path}/alias", show_alias(merge_aliases(old, new)))
+    write_attributes(path, [setting for setting in item.attributes if setting not in before.attributes])
     gone = sorted(set(old.attributes) - set(new.attributes))
-    write_attributes(node, default_storage_attributes(item.plugin, node.path, gone))
+    write_attributes(path, default_storage_attributes(item.plugin, path, gone))
     # LUNs fall back to the default group when the other group is removed.
-    write_default_group(node.path, before.default_group)
+    write_default_group(path, before.default_group)
     if item.alua != before.alua:
-        write_group(node.path, item.alua, before.alua)
+        write_group(path, item.alua, before.alua)
     if merge_aliases(old, new) != new:
-        files.write_file(f"{node.path}/alias", show_alias(new))
+        files.write_file(f"{path}/alias", show_alias(new))
 
 
 def delete_storage_object(item: lio_objects.StorageObject, index: KernelIndex) -> None:
     """Remove the storage object and its HBA.
 
-    Raises RtsError, and KernelRefusedError while it is exported.
+    Raises OSError, and KernelRefusedError while it is exported.
     """
-    if item.name not in index.hbas:
+    hba = index.hbas.get(item.name)
+    if hba is None:
         return
-    hba_index = _hba_index(item, index)
     try:
-        rts.open_storage_object(item.plugin, item.name, hba_index).delete()
-    except rts.NotInConfigfs:
-        pass
-    except (OSError, rts.RtsError):
-        _check_links(item.name, index.hbas[item.name])
+        fast_path.remove_storage_object(hba, item.name)
+    except OSError:
+        _check_links(item.name, hba)
         raise
     del index.hbas[item.name]
     index.files.release(item.name)
-    if hba_index >= FIRST_INDEX:
-        index.hba_indexes.free(hba_index)
+    number = parse_hba_index(hba)
+    if number >= FIRST_INDEX:
+        index.hba_indexes.free(number)
 
 
 def _check_links(name: str, hba: str) -> None:
@@ -157,8 +160,12 @@ def _check_links(name: str, hba: str) -> None:
         )
 
 
-def _hba_index(item: lio_objects.StorageObject, index: KernelIndex) -> int:
+def _hba(item: lio_objects.StorageObject, index: KernelIndex) -> str:
     hba = index.hbas.get(item.name)
     if hba is None:
-        raise KernelRefusedError(Reason.KERNEL_REFUSED, f"there is no storage object {item.name}")
-    return parse_hba_index(hba)
+        raise _absent(item)
+    return hba
+
+
+def _absent(item: lio_objects.StorageObject) -> KernelRefusedError:
+    return KernelRefusedError(Reason.KERNEL_REFUSED, f"there is no storage object {item.name}")

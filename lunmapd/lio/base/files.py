@@ -46,15 +46,24 @@ def write_file(path: str, text: str) -> None:
 def write_files(directory: str, texts: Mapping[str, str]) -> None:
     """Write `texts`, file name to text, below a directory, in this order, each in one write(2).
 
-    Raises OSError at the first write that the kernel refuses; the files after it are not written.
+    Raises OSError with the file's name at the first write that the kernel refuses; the files after it are not
+    written.
     """
     descriptors: list[int] = []
     try:
         for name, text in texts.items():
             descriptors.append(os.open(f"{directory}/{name}", os.O_WRONLY))
-            os.write(descriptors[-1], text.encode())
+            _write(descriptors[-1], text, f"{directory}/{name}")
     finally:
         _close(descriptors)
+
+
+def _write(descriptor: int, text: str, path: str) -> None:
+    try:
+        os.write(descriptor, text.encode())
+    except OSError as error:
+        error.filename = path
+        raise
 
 
 def _close(descriptors: Sequence[int]) -> None:
@@ -140,17 +149,37 @@ def links_to(path: Path, end: str) -> bool:
         return False
 
 
-def remove_directory(path: Path) -> None:
-    """Remove the symlinks in a configfs directory, then the directory.
-
-    An absent directory counts as removed.
-    """
-    for name in _links(str(path)):
-        (path / name).unlink(missing_ok=True)
+def remove_link(path: str) -> None:
+    """Remove a symlink; an absent one counts as removed."""
     try:
-        path.rmdir()
+        os.unlink(path)  # noqa: PTH108
     except OSError as error:
         _raise_unless_absent(error)
+
+
+def remove_directory(path: str) -> None:
+    """Remove an empty directory; an absent one counts as removed."""
+    try:
+        os.rmdir(path)  # noqa: PTH106
+    except OSError as error:
+        _raise_unless_absent(error)
+
+
+def remove_linked_directory(path: str, usual: str) -> None:
+    """Remove the symlinks in a configfs directory, then the directory; what is absent counts as removed.
+
+    `usual` is the name that is tried first, which saves a listing. A directory with another symlink can't be
+    removed (ENOTEMPTY by configfs_detach_prep in fs/configfs/dir.c).
+    """
+    remove_link(f"{path}/{usual}")
+    try:
+        remove_directory(path)
+    except OSError as error:
+        if error.errno != errno.ENOTEMPTY:
+            raise
+        for name in _links(path):
+            remove_link(f"{path}/{name}")
+        remove_directory(path)
 
 
 def _links(path: str) -> dict[str, str]:

@@ -2,7 +2,6 @@
 
 Its objects are opened so that none lists configfs and none changes a name.
 
-
 rtslib has LIO's names, checks and life cycles. Where one of its classes lists all objects for each object, or
 accepts fewer names than the kernel, that one step is replaced here; the contract tests hold each replacement
 to a real kernel. Supports rtslib-fb 2.1.75, 2.1.76 and 2.2: all of them have the package `rtslib_fb`.
@@ -11,17 +10,15 @@ Every `open_` function raises RtsError, and NotInConfigfs if the object is looke
 """
 
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Literal
 
-from rtslib_fb import TPG, FabricModule, MappedLUN, NodeACL, RTSRoot, Target, utils
+from rtslib_fb import TPG, FabricModule, NodeACL, RTSRoot, Target, utils
 from rtslib_fb.node import CFSNode
 from rtslib_fb.tcm import (
-    BlockStorageObject,
-    FileIOStorageObject,
     PSCSIStorageObject,
     RDMCPStorageObject,
     StorageObject,
@@ -30,13 +27,11 @@ from rtslib_fb.tcm import (
 from rtslib_fb.utils import RTSLibError
 
 from lunmapd.core.base.backings import PluginName
-from lunmapd.core.base.names import MAX_LUN_NUMBER
 from lunmapd.core.node import lio_objects
 from lunmapd.lio.base import files
 
 Mode = Literal["create", "lookup"]
 RtsError = RTSLibError
-ConfigfsNode = CFSNode
 ROOT = Path(CFSNode.configfs_dir)
 _OTHER_DATABASES = ("/etc/target", "/etc/rtslib-fb-target", "/var/target")  # of tools and of the kernel
 PREFERRED_DATABASE = Path(RTSRoot._preferred_dbroot)  # noqa: SLF001 - RTSRoot() needs it to exist
@@ -66,12 +61,6 @@ class _Acl(NodeACL):
         self._node_wwn, self.wwn_type = initiator, initiator.partition(".")[0]
         self._path = f"{parent.path}/acls/{initiator}"
         self._create_in_cfs_ine(mode)
-
-
-class _MappedLun(MappedLUN):
-    """A mapped LUN with any number of SAM, as the kernel accepts it; rtslib 2.1.75 stops at 255."""
-
-    MAX_LUN = MAX_LUN_NUMBER
 
 
 def database_directory() -> Path:
@@ -112,11 +101,6 @@ def open_tpg(iqn: str, tag: int, mode: Mode) -> TPG:
 def open_acl(iqn: str, tag: int, initiator: str, mode: Mode) -> NodeACL:
     """Create or look up the ACL of an initiator."""
     return _Acl(open_tpg(iqn, tag, "lookup"), initiator, mode)
-
-
-def open_mapped_lun(item: lio_objects.MappedLun) -> MappedLUN:
-    """Look up a mapped LUN."""
-    return _MappedLun(open_acl(item.iqn, item.tag, item.initiator, "lookup"), item.lun)
 
 
 def restore_reservations(device: str, metadata: Iterable[str]) -> None:
@@ -168,33 +152,6 @@ def create_with_rtslib(item: lio_objects.StorageObject, index: int, metadata: It
 def is_disk(path: str) -> bool:
     """Return whether a block device is of the type TYPE_DISK, the only one that iblock accepts."""
     return utils.get_blockdev_type(path) == 0
-
-
-_CLASSES: Mapping[str, Callable[..., StorageObject]] = {
-    PluginName.FILEIO: FileIOStorageObject,
-    PluginName.IBLOCK: BlockStorageObject,
-    PluginName.RD_MCP: RDMCPStorageObject,
-    PluginName.PSCSI: PSCSIStorageObject,
-    PluginName.USER: UserBackedStorageObject,
-}
-
-
-def open_storage_object(plugin: str, name: str, index: int) -> StorageObject:
-    """Look up a storage object under an HBA index. Its delete() does not list LUNs.
-
-    The kernel itself refuses the deletion of an exported storage object (EBUSY).
-    """
-    storage = _CLASSES[plugin](name, index=index)
-    storage._gen_attached_luns = lambda: iter(())  # noqa: SLF001 - listing all LUNs is quadratic
-    return storage
-
-
-def resize_file(item: lio_objects.StorageObject, index: int) -> None:
-    """Set the size of a fileio in place, in bytes.
-
-    LIO accepts it while exported; rtslib has no call for it.
-    """
-    open_storage_object(item.plugin, item.name, index)._control(f"fd_dev_size={item.size}")  # noqa: SLF001
 
 
 def remove_alone(node: CFSNode) -> None:

@@ -35,7 +35,8 @@ _STATES = {str(number): state for state, number in _NUMBERS.items()}
 # File name to the value that is written and the value that is then read. The default of nonop_delay_msecs
 # delays each command by 0.1 s in a state that is not optimized.
 _COMMON = {"alua_access_type": ("1", "Implicit"), "nonop_delay_msecs": ("0", "0")}
-_DEFAULT = "alua/default_tg_pt_gp"
+_DEFAULT_NAME = "default_tg_pt_gp"
+_DEFAULT = f"alua/{_DEFAULT_NAME}"
 _DEFAULT_STATE, _DEFAULT_PREFERRED, _DEFAULT_TYPE = DEFAULT_GROUP_FILES = (
     f"{_DEFAULT}/alua_access_state",
     f"{_DEFAULT}/preferred",
@@ -116,6 +117,13 @@ def write_group(path: str, now: Alua | None, before: Alua | None) -> None:
     is_owner = now.leased and known is not None and known.state == AluaState.OPTIMIZED
     if known is None or (known.state != now.state and not is_owner):
         write_state(path, AluaState(now.state))
+
+
+def remove_groups(path: str) -> None:
+    """Remove all groups of the storage object at `path`, except the kernel's own. Raises OSError."""
+    for name in files.list_directories(f"{path}/alua"):
+        if name != _DEFAULT_NAME:
+            files.remove_directory(f"{path}/alua/{name}")
 
 
 def write_default_group(path: str, before: DefaultGroup) -> None:

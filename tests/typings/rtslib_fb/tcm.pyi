@@ -1,10 +1,6 @@
-from collections.abc import Callable, Iterator
-
 from rtslib_fb.node import CFSNode
 
 class StorageObject(CFSNode):
-    _gen_attached_luns: Callable[[], Iterator[CFSNode]]
-    def _control(self, command: str) -> None: ...
     def _config_pr_aptpl(self) -> None: ...
 
 class FileIOStorageObject(StorageObject):

@@ -48,6 +48,31 @@ def test_writing_ends_at_the_first_refusal(tmp_path: Path) -> None:
     assert files.read_files(str(tmp_path), ("a", "c")) == {"a": "1", "c": "-"}
 
 
+@pytest.mark.parametrize("links", [(), ("usual",), ("other",), ("usual", "other")])
+def test_a_directory_is_removed_with_its_links(tmp_path: Path, links: tuple[str, ...]) -> None:
+    """The links may have any name, and a directory that is gone counts as removed."""
+    (tmp_path / "lun").mkdir()
+    for name in links:
+        (tmp_path / "lun" / name).symlink_to(tmp_path)
+    for _ in range(2):
+        files.remove_linked_directory(str(tmp_path / "lun"), "usual")
+        assert not (tmp_path / "lun").exists()
+
+
+def test_a_directory_that_is_in_use_is_not_removed(tmp_path: Path) -> None:
+    """The kernel's refusal is raised."""
+    (tmp_path / "lun" / "below").mkdir(parents=True)
+    with pytest.raises(OSError, match="not empty"):
+        files.remove_linked_directory(str(tmp_path / "lun"), "usual")
+    assert (tmp_path / "lun" / "below").is_dir()
+
+
+def test_a_refused_write_names_its_file() -> None:
+    """The error has the path: the kernel's own names no file."""
+    with pytest.raises(OSError, match="/dev/full"):
+        files.write_file("/dev/full", "x")
+
+
 @pytest.mark.parametrize("number", [0, 1, 2])
 def test_a_directory_tells_whether_there_is_one_in_it(tmp_path: Path, number: int) -> None:
     """Files don't count, and where there is no directory there is none in it."""
