@@ -23,6 +23,7 @@ def observe_acls(observation: Observation, iqn: str, tag: int, luns: Mapping[int
         return
     for initiator in observation.list_directories(path):
         observe_acl(observation, lio_objects.NodeAcl(iqn, tag, initiator))
+        _observe_session(observation, iqn, tag, initiator)
         numbers = observation.list_numbers(f"{path}/{initiator}", "lun_")
         for first in range(0, len(numbers), _MAX_OPEN):
             some = numbers[first : first + _MAX_OPEN]
@@ -30,14 +31,22 @@ def observe_acls(observation: Observation, iqn: str, tag: int, luns: Mapping[int
 
 
 def observe_acl(observation: Observation, item: lio_objects.NodeAcl) -> None:
-    """Record an ACL that exists, and its session."""
+    """Record an ACL that exists."""
     path = f"{tpg_path(item.iqn, item.tag)}/acls/{item.initiator}"
     credentials = observe_credentials(observation, f"{path}/auth")
     overrides = observation.read(f"{path}/{ACL_AUTHENTICATION}") not in {None, AS_THE_TPG}
     observation.add(lio_objects.NodeAcl(item.iqn, item.tag, item.initiator, credentials, overrides))
-    session = parse_session(observation.read(f"{path}/info") or "")
+
+
+def _observe_session(observation: Observation, iqn: str, tag: int, initiator: str) -> None:
+    """Record the session of an ACL.
+
+    To open the file, the kernel compares its name with all mapped LUNs of the ACL (configfs_lookup in
+    fs/configfs/dir.c): 4 ms with 10,000 in User-Mode Linux.
+    """
+    session = parse_session(observation.read(f"{tpg_path(iqn, tag)}/acls/{initiator}/info") or "")
     if session:
-        observation.sessions.append(IscsiSession(item.iqn, item.tag, item.initiator, *session))
+        observation.sessions.append(IscsiSession(iqn, tag, initiator, *session))
 
 
 def observe_dynamic_sessions(observation: Observation, iqn: str, tag: int) -> None:

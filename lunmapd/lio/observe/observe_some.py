@@ -27,6 +27,7 @@ def observe_some(
 ) -> Observation:
     """Read storage objects, LUNs, ACLs and mapped LUNs, given as they are desired; absent ones are left out.
 
+    Sessions are not read, since that takes as long as the ACL has mapped LUNs.
     Raises UnexpectedStateError, also for a backing that is not as LIO has opened it, and OSError.
     """
     observation = Observation(root, ObservationHints(probe=probe))

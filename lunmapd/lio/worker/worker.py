@@ -90,9 +90,8 @@ class Worker(Struct):
     def _observe_some(self, request: wire.PartialObserve) -> None:
         with attempt("read LIO"):
             observation = observe_some(rts.ROOT, self.index, request.items, self.probe)
-        objects, sessions = tuple(observation.objects.values()), tuple(observation.sessions)
         facts = wire.group_facts(observation.backings)
-        self.send(wire.ObservedAnswer(objects, (), (), sessions, facts))
+        self.send(wire.ObservedAnswer(tuple(observation.objects.values()), (), (), (), facts))
 
     def _count_commands(self, request: wire.CountCommands) -> None:
         with attempt("read LIO"):

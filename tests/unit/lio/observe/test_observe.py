@@ -17,6 +17,7 @@ from lunmapd.core.node.governed import PORT_ID, TPG_ATTRIBUTES, TPG_PARAMETERS
 from lunmapd.lio.base.index import take_lun_number
 from lunmapd.lio.base.observation import Observation, ObservationHints, StuckDirectory
 from lunmapd.lio.observe.observe import observe_lio
+from lunmapd.lio.observe.observe_some import observe_some
 from support.configfs_tree import IQN, NOBODY, TPGT, Tree, leftovers, served
 from support.observing import observe
 
@@ -37,6 +38,18 @@ def test_a_served_lun_is_seen(tree: Tree) -> None:
         lio_objects.Tpg(IQN, 1, TPG_ATTRIBUTES, TPG_PARAMETERS),
     }
     assert len(found) == 6
+
+
+def test_a_part_is_seen_without_the_sessions(tree: Tree) -> None:
+    """A full observation records the session of an ACL; a partial one records the same objects alone."""
+    served(tree)
+    tree.write(f"{TPGT}/acls/host/info", "InitiatorName: host\nSession State: TARG_SESS_STATE_LOGGED_IN")
+    whole = observe_lio(tree.root, NOBODY)
+    assert [session.initiator for session in whole.observed.sessions] == ["host"]
+    items = (lio_objects.NodeAcl(IQN, 1, "host"), lio_objects.MappedLun(IQN, 1, "host", 5, "a", True))
+    part = observe_some(tree.root, whole.index, items)
+    assert part.objects == lio_objects.by_key(items)
+    assert part.sessions == []
 
 
 @pytest.mark.parametrize(
