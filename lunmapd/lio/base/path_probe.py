@@ -9,11 +9,13 @@ import stat
 import threading
 from collections.abc import Sequence
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 
 from msgspec import Struct
 
 from lunmapd.lio.base.block_devices import DEVICES
+from lunmapd.lio.base.helper_thread import HelperThread
 
 _PATIENCE = 2.0  # seconds without an answer after which a path counts as unanswered
 _MAX_HANGING = 4  # threads left behind; with so many, further paths are not tried
@@ -57,20 +59,23 @@ class PathProbe:
     def __init__(self, patience: float = _PATIENCE, devices: str = DEVICES) -> None:
         """Start without hanging threads. `patience` is in seconds; `devices` is as in block_devices.py."""
         self._patience = patience
-        self._hanging: dict[str, threading.Thread] = {}
+        self._helper = HelperThread()
+        self._hanging: dict[str, HelperThread] = {}
         self.devices = devices
 
     def examine(self, paths: Sequence[str]) -> dict[str, PathStatus]:
         """Return the status of each path."""
-        self._hanging = {path: thread for path, thread in self._hanging.items() if thread.is_alive()}
+        self._hanging = {path: helper for path, helper in self._hanging.items() if helper.alive}
         found: dict[str, PathStatus] = {}
         waiting = list(dict.fromkeys(paths))
         while waiting := self._askable(waiting):
-            answers, thread = self._ask(waiting)
+            answers = self._ask(waiting)
             found |= zip(waiting, answers, strict=False)
             waiting = waiting[len(answers) :]
             if waiting:
-                self._hanging[_mount_point(waiting[0])] = thread
+                self._hanging[_mount_point(waiting[0])] = self._helper
+                self._helper.end()
+                self._helper = HelperThread()
         return {path: found.get(path, _UNANSWERED) for path in paths}
 
     def _askable(self, paths: list[str]) -> list[str]:
@@ -80,17 +85,16 @@ class PathProbe:
             return []
         return [path for path in paths if not any(_is_below(path, above) for above in self._hanging)]
 
-    def _ask(self, paths: Sequence[str]) -> tuple[Sequence[PathStatus], threading.Thread]:
+    def _ask(self, paths: Sequence[str]) -> Sequence[PathStatus]:
         """Return the answers for the first paths, all of them unless the thread got no answer for one."""
         answers: list[PathStatus] = []
         over, left = threading.Event(), threading.Event()
-        thread = threading.Thread(target=_examine_all, args=(paths, answers, over, left), daemon=True)
-        thread.start()
+        self._helper.run(partial(_examine_all, paths, answers, over, left))
         count = 0
         while not over.wait(self._patience) and len(answers) > count:
             count = len(answers)
         left.set()
-        return tuple(answers), thread
+        return tuple(answers)
 
 
 def _examine_all(

@@ -6,6 +6,7 @@ from types import TracebackType
 from typing import Self
 
 from lunmapd.core.node.failure import Failure
+from lunmapd.lio.base.helper_thread import HelperThread
 from lunmapd.lio.worker.wire import ProgressAnswer
 
 _INTERVAL = 0.1  # seconds between two reports
@@ -14,12 +15,12 @@ _INTERVAL = 0.1  # seconds between two reports
 class ProgressReporter:
     """Collects outcomes from several threads and sends them; a context manager around one batch.
 
-    An answer for each step would cost more than the step, so a separate thread sends the collected outcomes
-    at intervals. It also sends while a step is stuck in the kernel, which blocks only the thread of that
-    step.
+    An answer for each step would cost more than the step, so the thread of `helper` sends the collected
+    outcomes at intervals. It also sends while a step is stuck in the kernel, which blocks only the thread of
+    that step.
     """
 
-    def __init__(self, send: Callable[[ProgressAnswer], None]) -> None:
+    def __init__(self, send: Callable[[ProgressAnswer], None], helper: HelperThread) -> None:
         """Send through `send`, from one thread at a time.
 
         `parent_gone` is set once the pipe to the parent is broken.
@@ -29,19 +30,20 @@ class ProgressReporter:
         self._outcomes: list[tuple[int, Failure | None]] = []
         self._under_way: dict[int, str] = {}
         self._reported: tuple[tuple[int, str], ...] = ()
+        self._helper = helper
+        self._sending = threading.Lock()
         self._ended = threading.Event()
         self.parent_gone = False
-        self._thread = threading.Thread(target=self._report_repeatedly, daemon=True)
 
     def __enter__(self) -> Self:
-        self._thread.start()
+        self._helper.run(self._report_repeatedly)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._ended.set()
-        self._thread.join()
+        with self._sending:
+            self._ended.set()
         self._report()
 
     def begin(self, number: int, path: str) -> None:
@@ -58,10 +60,16 @@ class ProgressReporter:
     def _report_repeatedly(self) -> None:
         while not self._ended.wait(_INTERVAL):
             try:
-                self._report()
+                self._report_unless_ended()
             except BrokenPipeError:
                 self.parent_gone = True
                 return
+
+    def _report_unless_ended(self) -> None:
+        """Report, but never after the last report of the batch."""
+        with self._sending:
+            if not self._ended.is_set():
+                self._report()
 
     def _report(self) -> None:
         with self._lock:

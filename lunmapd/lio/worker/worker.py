@@ -26,6 +26,7 @@ from lunmapd.lio.apply import luns
 from lunmapd.lio.apply.apply import apply_step
 from lunmapd.lio.apply.prepare import prepare_kernel
 from lunmapd.lio.base import rts
+from lunmapd.lio.base.helper_thread import HelperThread
 from lunmapd.lio.base.index import KernelIndex, blocking_directory
 from lunmapd.lio.base.observation import ObservationHints
 from lunmapd.lio.base.path_probe import PathProbe
@@ -42,7 +43,7 @@ class Worker(Struct):
     """The worker's state between requests. `send` sends its answers.
 
     `features` are the kernel's features, None before the first observation. `probe` examines the paths of
-    backings.
+    backings, `helper` is the thread that reports progress.
     """
 
     send: Callable[[wire.Answer], None]
@@ -50,6 +51,7 @@ class Worker(Struct):
     index: KernelIndex = field(default_factory=KernelIndex)
     features: AbstractSet[str] | None = None
     probe: PathProbe = field(default_factory=PathProbe)
+    helper: HelperThread = field(default_factory=HelperThread)
 
     def answer(self, request: wire.Request) -> None:
         """Carry out a request, and send its answers."""
@@ -76,7 +78,7 @@ class Worker(Struct):
         hints = ObservationHints(request.stuck, self.features, self.index.hbas, directories, self.probe)
         # The old index is dropped before the new one is built: both together would take twice the memory.
         self.index = KernelIndex()
-        with attempt("read LIO"), ProgressReporter(self.send) as reporter:
+        with attempt("read LIO"), ProgressReporter(self.send, self.helper) as reporter:
             claims, enter = frozenset(request.claims), partial(reporter.begin, 0)
             result = observe_lio(rts.ROOT, claims, hints, self._send_objects, enter)
         self.index = result.index
@@ -101,7 +103,7 @@ class Worker(Struct):
     def _apply(self, steps: Iterable[Step]) -> None:
         luns.begin_batch(self.index)
         ledger = FailureTracker()
-        reporter = ProgressReporter(self.send)
+        reporter = ProgressReporter(self.send, self.helper)
         do_one = partial(self._do, reporter)
         with reporter, step_runner(do_one, parallel=self.parallel) as do:
             for run in split_into_runs(steps):
