@@ -7,7 +7,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from bench.guest.clean import clean
@@ -18,6 +18,7 @@ _SOCKET = "/run/bench-notify"
 _PATIENCE = 600.0  # seconds for one turn
 _WORKER = "lunmapd.lio.worker.worker"
 _SAMPLES = 60
+_TRIES = 5
 _EVERY = 1.0  # seconds between two samples
 _BUSY = 0.05  # seconds of processor time of both processes
 
@@ -81,6 +82,14 @@ def _at_rest(pid: int) -> dict[str, float]:
 
 
 def _memory(pid: int) -> dict[str, float]:
+    """Return one sample; it is taken again if a thread or a process ends meanwhile."""
+    for _ in range(_TRIES):
+        with suppress(FileNotFoundError, ProcessLookupError):
+            return _sample(pid)
+    return _sample(pid)
+
+
+def _sample(pid: int) -> dict[str, float]:
     family = list(_family(pid))
     (worker,) = (child for child in family if _WORKER in Path(f"/proc/{child}/cmdline").read_text())
     (daemon, daemon_share), (own, share) = map(_megabytes, (pid, worker))
