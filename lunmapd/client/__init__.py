@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     )
     from lunmapd.client.note import Note, Prefer, Proposal
     from lunmapd.client.revert import RevertConflictError
+    from lunmapd.client.rollouts import FirstNodesDeadError
     from lunmapd.core.base.access import Principal, Role, Roles, parse_principal, with_password
     from lunmapd.core.base.acl_entries import AclDifference
     from lunmapd.core.base.backings import Backing, Block, FileIO, Pscsi, RamDisk, User
@@ -148,6 +149,7 @@ __all__ = [
     "FileConflictError",
     "FileIO",
     "FirstNodes",
+    "FirstNodesDeadError",
     "Fleet",
     "FleetNode",
     "FloatingGroup",
@@ -261,6 +263,7 @@ _NAMES: Mapping[str, str] = {
     "client.floating": "FloatingGroupStatus GroupCandidate NoSuchGroupError NotFitError NotMovedError",
     "client.note": "Note Prefer Proposal",
     "client.revert": "RevertConflictError",
+    "client.rollouts": "FirstNodesDeadError",
     "core.base.access": "Principal Role Roles parse_principal with_password",
     "core.base.acl_entries": "AclDifference",
     "core.base.backings": "Backing Block FileIO Pscsi RamDisk User",

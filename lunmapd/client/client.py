@@ -193,8 +193,8 @@ class Client:
 
         Changes that other clients make meanwhile to other objects stay. Raises ConflictError if they changed
         the same objects, and TakenOverError if they resumed or undid the commit that `target` resumes; with a
-        rollout RolloutPendingError, RolloutEditedError, RolloutTooLargeError, and InvalidInputError for an
-        unknown node.
+        rollout RolloutPendingError, RolloutEditedError, RolloutTooLargeError, FirstNodesDeadError, and
+        InvalidInputError for an unknown node.
         """
         from lunmapd.client.propose import apply_proposal
 

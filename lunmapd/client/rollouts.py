@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from lunmapd.client.fleet import check_not_undone, read_nodes
 from lunmapd.core.base.disruption import DISRUPTION_WORDS, Disruption
-from lunmapd.core.base.errors import InvalidInputError, Problem
+from lunmapd.core.base.errors import Exit, InvalidInputError, LunmapdError, Problem
 from lunmapd.core.base.leased_groups import floating_groups, takeover_group
 from lunmapd.store.commit import acts
 from lunmapd.store.commit.commit_options import Trial
@@ -24,8 +24,24 @@ if TYPE_CHECKING:
     from lunmapd.store.session.session import Session
 
 
+class FirstNodesDeadError(LunmapdError):
+    """The nodes `names`, which should try a revision first, are dead."""
+
+    exit_code = Exit.DEGRADED
+
+    def __init__(self, names: tuple[str, ...]) -> None:
+        self.names = names
+        super().__init__(
+            f"nothing was committed: {', '.join(names)} would try the revision first, and no other could be "
+            "committed meanwhile, but is dead: name live nodes by --first; 'lunmapctl status' shows them"
+        )
+
+
 def trial_of(session: Session, proposal: Proposal, note: Note) -> Trial | None:
-    """Return how the commit is rolled out, None for a commit that all nodes follow at once."""
+    """Return how the commit is rolled out, None for a commit that all nodes follow at once.
+
+    Raises FirstNodesDeadError, and InvalidInputError for what can't be tried.
+    """
     if not (note.first or note.confirm_within):
         return None
     fleet = read_nodes(session)
@@ -33,6 +49,8 @@ def trial_of(session: Session, proposal: Proposal, note: Note) -> Trial | None:
     check_known(lunmap, note.first)
     if problems := _changed_groups(effective_map(proposal.before), proposal.after):
         raise InvalidInputError(problems)
+    if dead := tuple(name for name in note.first if fleet.nodes[name].live is None):
+        raise FirstNodesDeadError(dead)
     alive = all(fleet.nodes[name].live for name in lunmap.nodes)
     applied = revision if alive and not fleet.behind(revision) else 0
     return Trial(note.first, note.confirm_within, applied, note.confirm_removals)

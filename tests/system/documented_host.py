@@ -10,7 +10,7 @@ from lab.wait import wait_until
 from support.cluster import Cluster
 
 PAGE = Path("docs/initiators.md").read_text()
-LOG_IN, RESCAN, RESIZE, REMOVE, END_QUEUEING, LEAVE = re.findall(
+LOG_IN, RESCAN, RESIZE, REMOVE, END_QUEUEING, LEAVE, RENEW = re.findall(
     r"^```sh\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL
 )
 CONF, CONF_OF_ACME = re.findall(r"^```conf\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)

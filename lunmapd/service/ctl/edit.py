@@ -18,7 +18,7 @@ from lunmapd.service.ctl.commit.steps import (
     warn_of_changes,
     warn_of_file,
 )
-from lunmapd.service.ctl.commit.waiting import is_waiting, rollout_options, wait_for, wait_option
+from lunmapd.service.ctl.commit.waiting import echo_made, is_waiting, rollout_options, wait_for, wait_option
 from lunmapd.service.ctl.files.map_file import (
     Basis,
     MapFile,
@@ -290,9 +290,17 @@ def rollback(
     help="Also let nodes follow this tree although they know a newer one: after ZooKeeper was put back.",
 )
 @note_options
+@wait_option
 @output_option
 @click.pass_obj
-def confirm(connection: Connection, revision: int | None, rewound: bool, note: Note, output: str) -> None:
+def confirm(
+    connection: Connection,
+    revision: int | None,
+    rewound: bool,
+    note: Note,
+    wait: float | None,
+    output: str,
+) -> None:
     """Keep the revision that is tried, and confirm the removals up to REVISION, by default the newest.
 
     A revision that is not confirmed in time is undone; then the exit code is 4. A node holds a map
@@ -303,7 +311,8 @@ def confirm(connection: Connection, revision: int | None, rewound: bool, note: N
         raise click.UsageError("--rewound confirms the tree as it is: omit REVISION")
     with connection.client() as client:
         made = client.confirm_rewound(note) if rewound else client.confirm(revision, note)
-        echo_committed(made, (), output, "nothing to do: the removals are already confirmed")
+        echo_made(made, (), output, "nothing to do: the removals are already confirmed", wait)
+        wait_for(client, made, client.newest(), wait, output)
 
 
 @click.group("import")

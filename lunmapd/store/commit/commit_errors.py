@@ -133,9 +133,12 @@ class RolloutPendingError(StoreError):
 
     def __init__(self, rollout: Rollout) -> None:
         self.rollout = rollout
+        going_on = "confirm' to keep the revision"
+        if rollout.first:
+            going_on = "rollout continue' to let all nodes follow it"
         super().__init__(
             f"nothing was committed: the rollout of revision {rollout.revision} is not over; see 'lunmapctl "
-            "rollout show', then 'lunmapctl confirm' to keep the revision, or 'lunmapctl rollout abort'"
+            f"rollout show', then 'lunmapctl {going_on}, or 'lunmapctl rollout abort'"
         )
 
 

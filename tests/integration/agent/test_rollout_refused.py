@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from lunmapd.client import (
     Client,
+    FirstNodesDeadError,
     InvalidInputError,
     Note,
     Proposal,
@@ -15,6 +16,7 @@ from lunmapd.client import (
     RolloutTooLargeError,
 )
 from lunmapd.core.base.lunmap import AluaState, FloatingGroup
+from lunmapd.store.session.paths import live_of
 from lunmapd.store.session.session import Session
 from lunmapd.store.tree.read import read_tree
 from support.agents import T, mapped_luns
@@ -34,6 +36,19 @@ def test_a_second_admin_waits_for_the_end_of_a_rollout(session: Session, fleet: 
     fleet.run()
     Client(session).confirm()
     assert Client(session).apply(before) is not None
+
+
+@pytest.mark.usefixtures("fleet")
+def test_a_dead_node_tries_nothing(session: Session) -> None:
+    """A rollout that begins with one would never go on, and would refuse all other commits until its end."""
+    admin = Client(session)
+    with PlainClient(session) as shell:
+        shell.delete(live_of("n2"))
+    with pytest.raises(FirstNodesDeadError, match=r"n2 would try the revision first, .* but is dead"):
+        admin.apply(fleet_map(1, 2), Note(first=("n1", "n2")))
+    assert admin.apply(fleet_map(1, 2), Note(first=("n1",))) is not None
+    with pytest.raises(RolloutPendingError, match="'lunmapctl rollout continue' to let all nodes follow it"):
+        admin.apply(fleet_map(1))
 
 
 def test_what_could_not_be_undone_at_once_is_not_tried(session: Session) -> None:

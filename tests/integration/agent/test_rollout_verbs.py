@@ -30,9 +30,12 @@ def test_a_first_node_makes_a_mass_removal_that_was_agreed_to(
     ]
     fleet.run()
     assert (fleet.shown()[0], fleet.applied()) == ({"l1"}, (3, 2, 2))
-    ctl("rollout", "continue")
+    continued = ctl("rollout", "continue", "--wait", "0", expect=6)
+    assert "have not applied revision 3 within 0 seconds: n2, n3" in continued.err
     fleet.run()
     assert fleet.shown() == ({"l1"},) * 3
+    kept = json.loads(ctl("confirm", "--wait", "0", "-o", "json", expect=6).out)
+    assert (kept["revision"], list(kept["nodes"])) == (4, ["n1", "n2", "n3"])
 
 
 def test_a_first_node_in_good_health_lets_the_others_follow(fleet: Fleet, ctl: Ctl, tmp_path: Path) -> None:

@@ -12,8 +12,7 @@ from lunmapd.client import Client, Lunmap, Note, Problem, Proposal, Revision
 from lunmapd.core.base.errors import Exit, Place, problem_lines
 from lunmapd.core.base.text import count_of
 from lunmapd.service.ctl.commit.consent import Consent, agree, foresee, show_forecast
-from lunmapd.service.ctl.commit.waiting import is_waiting, next_steps, remember_first
-from lunmapd.service.ctl.text.output import echo_committed
+from lunmapd.service.ctl.commit.waiting import echo_made, next_steps, remember_first
 from lunmapd.service.output import echo, echo_paragraphs
 
 if TYPE_CHECKING:
@@ -55,8 +54,7 @@ def commit_proposal(
     if consent is not None:
         remember_first(client, note)
     made = None if consent is None else client.apply(proposal, note)
-    if output != "json" or not is_waiting(wait):
-        echo_committed(made, proposal.changes, output, nothing, is_shown=bool(proposal.changes))
+    echo_made(made, proposal.changes, output, nothing, wait, is_shown=bool(proposal.changes))
     if made is not None and output != "json":
         echo(*next_steps(note, made.revision), err=True)
     _echo_more(*duties.after)

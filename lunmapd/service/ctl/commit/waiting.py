@@ -109,6 +109,20 @@ def is_waiting(seconds: float | None) -> bool:
     return seconds is not None or _FIRST in click.get_current_context().meta
 
 
+def echo_made(
+    made: "Revision | None",
+    changes: "tuple[Change, ...]",
+    output: str,
+    nothing: str,
+    seconds: float | None,
+    *,
+    is_shown: bool = False,
+) -> None:
+    """Print a commit as `echo_committed` does, before `wait_for`, which prints that of JSON."""
+    if output != "json" or not is_waiting(seconds):
+        echo_committed(made, changes, output, nothing, is_shown=is_shown)
+
+
 def wait_for(
     client: "Client",
     made: "Revision | None",

@@ -6,7 +6,8 @@ from lunmapd.client import Note
 from lunmapd.service.cli import output_option
 from lunmapd.service.ctl.cli import Connection
 from lunmapd.service.ctl.commit.steps import echo_duties
-from lunmapd.service.ctl.text.output import echo_committed, note_options
+from lunmapd.service.ctl.commit.waiting import echo_made, wait_for, wait_option
+from lunmapd.service.ctl.text.output import note_options
 from lunmapd.service.ctl.text.rollout_lines import rollout_report, rollout_sentence
 from lunmapd.service.output import echo, echo_json
 
@@ -34,23 +35,27 @@ def show_rollout(connection: Connection, output: str) -> None:
 
 @rollout_verbs.command("continue")
 @note_options
+@wait_option
 @output_option
 @click.pass_obj
-def proceed(connection: Connection, note: Note, output: str) -> None:
+def proceed(connection: Connection, note: Note, wait: float | None, output: str) -> None:
     """Let all nodes follow the revision that is tried.
 
     With --confirm-within it is still undone unless 'confirm' keeps it.
     """
     with connection.client() as client:
         made = client.continue_rollout(note)
-        echo_committed(made, (), output, "all nodes may follow the revision; 'lunmapctl confirm' keeps it")
+        going_on = "all nodes may follow the revision; 'lunmapctl confirm' keeps it"
+        echo_made(made, (), output, going_on, wait)
+        wait_for(client, made, client.newest(), wait, output)
 
 
 @rollout_verbs.command()
 @note_options
+@wait_option
 @output_option
 @click.pass_obj
-def abort(connection: Connection, note: Note, output: str) -> None:
+def abort(connection: Connection, note: Note, wait: float | None, output: str) -> None:
     """Undo the revision that is tried, on all nodes.
 
     An object that was edited out of band meanwhile keeps that edit, and is named: 'repair' reverts it.
@@ -58,7 +63,7 @@ def abort(connection: Connection, note: Note, output: str) -> None:
     with connection.client() as client:
         tried = client.read().lunmap
         made = client.abort_rollout(note)
-        echo_committed(made, made.changes, output, "")
+        echo_made(made, made.changes, output, "", wait)
         if output != "json":
             echo_duties(tried, client.read().lunmap)
         undone = {change.path for change in made.changes}
@@ -66,3 +71,4 @@ def abort(connection: Connection, note: Note, output: str) -> None:
             if edit.path in undone:
                 sentence = f"{edit.path} keeps its out-of-band edit: see 'lunmapctl repair'"
                 echo(f"lunmapctl: warning: {sentence}", err=True)
+        wait_for(client, made, made.revision, wait, output, made.changes)
