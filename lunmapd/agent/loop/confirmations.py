@@ -34,7 +34,7 @@ class Confirmations:
     it needs no further confirmation.
     """
 
-    def __init__(self, session: Session, save: Callable[[int], None], first: int = 0) -> None:
+    def __init__(self, session: Session, save: Callable[[int], None], first: int) -> None:
         """Start with the revision `first` that was known before the daemon started, 0 for none.
 
         `save` is called with the first revision that waits for a confirmation, 0 when none does any more.

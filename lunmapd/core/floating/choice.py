@@ -24,7 +24,7 @@ UNFIT = Candidate()
 
 
 def choose_owner(
-    group: FloatingGroup, candidates: Mapping[str, Candidate], owner: str = "", wish: str = ""
+    group: FloatingGroup, candidates: Mapping[str, Candidate], owner: str, wish: str = ""
 ) -> str:
     """Return the node that is to own a group, "" for none.
 

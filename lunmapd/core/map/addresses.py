@@ -5,7 +5,7 @@ appears under the number and writes to the new Lun, so lunmapd compares the addr
 serials of the Luns.
 """
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
 from typing import NamedTuple
 
 from lunmapd.core.base.lunmap import Lun, Lunmap, initiators_of
@@ -25,9 +25,6 @@ class Occupant(NamedTuple):
 
     name: str
     serial: str
-
-
-Occupants = Mapping[LunAddress, Occupant]
 
 
 def occupants_of(lunmap: Lunmap, luns: Collection[str]) -> dict[LunAddress, Occupant]:

@@ -28,9 +28,7 @@ class ServedTarget(NamedTuple):
     remote: tuple[int, ...]
 
 
-def served_targets(
-    lunmap: Lunmap, node: str, foreign: AbstractSet[str] = frozenset()
-) -> dict[str, ServedTarget]:
+def served_targets(lunmap: Lunmap, node: str, foreign: AbstractSet[str]) -> dict[str, ServedTarget]:
     """Return the targets that `node` serves, each with the tags of its TPGs there."""
     return {
         iqn: ServedTarget(

@@ -32,7 +32,7 @@ def create_fileio_or_iblock(
     item: lio_objects.StorageObject,
     index: int,
     alias: str,
-    metadata: Iterable[str] = (),
+    metadata: Iterable[str],
     *,
     read_only: bool,
 ) -> str:

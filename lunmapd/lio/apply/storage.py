@@ -24,7 +24,7 @@ _FAST_PLUGINS = (PluginName.FILEIO, PluginName.IBLOCK)
 
 
 def create_storage_object(
-    item: lio_objects.StorageObject, index: KernelIndex, places: Sequence[lio_objects.Key] = ()
+    item: lio_objects.StorageObject, index: KernelIndex, places: Sequence[lio_objects.Key]
 ) -> None:
     """Create the storage object under the lowest free HBA index of lunmapd's range.
 

@@ -126,7 +126,7 @@ def _restore_only(storage: StorageObject, metadata: Iterable[str]) -> None:
     storage._config_pr_aptpl = restore  # type: ignore[method-assign]  # noqa: SLF001 - see above
 
 
-def create_with_rtslib(item: lio_objects.StorageObject, index: int, metadata: Iterable[str] = ()) -> str:
+def create_with_rtslib(item: lio_objects.StorageObject, index: int, metadata: Iterable[str]) -> str:
     """Create a rd_mcp, user or pscsi storage object in its own HBA, and return its directory.
 
     `metadata` are the texts that restore its reservations. The serial is written last. fast_path.py creates

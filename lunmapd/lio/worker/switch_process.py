@@ -91,8 +91,8 @@ class SwitchProcess:
         action: SwitchAction,
         group: str,
         hook: HookCall | None,
-        not_after: float = 0.0,
-        until: float = 0.0,
+        not_after: float,
+        until: float,
     ) -> HookReport:
         """Return how far the storage of a group is, after READ_HOOK, PROMOTE, DEMOTE or FORGET_HOOK.
 

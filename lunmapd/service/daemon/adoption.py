@@ -56,7 +56,7 @@ class NotAdoptableError(LunmapdError):
     exit_code = Exit.DEGRADED
 
 
-def draft_map(file: Path | None, node: str, sealed_by: Settings | None = None) -> Adoption:
+def draft_map(file: Path | None, node: str, sealed_by: Settings | None) -> Adoption:
     """Return the map of the running configuration, or of a saveconfig.json.
 
     With `sealed_by` it has the CHAP passwords, sealed with the key of these settings. Raises LunmapdError.
@@ -199,7 +199,7 @@ def _sealed(lunmap: Lunmap, passwords: Mapping[tuple[str, str], Secret], vault: 
     return change_credentials(lunmap, sealed)
 
 
-def print_check(checked: AdoptionCheck, *, taken: bool = False, file: bool = False) -> None:
+def print_check(checked: AdoptionCheck, *, taken: bool, file: bool) -> None:
     """Print the result of a check, of what runs or of a file, or of taking over."""
     for line in checked.blocking:
         echo(f"differs: {line}")

@@ -187,11 +187,13 @@ class Session:
 
         return self._repeat(attempt)
 
-    def gather(self, asks: Sequence[KazooCall[_T]], at: Sequence[str] = ()) -> list[_T | None]:
-        """Make many requests at once, each window within the deadline; None stands for a missing znode."""
-        places = at or [""] * len(asks)
+    def gather(self, asks: Sequence[KazooCall[_T]], at: Sequence[str]) -> list[_T | None]:
+        """Make many requests at once, each window within the deadline; None stands for a missing znode.
+
+        `at` are the paths of the znodes. Raises NotPermittedError for one whose ACL forbids the request.
+        """
         results = self.gather_permitted(asks)
-        for place, result in zip(places, results, strict=True):
+        for place, result in zip(at, results, strict=True):
             if result is FORBIDDEN:
                 raise self.not_permitted(place, Role.READER)
         return [result for result in results if result is not FORBIDDEN]

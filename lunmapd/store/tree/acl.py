@@ -126,7 +126,6 @@ def request_set_acls(path: str, acl: AclEntries) -> KazooCall[ZnodeStat]:
 def walk_znodes(
     session: Session,
     top: str = "",
-    progress: ScanProgress = lambda _: None,
     *,
     skip: Collection[str] = (),
     hidden: Callable[[str], None] | None = None,
@@ -137,7 +136,7 @@ def walk_znodes(
     `hidden` is called with each znode whose ACL or children this client may not read; without it, such a
     znode raises NotPermittedError.
     """
-    level, count = [top], 0
+    level = [top]
     while level:
         below: list[str] = []
         for start in range(0, len(level), WINDOW):
@@ -147,8 +146,6 @@ def walk_znodes(
                     _hide(session, znode.path, hidden)
             yield window
             below += _list_below(session, [znode.path for znode in window if znode.has_children], hidden)
-            count += len(window)
-            progress(count)
         level = [path for path in below if path not in skip]
 
 

@@ -36,7 +36,7 @@ def refresh(session: Session, known: Snapshot | None, *, node: str = "") -> Snap
     return _refresh(session, known, node, 1, ())[0]
 
 
-def refresh_for_commit(session: Session, known: Snapshot, expected: int = 1) -> tuple[Snapshot, int]:
+def refresh_for_commit(session: Session, known: Snapshot, expected: int) -> tuple[Snapshot, int]:
     """Read as `refresh` does; return also the number of writers in the commit queue at that time.
 
     About as many new revisions as `expected` are requested together with head.

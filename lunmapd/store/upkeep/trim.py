@@ -14,7 +14,6 @@ from lunmapd.store.commit.draft import Write
 from lunmapd.store.commit.send import submit_in_tree
 from lunmapd.store.session import paths
 from lunmapd.store.session.errors import DamagedError
-from lunmapd.store.session.limits import KEEP
 from lunmapd.store.session.session import Session
 from lunmapd.store.tree.checkpoint import list_checkpoints, newest_checkpoint, read_checkpoint
 from lunmapd.store.tree.history import checkpoint_at
@@ -49,7 +48,7 @@ def trim(session: Session, keep: int) -> Trimmed:
     return Trimmed(max(oldest, 1), len(old))
 
 
-def trim_if_long(session: Session, keep: int = KEEP) -> None:
+def trim_if_long(session: Session, keep: int) -> None:
     """Trim if there are more than twice as many revisions as `keep`, so that few commits pay for a trim."""
     if len(list_revisions(session)) > 2 * keep:
         trim(session, keep)

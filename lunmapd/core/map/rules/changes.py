@@ -12,9 +12,7 @@ from lunmapd.core.base.lunmap import Lun, Lunmap
 _MAPPED = "unmap the Lun first, or make a new one"
 
 
-def check_lun_changes(
-    before: Lunmap, after: Lunmap, shrink: AbstractSet[str] = frozenset()
-) -> Iterator[Problem]:
+def check_lun_changes(before: Lunmap, after: Lunmap, shrink: AbstractSet[str]) -> Iterator[Problem]:
     """Check every Lun that is in both maps; those named in `shrink` may become smaller."""
     for name in sorted(before.luns.keys() & after.luns.keys()):
         place: Place = ("luns", name)

@@ -45,9 +45,7 @@ Evidences = Mapping[tuple[str, str], Evidence]
 NO_EVIDENCE: Evidences = {}
 
 
-def check_sources(
-    before: Lunmap, after: Lunmap, rebacking: AbstractSet[str] = frozenset()
-) -> Iterator[Problem]:
+def check_sources(before: Lunmap, after: Lunmap, rebacking: AbstractSet[str]) -> Iterator[Problem]:
     """Check that every Lun mapped in both maps keeps its path or configuration on each node.
 
     The Luns named in `rebacking` may change it. Devices are not compared, only paths.
@@ -55,9 +53,7 @@ def check_sources(
     return judge_source_changes(find_source_changes(before, after, rebacking))
 
 
-def find_source_changes(
-    before: Lunmap, after: Lunmap, rebacking: AbstractSet[str] = frozenset()
-) -> Iterator[SourceChange]:
+def find_source_changes(before: Lunmap, after: Lunmap, rebacking: AbstractSet[str]) -> Iterator[SourceChange]:
     """Yield the changed paths of the Luns that are mapped in both maps and not named in `rebacking`."""
     rewriting = rewrites_differ(before, after)
     for name in sorted((before.luns.keys() & after.luns.keys()) - rebacking):

@@ -65,7 +65,7 @@ def serve_cluster(client: Client, call: str, opened: socket.socket, names: Itera
 
 
 def serve_site(
-    website: Website, opened: socket.socket, names: Iterable[str] = (), limits: Limits = LIMITS
+    website: Website, opened: socket.socket, names: Iterable[str], limits: Limits = LIMITS
 ) -> None:
     """Serve a site on a listening socket until SIGINT; `names` are allowed as its name."""
     logging.getLogger("waitress").setLevel(logging.ERROR)

@@ -19,7 +19,7 @@ from support.reading import reading
 
 opened = socket.create_server(("127.0.0.1", 0))
 print(opened.getsockname()[1], flush=True)
-serve_site(website(reading()), opened, limits=Limits(connections=8, request=0.5))
+serve_site(website(reading()), opened, (), limits=Limits(connections=8, request=0.5))
 """
 
 
