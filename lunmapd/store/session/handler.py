@@ -1,6 +1,8 @@
 """kazoo's thread handler, which connects by the Dialler and reports whether its threads are alive."""
 
 import logging
+import math
+import select
 import socket
 import ssl
 import threading
@@ -60,22 +62,43 @@ class WatchedHandler(SequentialThreadingHandler):
         return self.dialler.connect(address, hostname)
 
     def select(
-        self, rlist: Sequence[Any], wlist: Sequence[Any], xlist: Sequence[Any], timeout: float | None = None
+        self, rlist: Sequence[Any], wlist: Sequence[Any], _: Sequence[Any], timeout: float | None = None
     ) -> tuple[Sequence[Any], Sequence[Any], Sequence[Any]]:
         """Wait until sockets are ready (kazoo.interfaces.IHandler); `timeout` is in seconds.
 
         A TLS socket with deciphered bytes is ready, even if the socket below has no more: otherwise the
         second of two replies in one record would wait for the next record. kazoo does not notice that a
         server is silent as long as it has requests to send; this method raises KazooTimeoutError then.
+
+        kazoo waits several times for each message, and its own method makes an epoll object each time. That
+        takes half of the processor time of its connection thread.
         """
         deciphered = [item for item in rlist if isinstance(item, ssl.SSLSocket) and item.pending()]
         if deciphered:
             return deciphered, [], []
-        found = super().select(rlist, wlist, xlist, self.dialler.answer_timeout(timeout))
-        if self.dialler.silent(found[0]):
+        readable, writable = _wait_until_ready(rlist, wlist, self.dialler.answer_timeout(timeout))
+        if self.dialler.silent(readable):
             raise KazooTimeoutError("the server is silent")
-        return found
+        return readable, writable, []
 
     def alive(self) -> bool:
         """Return whether every thread still runs."""
         return all(thread.is_alive() for thread in self._spawned)
+
+
+def _wait_until_ready(
+    reading: Sequence[Any], writing: Sequence[Any], timeout: float | None
+) -> tuple[list[Any], list[Any]]:
+    """Wait until a file is readable or writable, at most `timeout` seconds; return those that are.
+
+    No file is in both sequences. One with an error is ready: the next call on it raises it (poll(2)).
+    """
+    poll = select.poll()
+    for files, event in ((reading, select.POLLIN), (writing, select.POLLOUT)):
+        for file in files:
+            poll.register(file, event)
+    ready = dict(poll.poll(None if timeout is None else math.ceil(timeout * 1000)))
+    return (
+        [file for file in reading if file.fileno() in ready],
+        [file for file in writing if file.fileno() in ready],
+    )
