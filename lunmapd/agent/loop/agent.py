@@ -45,6 +45,7 @@ from lunmapd.core.base.errors import LunmapdError
 from lunmapd.core.base.events import Event, Timer, WakeCause
 from lunmapd.core.fleet.status import FLOATING_SERVED, ConditionUpdate, HistoryPoint
 from lunmapd.core.node.refused_logins import Refusals, update_refusals
+from lunmapd.core.planning.decide import PassInput
 from lunmapd.core.planning.enablement import Enablement
 from lunmapd.core.secrets.sealing import Keyring
 from lunmapd.store.session.errors import NoAccessError, NodeNameTakenError, StoreError
@@ -256,31 +257,15 @@ class Agent:
     def _reconcile(
         self, snapshot: Snapshot, at: HistoryPoint, enablement: Enablement, error: StoreError | None
     ) -> PassResult:
-        node, files = self._registration.node, self._files
-        confirmations = self._follower.confirmations
         # A tree that has just not answered is not read again in this cycle.
         is_readable = not isinstance(error, NoAccessError)
-        confirmed = confirmations.confirmed(snapshot) if is_readable else None
-        circumstances = Circumstances(
-            confirmed,
-            confirmations.decided,
-            enablement,
-            self._checks.portal_problems(),
-            self._checks.read_problems(),
-        )
-        given = pass_input(node, snapshot, self._policy, self._keys, circumstances)
-        self._served = self._moves.served(self._floating.served(snapshot.revision))
-        given = replace(given, served=self._served)
-        fleet = self._registration if is_readable else None
-        edges = PassPorts(
-            self._kernel, files.claims, fleet, files.seen, files.addresses, self._drain, self._moves
-        )
-        if files.addresses is not None and files.addresses.record is None:
-            files.addresses.follow(None, snapshot)
-        valid_for = ValidityKey(at, node, self._registration.boot, self._keys.ids)
+        given = self._given(snapshot, enablement, is_readable=is_readable)
+        ports = self._ports(snapshot, is_readable=is_readable)
+        valid_for = ValidityKey(at, self._registration.node, self._registration.boot, self._keys.ids)
+        confirmations = self._follower.confirmations
         self._point = at
         try:
-            result = reconcile(edges, given, self._state, valid_for)
+            result = reconcile(ports, given, self._state, valid_for)
         except RemovalHeldError as held:
             trace(_log, Event.RECONCILE_HELD, revision=snapshot.revision, reason=held.held)
             confirmations.held(snapshot.revision)
@@ -291,6 +276,30 @@ class Agent:
         confirmations.passed(snapshot.revision, result.decided)
         self._transitions.failures(result.failures)
         return result
+
+    def _given(self, snapshot: Snapshot, enablement: Enablement, *, is_readable: bool) -> PassInput:
+        """Return the input of a pass; without a readable tree no confirmation is asked for."""
+        confirmations = self._follower.confirmations
+        circumstances = Circumstances(
+            confirmations.confirmed(snapshot) if is_readable else None,
+            confirmations.decided,
+            enablement,
+            self._checks.portal_problems(),
+            self._checks.read_problems(),
+        )
+        given = pass_input(self._registration.node, snapshot, self._policy, self._keys, circumstances)
+        self._served = self._moves.served(self._floating.served(snapshot.revision))
+        return replace(given, served=self._served)
+
+    def _ports(self, snapshot: Snapshot, *, is_readable: bool) -> PassPorts:
+        """Return what a pass acts on; without a readable tree it asks no other node."""
+        files = self._files
+        if files.addresses is not None and files.addresses.record is None:
+            files.addresses.follow(None, snapshot)
+        fleet = self._registration if is_readable else None
+        return PassPorts(
+            self._kernel, files.claims, fleet, files.seen, files.addresses, self._drain, self._moves
+        )
 
     def _demoted(self) -> frozenset[str]:
         """Return the Luns whose storage is not promoted here."""

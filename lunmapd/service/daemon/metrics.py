@@ -164,7 +164,8 @@ class Metrics:
         yield _gauge("lunmapd_beat_seconds", "A cycle is due at least every so many seconds.", self._beat)
         yield from self._of_leases()
         if self._status is not None:
-            yield from self._of_status(self._status)
+            yield from self._of_revisions(self._status)
+            yield from self._of_objects(self._status)
             yield from self._of_groups(self._status)
             yield from self._of_backings(self._status)
 
@@ -206,7 +207,7 @@ class Metrics:
                 family.add_metric([cluster, ",".join(nodes)], getattr(total, field))
             yield family
 
-    def _of_status(self, status: NodeStatus) -> Iterator[Metric]:
+    def _of_revisions(self, status: NodeStatus) -> Iterator[Metric]:
         observed, applied = status.observed, status.applied
         if observed is not None:
             yield _by("lunmapd_cluster_info", "The cluster of the map.", "cluster", {observed.cluster: 1})
@@ -223,6 +224,8 @@ class Metrics:
         behind = self._behind_since
         lag = 0.0 if behind is None else self._now() - behind
         yield _gauge("lunmapd_lag_seconds", "How long LIO has not been as the newest revision says.", lag)
+
+    def _of_objects(self, status: NodeStatus) -> Iterator[Metric]:
         yield _gauge(
             "lunmapd_former_luns",
             "Luns that hosts may still hold under a LUN number that leads elsewhere.",
