@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from lunmapd.core.base.lunmap import Lunmap, Section
     from lunmapd.core.edits.maps import FreeNumbers
     from lunmapd.core.fleet.backing_differences import BackingDifference
+    from lunmapd.core.fleet.known_problems import KnownProblems
     from lunmapd.core.fleet.only_ways import OnlyWay
     from lunmapd.core.forecast.fleet import Forecast
     from lunmapd.core.history.backup import Title
@@ -466,16 +467,29 @@ class Client:
 
         return read_with_history(self._session, known)
 
-    def wait_applied(self, revision: int, seconds: float, seen: SeeFleet | None = None) -> Fleet:
+    def known_problems(self) -> KnownProblems:
+        """Read what is wrong with the nodes before a commit, for `wait_applied` after it."""
+        from lunmapd.client.fleet import known_problems
+
+        return known_problems(self._session)
+
+    def wait_applied(
+        self,
+        revision: int,
+        seconds: float,
+        seen: SeeFleet | None = None,
+        known: KnownProblems | None = None,
+    ) -> Fleet:
         """Wait until every live node of the map that may follow `revision` has applied it.
 
         It waits at most `seconds`, and not for a node that is not in the newest map. `seen` is called
-        with each state of the nodes that is read meanwhile. Raises NotAppliedError, and RolloutUndoneError if
-        `revision` is tried and was undone.
+        with each state of the nodes that is read meanwhile. With `known`, and in its `paths` what the commit
+        changed, a node may have failing objects that it had before, unless they concern the commit. Raises
+        NotAppliedError, and RolloutUndoneError if `revision` is tried and was undone.
         """
         from lunmapd.client.fleet import ignore_fleet, wait_applied
 
-        return wait_applied(self._session, revision, seconds, seen or ignore_fleet)
+        return wait_applied(self._session, revision, seconds, seen or ignore_fleet, known)
 
     def first_nodes(self, note: Note) -> FirstNodes:
         """Read the nodes named in `note.first` before a rollout, to watch them for new problems in it.

@@ -82,10 +82,19 @@ def next_step(fleet: Fleet, node: str, revision: int) -> str:
     draining = next((each for each in status.failing if each.reason == Reason.DRAINING), None)
     if draining is not None:
         return f"{node} leads hosts to other paths; {draining.message}"
-    if node in fleet.behind(revision):
+    if node in fleet.behind(revision) and not _is_closed(fleet, status, node, revision):
         return f"{node} has not applied revision {revision} yet"
     if status.sessions:
         hosts = sorted({login.initiator for login in status.logins})
         named = f" of {first_of(hosts, _MAX_NAMED)}" if hosts else ""
         return f"{node} still has {count_of(status.sessions, 'session')}{named}"
     return ""
+
+
+def _is_closed(fleet: Fleet, status: NodeStatus, node: str, revision: int) -> bool:
+    """Return whether a node has disabled all TPGs of a revision that drains it, though objects of Luns fail.
+
+    A TPG that it could not disable would be listed, and no TPG waits for a Lun.
+    """
+    lists_all = status.failing_count <= len(status.failing)
+    return fleet.listed_revision(node) >= revision and lists_all and all(each.lun for each in status.failing)

@@ -7,6 +7,7 @@ from typing import NoReturn
 from lunmapd.client.fleet import Fleet, NotAppliedError, SeeFleet, read_nodes, wait_applied, watch_nodes
 from lunmapd.client.rollouts import check_known
 from lunmapd.core.base.errors import Exit, LunmapdError
+from lunmapd.core.fleet.known_problems import KnownProblems
 from lunmapd.core.fleet.path_state import NodeView
 from lunmapd.core.fleet.rollout_health import new_problems
 from lunmapd.store.session.session import Session
@@ -40,10 +41,11 @@ class FirstNodes:
         self._names = names
         self._before = before.views(datetime.now(UTC))
 
-    def wait(self, revision: int, seconds: float, seen: SeeFleet) -> None:
+    def wait(self, revision: int, seconds: float, seen: SeeFleet, known: KnownProblems | None = None) -> None:
         """Wait until they have applied the revision, at most `seconds`.
 
-        `seen` is called with each state of the nodes. Raises RolloutHaltedError, and RolloutUndoneError.
+        `seen` is called with each state of the nodes, `known` is as in `Client.wait_applied`. Raises
+        RolloutHaltedError, and RolloutUndoneError.
         """
 
         def look(fleet: Fleet) -> None:
@@ -51,7 +53,7 @@ class FirstNodes:
             self._check(fleet, revision)
 
         try:
-            wait_applied(self._session, revision, seconds, look)
+            wait_applied(self._session, revision, seconds, look, known)
         except NotAppliedError as error:
             raise RolloutHaltedError(revision, (str(error),)) from None
 

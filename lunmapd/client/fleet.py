@@ -12,13 +12,14 @@ from lunmapd.core.base.errors import Exit, LunmapdError
 from lunmapd.core.base.leased_groups import GroupId
 from lunmapd.core.fleet.backing_differences import BackingDifference, find_backing_differences, sources_of
 from lunmapd.core.fleet.group_owners import OwnedGroup, find_owned_groups, find_owners
+from lunmapd.core.fleet.known_problems import KnownProblems, other_problems
 from lunmapd.core.fleet.lag import Lag, RecentHistory, UnappliedRevision, compute_lag
 from lunmapd.core.fleet.lun_paths import LunPaths, find_lun_paths
 from lunmapd.core.fleet.lun_sizes import lun_sizes
 from lunmapd.core.fleet.only_ways import OnlyWay, find_only_ways
-from lunmapd.core.fleet.path_state import NodeView
+from lunmapd.core.fleet.path_state import NodeView, listed_point
 from lunmapd.core.fleet.progress import Progress, progress_of
-from lunmapd.core.fleet.status import HistoryPoint
+from lunmapd.core.fleet.status import Failing, HistoryPoint
 from lunmapd.core.history.rollout import is_undone
 from lunmapd.store.commit.commit_errors import RolloutUndoneError
 from lunmapd.store.session.session import Session
@@ -58,10 +59,18 @@ class Fleet(Struct, frozen=True):
     missed: Mapping[int, UnappliedRevision] = {}
     backings: Mapping[str, NodeReports] = {}
 
-    def behind(self, revision: int) -> tuple[str, ...]:
-        """Return the names of the live nodes that have not applied this revision of the map."""
+    def behind(self, revision: int, known: KnownProblems | None = None) -> tuple[str, ...]:
+        """Return the names of the live nodes that have not applied this revision of the map.
+
+        With `known`, those that have applied it but for problems that they had before it, and which its
+        commit does not concern, are not behind.
+        """
         return tuple(
-            name for name, node in self.nodes.items() if node.live and self._applied(name) < revision
+            name
+            for name, node in self.nodes.items()
+            if node.live
+            and self._applied(name) < revision
+            and self._other_problems(name, revision, known) is None
         )
 
     def waits(self, name: str) -> bool:
@@ -71,11 +80,19 @@ class Fleet(Struct, frozen=True):
             return False
         return rollout.waits(name)
 
-    def progress(self, name: str, revision: int, now: datetime) -> Progress:
-        """Return how far a node is with a revision; `now` has a time zone."""
-        node = self.nodes[name]
-        applied = self._applied(name) >= revision
-        return progress_of(view_of(node, now), revision, applied=applied, waits=self.waits(name))
+    def progress(
+        self, name: str, revision: int, now: datetime, known: KnownProblems | None = None
+    ) -> Progress:
+        """Return how far a node is with a revision; `now` has a time zone, `known` is as in `behind`."""
+        view, applied = view_of(self.nodes[name], now), self._applied(name) >= revision
+        others = self._other_problems(name, revision, known) if view.is_current else None
+        return progress_of(view, revision, applied=applied, waits=self.waits(name), others=others)
+
+    def listed_revision(self, name: str) -> int:
+        """Return what a node has applied but for the failing objects of its status, 0 if none."""
+        status = self.nodes[name].status
+        at = None if status is None else listed_point(status, self._recent)
+        return 0 if at is None else at.revision
 
     def lag(self, name: str) -> Lag | None:
         """Return how far a node is behind the map; None if it has applied nothing that this history has."""
@@ -131,6 +148,15 @@ class Fleet(Struct, frozen=True):
     def _recent(self) -> RecentHistory:
         snapshot = self.snapshot
         return RecentHistory(snapshot.cluster, snapshot.revision, snapshot.head_digest, self.missed)
+
+    def _other_problems(
+        self, name: str, revision: int, known: KnownProblems | None
+    ) -> tuple[Failing, ...] | None:
+        """Return the failing objects that don't keep a node from a revision, None if anything does."""
+        status = self.nodes[name].status
+        if known is None or status is None or self.listed_revision(name) < revision:
+            return None
+        return other_problems(name, status, known, self.snapshot.lunmap)
 
     def _applied(self, name: str) -> int:
         """Return the revision of this map that a node has applied, 0 for none."""
@@ -211,19 +237,32 @@ def watch_nodes(
         time.sleep(min(_POLL, left))
 
 
-def wait_applied(session: Session, revision: int, seconds: float, seen: SeeFleet = ignore_fleet) -> Fleet:
+def known_problems(session: Session) -> KnownProblems:
+    """Read the state before a commit: see `Client.known_problems`."""
+    fleet = read_nodes(session)
+    return KnownProblems(fleet.snapshot.lunmap, fleet.views(datetime.now(UTC)))
+
+
+def wait_applied(
+    session: Session,
+    revision: int,
+    seconds: float,
+    seen: SeeFleet = ignore_fleet,
+    known: KnownProblems | None = None,
+) -> Fleet:
     """Wait until every live node of the map that may follow `revision` has applied it, at most `seconds`.
 
     A live node that is not in the newest map applies nothing, and is not waited for. `seen` is called with
-    each state of the nodes that was read. Raises NotAppliedError, and RolloutUndoneError if `revision` is
-    tried and was undone.
+    each state of the nodes that was read, `known` is as in `Fleet.behind`. Raises NotAppliedError, and
+    RolloutUndoneError if `revision` is tried and was undone.
     """
     for fleet in watch_nodes(session, seconds):
         if revision < fleet.snapshot.revision:
             check_not_undone(session, revision + 1)
         seen(fleet)
-        known = fleet.snapshot.lunmap.nodes
-        behind = tuple(name for name in fleet.behind(revision) if name in known and not fleet.waits(name))
+        members = fleet.snapshot.lunmap.nodes
+        late = fleet.behind(revision, known)
+        behind = tuple(name for name in late if name in members and not fleet.waits(name))
         if not behind:
             return fleet
     raise NotAppliedError(revision, behind, seconds)

@@ -9,7 +9,7 @@ from lunmapd.core.base.leased_groups import GroupId, floating_groups
 from lunmapd.core.base.lunmap import Lun, Lunmap, NodeState, initiators_of
 from lunmapd.core.base.reasons import Reason
 from lunmapd.core.fleet.lag import RecentHistory, changed_since, is_in_history
-from lunmapd.core.fleet.status import APPLIED, OFFERED, Failing, NodeStatus, lun_in_key
+from lunmapd.core.fleet.status import APPLIED, OFFERED, Failing, HistoryPoint, NodeStatus, lun_in_key
 from lunmapd.core.node.portals import portals_by_tag
 
 OK = "ok"
@@ -143,15 +143,22 @@ def _of_status(lunmap: Lunmap, node: str, status: NodeStatus, recent: RecentHist
     )
     if blind:
         return PathState(blind)
-    # The observed revision of such a pass counts as applied, except for the failing objects in the status.
-    at = status.observed if applied in _LISTED else status.applied
-    changed = (
-        changed_since(at.revision, recent) if at is not None and is_in_history(status, at, recent) else None
-    )
+    at = listed_point(status, recent)
+    changed = None if at is None else changed_since(at.revision, recent)
     if changed is not None and f"nodes/{node}" in changed:
         changed = None
     kept = frozenset(scope for entry in status.failing if entry.kept and (scope := scope_of(entry, tags)))
     return PathState("", failing, degraded, changed, status.failing_count <= len(status.failing), kept)
+
+
+def listed_point(status: NodeStatus, recent: RecentHistory) -> HistoryPoint | None:
+    """Return the point of this history that a node has applied, but for the failing objects in its status.
+
+    That is the observed revision if a full pass was made of it. None if it has applied nothing of this
+    history.
+    """
+    at = status.observed if status.false_conditions.get(APPLIED) in _LISTED else status.applied
+    return at if at is not None and is_in_history(status, at, recent) else None
 
 
 def _portals(lunmap: Lunmap, node: str, status: NodeStatus) -> tuple[dict[str, str], AbstractSet[str]]:

@@ -27,7 +27,7 @@ from lunmapd.core.map.short_names import find_name
 from lunmapd.core.secrets.sealing import KEY_BYTES, Keyring, Vault, warn_password
 from lunmapd.service import keyfile
 from lunmapd.service.ctl.cli import Connection
-from lunmapd.service.ctl.commit.waiting import wait_for, wait_option
+from lunmapd.service.ctl.commit.waiting import remember_nodes, wait_for, wait_option
 from lunmapd.service.ctl.secrets.password import PasswordSource, obtained_password, password_options
 from lunmapd.service.ctl.secrets.secret_keys import (
     check_key_on_nodes,
@@ -37,7 +37,7 @@ from lunmapd.service.ctl.secrets.secret_keys import (
     list_secrets,
 )
 from lunmapd.service.ctl.text.output import note_options
-from lunmapd.service.output import echo, echo_json, echo_paragraphs
+from lunmapd.service.output import echo, echo_json
 from lunmapd.store.session.access_errors import CredentialsError
 from lunmapd.store.session.secret_files import read_private
 
@@ -288,18 +288,15 @@ def _edit(client: Client, change: Callable[[Lunmap], Lunmap], how: _How, message
 
     made = _commit(client, remembered, how, message)
     if made is not None:
-        from lunmapd.core.forecast.reduce import reduce_maps
-        from lunmapd.service.ctl.text.host_lines import host_duties
+        from lunmapd.service.ctl.commit.steps import echo_duties
 
-        duties = host_duties(*reduce_maps(before, after))
-        if paragraphs := (*duties.before, *duties.after):
-            echo("")
-            echo_paragraphs(*paragraphs)
+        echo_duties(before, after)
     wait_for(client, made, client.newest(), how.wait)
 
 
 def _commit(client: Client, change: Callable[[Lunmap], Lunmap], how: _How, message: str) -> Revision | None:
     note = how.note if how.note.message else replace(how.note, message=message)
+    remember_nodes(client, note, how.wait)
     made = client.edit(change, note)
     echo(f"committed revision {made.revision}" if made is not None else "nothing to change")
     return made

@@ -11,6 +11,7 @@ import pytest
 from msgspec.structs import replace
 
 from fakes.clock import Clock
+from lab.wait import wait_until
 from lunmapd.client import Client, NotAppliedError
 from lunmapd.core.base.documents import encode
 from lunmapd.core.base.lunmap import Initiator, Node
@@ -18,6 +19,7 @@ from lunmapd.core.node.observed import LoginCounters
 from lunmapd.store.session.session import Session
 from support.agents import MAP, AgentFactory, H, T, put_checked
 from support.cluster import Ctl
+from support.daemon import running
 from support.plain_client import PlainClient
 
 pytestmark = pytest.mark.integration
@@ -165,3 +167,21 @@ def _document(stream: IO[str]) -> dict[str, object]:
         assert lines[-1], "it ended"
     found: dict[str, object] = json.loads("".join(lines))
     return found
+
+
+def test_a_wait_ends_although_another_lun_fails(session: Session, make_agent: AgentFactory, ctl: Ctl) -> None:
+    """As before: the line of the node names it. What concerns the commit, or is new, keeps the wait."""
+    make_agent.kernel.missing.add("/dev/a")
+    put_checked(session, MAP)
+    with running(make_agent()):
+        wait_until("the node has reported", lambda: "failing=1" in ctl("check", expect=2).out)
+        done = ctl("lun", "create", "c", "/dev/c", "--to", "h", "--wait", "60")
+        assert "n1: applied revision 2" in done.err
+        assert "it has problems that it had before: storage_object a (BackingDeviceMissing)" in done.err
+        found = json.loads(ctl("host", "set", "h", "alias=db", "--wait", "60", "-o", "json").out)
+        assert found["nodes"]["n1"]["stage"] == "applied"
+        concerned = ctl("lun", "set", "a", "size=1MiB", "--wait", "0.2", expect=6)
+        assert "n1: failing revision 4" in concerned.err
+        make_agent.kernel.missing.add("/dev/d")
+        assert "n1: failing" in ctl("lun", "create", "d", "/dev/d", "--to", "h", "--wait", "3", expect=6).err
+        assert "n1" in ctl("lun", "set", "d", "size=1MiB", "--wait", "0", expect=6).err

@@ -12,7 +12,7 @@ from lunmapd.client import Client, Lunmap, Note, Problem, Proposal, Revision
 from lunmapd.core.base.errors import Exit, Place, problem_lines
 from lunmapd.core.base.text import count_of
 from lunmapd.service.ctl.commit.consent import Consent, agree, foresee, show_forecast
-from lunmapd.service.ctl.commit.waiting import echo_made, next_steps, remember_first
+from lunmapd.service.ctl.commit.waiting import echo_made, next_steps, remember_nodes
 from lunmapd.service.output import echo, echo_paragraphs
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def commit_proposal(
         # During a rollout 'confirm' would keep the revision, so the agreement confirms its removals.
         note = replace(note, confirm_removals=any(node.mass_removal for node in forecast.nodes))
     if consent is not None:
-        remember_first(client, note)
+        remember_nodes(client, note, wait)
     made = None if consent is None else client.apply(proposal, note)
     echo_made(made, proposal.changes, output, nothing, wait, is_shown=bool(proposal.changes))
     if made is not None and output != "json":

@@ -18,15 +18,18 @@ from lunmapd.service.output import echo
 
 if TYPE_CHECKING:
     from lunmapd.client import Change, Client, FirstNodes, Fleet, Progress, Revision
+    from lunmapd.core.fleet.known_problems import KnownProblems
 
 _LEAST_TRIAL, _MOST_TRIAL, _PATIENCE = 10, 7 * 86400, 60.0
 _PAUSE, _FIRST, _AUTHOR = "lunmapd.pause", "lunmapd.first", "lunmapd.author"
+_KNOWN = "lunmapd.known"
 
 wait_option = click.option(
     "--wait",
     type=click.FloatRange(min=0),
     metavar="SECONDS",
-    help="Wait until every live node of the map has applied the revision.",
+    help="Wait until every live node of the map has applied the revision. What failed there before, of other "
+    "objects, does not count.",
 )
 
 
@@ -86,10 +89,13 @@ def rollout_options(command: Callable[..., None]) -> Callable[..., None]:
     return wrapped
 
 
-def remember_first(client: "Client", note: Note) -> None:
-    """Read the first nodes of a rollout before its commit, for `wait_for`."""
+def remember_nodes(client: "Client", note: Note, seconds: float | None) -> None:
+    """Read the nodes before a commit, for `wait_for`: what is wrong with them, and the first of a rollout."""
     meta = click.get_current_context().meta
-    if note.first and meta.get(_PAUSE) is not None:
+    is_tried = bool(note.first) and meta.get(_PAUSE) is not None
+    if seconds is not None or is_tried:
+        meta[_KNOWN] = client.known_problems()
+    if is_tried:
         meta[_FIRST] = client.first_nodes(note)
         meta[_AUTHOR] = note.author
 
@@ -138,7 +144,7 @@ def wait_for(
     """
     if not is_waiting(seconds):
         return
-    report = _Report(made.revision if made else head, output)
+    report = _Report(made.revision if made else head, output, _known(made, changes))
     try:
         _wait(client, made, seconds, report)
     except KeyboardInterrupt:
@@ -152,12 +158,20 @@ def wait_for(
             echo_committed(made, changes, output, "", nodes=report.nodes)
 
 
+def _known(made: "Revision | None", changes: "tuple[Change, ...]") -> "KnownProblems | None":
+    """Return the state before the commit with what it changed, None if nothing was committed."""
+    known: KnownProblems | None = click.get_current_context().meta.get(_KNOWN)
+    if made is None or known is None or (made.part and not changes):
+        return None
+    return replace(known, paths=frozenset(change.path for change in changes or made.changes))
+
+
 def _wait(client: "Client", made: "Revision | None", seconds: float | None, report: "_Report") -> None:
     try:
         if made is not None:
             _try_first(client, made.revision, seconds, report)
         if seconds is not None:
-            client.wait_applied(report.revision, seconds, report.see)
+            client.wait_applied(report.revision, seconds, report.see, report.known)
     except LunmapdError as error:
         if made is not None and error.exit_code is Exit.UNREACHABLE:
             echo(f"lunmapctl: revision {report.revision} is committed; stopped waiting", err=True)
@@ -167,8 +181,8 @@ def _wait(client: "Client", made: "Revision | None", seconds: float | None, repo
 class _Report:
     """Prints how far each node is, whenever that changes."""
 
-    def __init__(self, revision: int, output: str) -> None:
-        self.revision = revision
+    def __init__(self, revision: int, output: str, known: "KnownProblems | None") -> None:
+        self.revision, self.known = revision, known
         self.nodes: dict[str, Progress] = {}
         self._is_silent = output == "json"
         self._began = time.monotonic()
@@ -183,7 +197,7 @@ class _Report:
         """Take the state of all nodes of the map."""
         now, seconds = datetime.now(UTC), round(time.monotonic() - self._began, 1)
         for name in fleet.snapshot.lunmap.nodes:
-            progress = fleet.progress(name, self.revision, now)
+            progress = fleet.progress(name, self.revision, now, self.known)
             before = self.nodes.get(name)
             if before is None or (before.stage, before.reason) != (progress.stage, progress.reason):
                 self.nodes[name] = replace(progress, seconds=seconds)
@@ -204,7 +218,7 @@ def _try_first(client: "Client", revision: int, seconds: float | None, report: _
     if first is None:
         return
     pause: _Pause = meta[_PAUSE]
-    first.wait(revision, _PATIENCE if seconds is None else seconds, report.see)
+    first.wait(revision, _PATIENCE if seconds is None else seconds, report.see, report.known)
     if pause.asks and not click.confirm("Continue on all nodes?", err=True):
         first.halt(revision)
     first.watch(revision, pause.seconds, report.see)

@@ -6,7 +6,7 @@ from lunmapd.client import Note
 from lunmapd.service.cli import output_option
 from lunmapd.service.ctl.cli import Connection
 from lunmapd.service.ctl.commit.steps import echo_duties
-from lunmapd.service.ctl.commit.waiting import echo_made, wait_for, wait_option
+from lunmapd.service.ctl.commit.waiting import echo_made, remember_nodes, wait_for, wait_option
 from lunmapd.service.ctl.text.output import note_options
 from lunmapd.service.ctl.text.rollout_lines import rollout_report, rollout_sentence
 from lunmapd.service.output import echo, echo_json
@@ -62,6 +62,7 @@ def abort(connection: Connection, note: Note, wait: float | None, output: str) -
     """
     with connection.client() as client:
         tried = client.read().lunmap
+        remember_nodes(client, note, wait)
         made = client.abort_rollout(note)
         echo_made(made, made.changes, output, "", wait)
         if output != "json":

@@ -46,3 +46,11 @@ def test_a_node_that_waits_names_what_releases_it() -> None:
     """It does not follow the revision yet."""
     found = progress_of(view(4), 5, applied=False, waits=True)
     assert found == Progress(Stage.WAITS, "it keeps the map before it until 'lunmapctl rollout continue'")
+
+
+def test_a_node_with_other_problems_has_applied_the_revision_and_names_them() -> None:
+    """Three of them."""
+    others = tuple(Failing(f"storage_object {name}", "InUse", "busy", name) for name in "abcd")
+    found = progress_of(view(5, Reason.FAILING, others), 5, applied=False, waits=False, others=others)
+    named = "storage_object a (InUse), storage_object b (InUse), storage_object c (InUse) and 1 more"
+    assert found == Progress(Stage.APPLIED, f"it has problems that it had before: {named}")
