@@ -31,7 +31,6 @@ case $(. /etc/os-release && echo "$ID $VERSION_ID") in
 esac || { echo "cannot run: this host's Debian does not offer these versions"; exit 2; }
 command -v java >/dev/null || { echo "cannot run: there is no java here"; exit 2; }
 
-
 { python3 -m venv venv && venv/bin/pip -q install kazoo==2.11.0; } >log 2>&1 ||
     { tail -3 log; echo "cannot run: pip does not get kazoo 2.11.0"; exit 2; }
 

@@ -1,12 +1,14 @@
 #!/bin/bash
-# An exception that a signal handler raises, such as KeyboardInterrupt, can be lost while kazoo sends a request.
+# An exception that a signal handler raises, such as KeyboardInterrupt, can be lost while kazoo sends a
+# request.
 #
 # Expected: a signal handler that raises ends what the main thread does ("KeyboardInterrupt" in Python's
 #   library reference: it propagates unless the program catches it).
 # Seen: KazooClient._call wakes its connection's thread by a byte on a socket, in a try with a bare except. A
 #   signal that comes there is taken for a closed connection: the call raises ConnectionClosedError (or
 #   returns, if the reply was faster), while the session is connected. The byte wakes another thread, so the
-#   main thread often waits just there. A program that repeats lost requests goes on, and Ctrl-C had no effect.
+#   main thread often waits just there. A program that repeats lost requests goes on, and Ctrl-C had no
+#   effect.
 # Versions: kazoo 2.11.0, ZooKeeper 3.8.0 (Debian 12); not run on Debian 13.
 # To do: let the handler record the signal as well as raise, and look at the record after each call; or make
 #   requests in a thread other than the main one, where Python runs no signal handlers.
@@ -29,7 +31,6 @@ case $(. /etc/os-release && echo "$ID $VERSION_ID") in
     *) false ;;
 esac || { echo "cannot run: this host's Debian does not offer these versions"; exit 2; }
 command -v java >/dev/null || { echo "cannot run: there is no java here"; exit 2; }
-
 
 { python3 -m venv venv && venv/bin/pip -q install kazoo==2.11.0; } >log 2>&1 ||
     { tail -3 log; echo "cannot run: pip does not get kazoo 2.11.0"; exit 2; }

@@ -4,11 +4,13 @@
 # Expected: ip-address(8): valid_lft is the lifetime in seconds. The kernel looks once a second
 #   (ADDRCONF_TIMER_FUZZ_MAX), so an address is gone within a second or so after its end.
 # Seen: the look for the next end is a timer of the wheel, which is coarser for a later end (LVL_GRAN in
-#   kernel/time/timer.c): up to 8/63 of the time. With 100 ticks a second the step is 80 ms below 5 s, 0.64 s below
-#   40 s and 5.12 s above. So an address that lives for 5 s is gone in time, and one that lives for 41 s up to
-#   five seconds late, by the moment at which it was added. With 250 ticks a second the steps begin at 2, 16 and 129 s.
+#   kernel/time/timer.c): up to 8/63 of the time. With 100 ticks a second the step is 80 ms below 5 s, 0.64 s
+#   below 40 s and 5.12 s above. So an address that lives for 5 s is gone in time, and one that lives for 41 s
+#   up to five seconds late, by the moment at which it was added. With 250 ticks a second the steps begin at
+#   2, 16 and 129 s.
 # Versions: Linux 6.1.176 (Debian 12) and 6.12.113 (Debian 13), both with 100 ticks a second.
-# To do: before another machine may take such an address, wait for its lifetime, an eighth of it, and a second.
+# To do: before another machine may take such an address, wait for its lifetime, an eighth of it, and a
+#   second.
 set -eu
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT

@@ -1,8 +1,9 @@
 #!/bin/bash
-# Asked whether it supports a command that it does not, LIO answers with two bytes, of which no reader has use.
+# Asked whether it supports a command that it does not, LIO answers with two bytes, of which no reader has
+# use.
 #
-# Expected: REPORT SUPPORTED OPERATION CODES with the reporting option 001b (one command) returns at least four
-#   bytes: SUPPORT 001b ("not supported") and CDB SIZE 0 (SPC-4, 6.35.3).
+# Expected: REPORT SUPPORTED OPERATION CODES with the reporting option 001b (one command) returns at least
+#   four bytes: SUPPORT 001b ("not supported") and CDB SIZE 0 (SPC-4, 6.35.3).
 # Seen: for a supported command the answer has these four bytes and the usage data. For another one it ends
 #   after SUPPORT: "00 01", with the status GOOD. sg_opcodes calls that too small, and exits with 99, so the
 #   simple question of a script ("does it have UNMAP?") ends as an error in place of "no". In the list of all

@@ -1,14 +1,14 @@
 #!/bin/bash
 # LIO reports LUNs above 255 in the address formats of other LUNs: 16384 as LUN 0, and 16640 as LUN 256.
 #
-# Expected: REPORT LUNS returns LUN 256 in the flat space addressing method, 4100 0000 0000 0000 (SAM-5, 4.7.7:
-#   the two upper bits of the first byte are the method; 00b is peripheral device addressing, in which the other
-#   six are a bus).
-# Seen: LIO takes any number that its 16 bits can hold, and writes it into the first two bytes as it is. LUN 256
-#   becomes 0100..., which is bus 1, target 0; LUN 300 is bus 1, target 44. From 16384 on the upper bits say
-#   flat space: LUN 16384 is reported as LUN 0, which the same list has too, and LUN 16640 as LUN 256. Linux
-#   initiators show the numbers of LIO, since they read the two bytes in the same way; sg_luns, which reads
-#   them as the standard does, and initiators that do so find other numbers.
+# Expected: REPORT LUNS returns LUN 256 in the flat space addressing method, 4100 0000 0000 0000 (SAM-5,
+#   4.7.7: the two upper bits of the first byte are the method; 00b is peripheral device addressing, in which
+#   the other six are a bus).
+# Seen: LIO takes any number that its 16 bits can hold, and writes it into the first two bytes as it is. LUN
+#   256 becomes 0100..., which is bus 1, target 0; LUN 300 is bus 1, target 44. From 16384 on the upper bits
+#   say flat space: LUN 16384 is reported as LUN 0, which the same list has too, and LUN 16640 as LUN 256.
+#   Linux initiators show the numbers of LIO, since they read the two bytes in the same way; sg_luns, which
+#   reads them as the standard does, and initiators that do so find other numbers.
 # Versions: Linux 6.1.176 (Debian 12) and 6.12.113 (Debian 13), sg3-utils 1.46 and 1.48.
 # To do: map LUNs as 0 to 255. Never use 16384 or more.
 set -eu

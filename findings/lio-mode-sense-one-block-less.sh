@@ -1,13 +1,13 @@
 #!/bin/bash
 # LIO's MODE SENSE returns one block less than its READ CAPACITY.
 #
-# Expected: SBC-3, 6.4.2 (short LBA mode parameter block descriptor): NUMBER OF LOGICAL BLOCKS is the number of
-#   the blocks, so it is the address that READ CAPACITY returns plus one.
+# Expected: SBC-3, 6.4.2 (short LBA mode parameter block descriptor): NUMBER OF LOGICAL BLOCKS is the number
+#   of the blocks, so it is the address that READ CAPACITY returns plus one.
 # Seen: the field is the last address itself. A disk of 2,048 blocks has 2,047 in MODE SENSE, and sg_format(8)
 #   shows both one below the other.
 # Versions: Linux 6.1.176 (Debian 12) and 6.12.113 (Debian 13), sg3-utils 1.46 and 1.48.
-# To do: take the capacity from READ CAPACITY. A program that compares both, or copies a disk by the size in the
-#   mode pages, loses the last block, where GPT has its second header.
+# To do: take the capacity from READ CAPACITY. A program that compares both, or copies a disk by the size in
+#   the mode pages, loses the last block, where GPT has its second header.
 set -eu
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT

@@ -1,12 +1,13 @@
 #!/bin/bash
 # A LUN whose ALUA group is set to "offline" answers every command, INQUIRY too, with an illegal request.
 #
-# Expected: alua_access_state takes the states of SPC-4, 5.15.2.4, and REPORT TARGET PORT GROUPS has the bit O_SUP.
-#   In every state that a host can see, INQUIRY, REPORT LUNS and REPORT TARGET PORT GROUPS are answered, and the
-#   others end with NOT READY and the state, as LIO does for standby (2) and unavailable (3).
-# Seen: 14 is accepted without an error, and from then on each command ends with ILLEGAL REQUEST, invalid field in
-#   the CDB: INQUIRY, REPORT LUNS and REPORT TARGET PORT GROUPS too. So a host is never told the state. Offline is
-#   a state of a port in LIO (alua_tg_pt_offline of the LUN), but the group takes it.
+# Expected: alua_access_state takes the states of SPC-4, 5.15.2.4, and REPORT TARGET PORT GROUPS has the bit
+#   O_SUP. In every state that a host can see, INQUIRY, REPORT LUNS and REPORT TARGET PORT GROUPS are
+#   answered, and the others end with NOT READY and the state, as LIO does for standby (2) and unavailable
+#   (3).
+# Seen: 14 is accepted without an error, and from then on each command ends with ILLEGAL REQUEST, invalid
+#   field in the CDB: INQUIRY, REPORT LUNS and REPORT TARGET PORT GROUPS too. So a host is never told the
+#   state. Offline is a state of a port in LIO (alua_tg_pt_offline of the LUN), but the group takes it.
 # Versions: Linux 6.1.176 (Debian 12) and 6.12.113 (Debian 13), sg3-utils 1.46 and 1.48.
 # To do: use unavailable (3) for a path that no host may use.
 set -eu

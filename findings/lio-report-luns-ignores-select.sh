@@ -2,8 +2,8 @@
 # LIO's REPORT LUNS lists ordinary LUNs to those who ask for well-known ones only.
 #
 # Expected: SPC-4, 6.33, SELECT REPORT: 01h lists only well-known logical units, and LIO has none; 10h to 12h
-#   are about administrative and subsidiary units, which it has not, either. So: an empty list, or for a value that
-#   the target does not support, an invalid field in the CDB.
+#   are about administrative and subsidiary units, which it has not, either. So: an empty list, or for a value
+#   that the target does not support, an invalid field in the CDB.
 # Seen: the field is not read. Each value, a reserved one too, returns the list of 00h.
 # Versions: Linux 6.1.176 (Debian 12) and 6.12.113 (Debian 13), sg3-utils 1.46 and 1.48.
 # To do: ask with 00h or 02h, and do not take an answer to 01h for W-LUNs: look at the address method (C1h).

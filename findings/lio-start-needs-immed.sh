@@ -3,10 +3,10 @@
 #
 # Expected: SBC-3, 5.25: IMMED of zero returns the status once the operation is completed. A device that has
 #   nothing to start has completed it at once, so START is GOOD with and without the bit.
-# Seen: START is GOOD with IMMED, and an invalid field in the CDB without it. So sg_start(8) as it is called by
-#   default fails with "Illegal request", and so does a host that starts its disks after it resumes (in Linux
-#   the attribute manage_system_start_stop of a scsi_disk). Linux 6.12 lists the command as supported, without
-#   a word of the bit.
+# Seen: START is GOOD with IMMED, and an invalid field in the CDB without it. So sg_start(8) as it is called
+#   by default fails with "Illegal request", and so does a host that starts its disks after it resumes (in
+#   Linux the attribute manage_system_start_stop of a scsi_disk). Linux 6.12 lists the command as supported,
+#   without a word of the bit.
 # Versions: Linux 6.1.176 (Debian 12) and 6.12.113 (Debian 13), sg3-utils 1.46 and 1.48.
 # To do: use sg_start --immed, and leave the power management of such disks off.
 set -eu

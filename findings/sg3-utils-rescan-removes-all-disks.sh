@@ -3,10 +3,10 @@
 #
 # Expected: rescan-scsi-bus.sh(8), --remove: enables removing of devices. The program prints that it will
 #   "remove devices that have disappeared". Where none has disappeared, none is removed.
-# Seen: it removes all three disks, and exits with 0. It looks for "Device_type=" in the answer of sg_inq, which
-#   comes in the same package and writes "PDT=". So it takes each disk for "LU not available (PQual 3)". The
-#   kernel removes a disk that is open or mounted, too: what has it open finds no bytes in it any more. Without
-#   -r the program prints the same lines, and removes nothing.
+# Seen: it removes all three disks, and exits with 0. It looks for "Device_type=" in the answer of sg_inq,
+#   which comes in the same package and writes "PDT=". So it takes each disk for "LU not available (PQual 3)".
+#   The kernel removes a disk that is open or mounted, too: what has it open finds no bytes in it any more.
+#   Without -r the program prints the same lines, and removes nothing.
 # Versions: sg3-utils 1.46-3 (Debian 12), on Linux 6.1.176. 1.48 (Debian 13) removes none of the three.
 # To do: never use -r there. Delete the device of a LUN that was unmapped by its name (echo 1
 #   >/sys/block/sdX/device/delete). "iscsiadm -m session --rescan" finds the disks that were removed.

@@ -2,8 +2,8 @@
 # sg_stpg exits with 0 when the target refused the state, and prints that state as the new one.
 #
 # Expected: sg3_utils(8), exit status: 5 for an illegal request, 9 for an unsupported operation code.
-# Seen: for a target that has only implicit ALUA it writes "Invalid opcode" to standard error, then the state that
-#   was refused below the words "New target port groups", and exits with 0. The target keeps its state.
+# Seen: for a target that has only implicit ALUA it writes "Invalid opcode" to standard error, then the state
+#   that was refused below the words "New target port groups", and exits with 0. The target keeps its state.
 # Versions: sg3-utils 1.46 and 1.48, with the LIO of Linux 6.1.176 (Debian 12) and 6.12.113 (Debian 13).
 # To do: read the state with sg_rtpg afterwards, or send the command with sg_raw.
 set -eu

@@ -1,12 +1,12 @@
 #!/bin/bash
 # sg_turs of Debian 13 sends no TEST UNIT READY, and exits with 0 for any device.
 #
-# Expected: sg_turs(8) sends NUM commands, counts those that fail, and its exit status is that of sg3_utils(8):
-#   2 for "not ready", 6 for a unit attention.
+# Expected: sg_turs(8) sends NUM commands, counts those that fail, and its exit status is that of
+#   sg3_utils(8): 2 for "not ready", 6 for a unit attention.
 # Seen: it prints "bad pass-through setup" for each command, sends none, reports "0 errors", and exits with 0,
-#   also for a LUN in the ALUA state standby, to which sg_raw gets "not ready" by the same command. So a script
-#   that waits for a device with sg_turs, or clears unit attentions with it, does neither. --low sends the
-#   command and counts right, but its exit status is 0 too.
+#   also for a LUN in the ALUA state standby, to which sg_raw gets "not ready" by the same command. So a
+#   script that waits for a device with sg_turs, or clears unit attentions with it, does neither. --low sends
+#   the command and counts right, but its exit status is 0 too.
 # Versions: sg3-utils 1.48-3~deb13u1 (Debian 13), on Linux 6.12.113. 1.46 (Debian 12) is right.
 # To do: send the command with "sg_raw DEVICE 00 00 00 00 00 00", whose exit status is 0 only for GOOD.
 set -eu

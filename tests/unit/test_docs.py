@@ -3,6 +3,7 @@
 import re
 import runpy
 from collections.abc import Iterator
+from itertools import takewhile
 from pathlib import Path
 
 import pytest
@@ -96,6 +97,21 @@ def test_each_document_is_in_its_index(index: Path, files: list[Path]) -> None:
     named = {target for target, _ in links(index)}
     assert len(files) > 2
     assert [str(path) for path in files if path not in named | {index}] == []
+
+
+@pytest.mark.parametrize("script", sorted(ROOT.glob("findings/*.sh")), ids=lambda script: script.stem)
+def test_each_finding_begins_with_what_its_reader_needs(script: Path) -> None:
+    """Its first comment has the behaviour, what one expects, what happens, the versions and what to do."""
+    shebang, *lines = script.read_text().splitlines()
+    comment = list(takewhile(lambda line: line.startswith("#"), lines))
+    assert shebang == "#!/bin/bash"
+    assert re.findall(r"^# ([A-Z][a-z ]+):", "\n".join(comment), re.MULTILINE) == [
+        "Expected",
+        "Seen",
+        "Versions",
+        "To do",
+    ]
+    assert max(map(len, comment)) <= 110
 
 
 def test_each_document_that_the_package_names_is_in_it() -> None:
