@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from itertools import islice
 
-from msgspec import Struct
+from msgspec import UNSET, Struct
 from msgspec.structs import replace
 
 from lunmapd.client.note import Prefer
@@ -13,7 +13,7 @@ from lunmapd.core.base.lunmap import Lunmap
 from lunmapd.core.history.changes import Change, diff_maps
 from lunmapd.core.history.fields import FieldChange, changed_fields
 from lunmapd.core.history.last_changes import LastChange, last_changes, undone_by
-from lunmapd.core.history.merge import FieldClash, merge_fields
+from lunmapd.core.history.merge import WHOLE, FieldClash, merge_fields
 from lunmapd.core.map.file_base import FileBase, part_of
 from lunmapd.core.map.fill_in import keep_identities
 from lunmapd.store.session.session import Session
@@ -42,8 +42,8 @@ class ForeignFileError(LunmapdError):
 class FieldConflict(Struct, frozen=True):
     """A field that was changed after a file was made; `changes` lead from the file's base to its value now.
 
-    `field` is WHOLE for an object that one side removed. `last` is its last change, None for an out-of-band
-    edit.
+    `field` is WHOLE for an object that one side removed; without `changes` it is removed now. `last` is the
+    last change, None for an out-of-band edit.
     """
 
     path: str
@@ -53,7 +53,9 @@ class FieldConflict(Struct, frozen=True):
 
     def __str__(self) -> str:
         who = f"by {self.last.author} in revision {self.last.revision}" if self.last else "out of band"
-        what = "; ".join(map(str, self.changes)) or "was changed, and is removed on one side"
+        what = "; ".join(map(str, self.changes)) or "was removed"
+        if self.field == WHOLE and self.changes:
+            what += "; the object would be removed"
         return f"{self.path}: {what} ({who})"
 
 
@@ -118,9 +120,13 @@ def find_conflicts(
         fields[clash.path].append(clash.field)
     newer = walk_revisions(session, now.revision, revision + 1)
     last = {(each.path, each.field): each for each in last_changes(fields, newer)}
-    changed = {change.path: changed_fields(change) for change in changes if change.path in fields}
+    changed = {
+        change.path: changed_fields(change) if change.after is not UNSET else ()
+        for change in changes
+        if change.path in fields
+    }
     for clash in clashes:
-        shown = [each for each in changed[clash.path] if each.top_field == clash.field]
+        shown = [each for each in changed[clash.path] if clash.field in {WHOLE, each.top_field}]
         yield FieldConflict(clash.path, clash.field, tuple(shown), last.get((clash.path, clash.field)))
 
 

@@ -105,7 +105,7 @@ def apply(
     _refuse_dry_resume(resume=resume, dry_run=dry_run)
     given = read_map_file(_one_file(given_file, file))
     base = basis.of(given)
-    with connection.client() as client, given.located():
+    with connection.client() as client, given.located(client, base):
         proposal = client.propose(given.lunmap, note, base=base, prefer=basis.prefer, resume=resume)
         warn_of_file(proposal, given.source.problem)
         _warn_of_backings(client, proposal)
@@ -166,8 +166,9 @@ def _check_no_option(context: click.Context) -> None:
 
 def _plan_file(connection: Connection, file: TextIO, basis: Basis, note: Note, output: str) -> None:
     given = read_map_file(file)
-    with connection.client() as client, given.located():
-        proposal = client.propose(given.lunmap, note, base=basis.of(given), prefer=basis.prefer)
+    base = basis.of(given)
+    with connection.client() as client, given.located(client, base):
+        proposal = client.propose(given.lunmap, note, base=base, prefer=basis.prefer)
         warn_of_file(proposal, given.source.problem)
         check_undone(client, proposal, given, basis, dry_run=True)
         show_plan(client, proposal, note, output)
@@ -204,7 +205,7 @@ def edit_map(
     """
 
     def commit(file: MapFile) -> tuple[Proposal, Revision | None]:
-        with connection.client() as client, file.located():
+        with connection.client() as client, file.located(client, file.base):
             proposal = client.propose(file.lunmap, note, base=file.base)
             warn_of_file(proposal, file.source.problem)
             revision = commit_proposal(

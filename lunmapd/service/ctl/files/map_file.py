@@ -46,11 +46,14 @@ class MapFile(NamedTuple):
         return self.name == "<stdin>"
 
     @contextmanager
-    def located(self) -> Iterator[None]:
-        """Add the file's line to each problem of a map."""
+    def located(self, client: Client, base: FileBase | None) -> Iterator[None]:
+        """Add the file's line to each problem of a map; a note names the base of a file that is merged."""
         try:
             yield
         except InvalidInputError as error:
+            if base is not None and base.revision < client.newest():
+                merged = f"the file is checked with what others committed since revision {base.revision}"
+                echo(f"lunmapctl: note: {merged}: see 'lunmapctl diff {base.revision}..'", err=True)
             problems = [self.source.problem(problem.place, problem.message) for problem in error.problems]
             raise InvalidInputError(problems) from None
 
