@@ -88,9 +88,9 @@ def ledger_of_history(session: Session, recorded: Lunmap, revision: int) -> Ledg
 def _ids(step: MapStep, difference: MapDifference, ledger: Ledger) -> Iterator[Problem]:
     named, revision = step.options.reuse_ids, step.revision
     port_ids = find_reused_port_ids(difference, ledger, revision)
-    yield from check_reused_port_ids(each for each in port_ids if each.node not in named)
+    yield from check_reused_port_ids([each for each in port_ids if each.node not in named], step.befores)
     tags = find_reused_tags(difference, ledger, revision)
-    yield from check_reused_tags(each for each in tags if each.node not in named)
+    yield from check_reused_tags([each for each in tags if each.node not in named], step.befores)
 
 
 def _doubtful(session: Session, step: MapStep, suspect: Sequence[ReusedAddress]) -> list[ReusedAddress]:

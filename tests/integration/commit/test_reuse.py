@@ -402,6 +402,27 @@ def test_no_commit_takes_in_an_edit_that_leads_a_number_elsewhere(client: Client
     assert used(session) == ((5, 5),)
 
 
+@pytest.mark.parametrize("answer", ["repair", "apply"])
+def test_a_verb_without_the_option_names_one_that_has_it(
+    client: Client, session: Session, ctl: Ctl, answer: str
+) -> None:
+    """A drain carries the edit too, and has no --reuse-lun: both commands of its refusal do what they say."""
+    with PlainClient(session) as shell:
+        shell.set("luns/x", encode(lun(1, Map(T, 6, H))))
+        shell.create("luns/y", encode(lun(2, Map(T, 5, H))))
+    drain = ("drain", "n2", "--allow", "data-unreachable")
+    err = ctl(*drain, expect=3).err
+    assert "it was edited out of band, and 'lunmapctl repair' reverts that; to keep it, remove" in err
+    assert err.endswith("'lunmapctl get | lunmapctl apply - --reuse-lun y'\n")
+    if answer == "repair":
+        assert "--reuse-lun x" in ctl("repair", expect=3).err
+        ctl("repair", "--reuse-lun", "x")
+    else:
+        ctl("apply", "-", "--reuse-lun", "y", stdin=ctl("get").out)
+    ctl(*drain)
+    assert set(client.read().lunmap.luns) == ({"x"} if answer == "repair" else {"x", "y"})
+
+
 def test_a_commit_records_the_numbers_of_an_edit(client: Client, session: Session) -> None:
     """A commit that keeps an out-of-band edit records what the edit left."""
     with PlainClient(session) as shell:

@@ -11,9 +11,16 @@ from typing import NamedTuple
 from lunmapd.core.base.errors import Place, Problem
 from lunmapd.core.base.lunmap import Lunmap, Map, initiators_of
 from lunmapd.core.base.text import first_of
+from lunmapd.core.map.addresses import new_addresses
 from lunmapd.core.map.ledger import Ledger, unused_lun_numbers
 from lunmapd.core.map.reuse import ReusedAddress, ReusedId
-from lunmapd.core.map.target_ids import FLOATING_PREFIX
+from lunmapd.core.map.target_ids import (
+    FLOATING_PREFIX,
+    IdUse,
+    IdUses,
+    differing_port_ids,
+    differing_tags,
+)
 
 _MAX_HOSTS = 3
 
@@ -33,15 +40,20 @@ def check_reused_addresses(
 ) -> Iterator[Problem]:
     """Report each address, the initiators of one map together, each with a LUN number that was never used.
 
-    `known` are the maps whose numbers are in use; `ledger` has all initiators of the maps concerned.
+    `known` are the maps whose numbers are in use: the one of the revisions, and with out-of-band edits the
+    effective one. `ledger` has all initiators of the maps concerned.
     """
+    edited = new_addresses(known[0], known[-1])
     offers = _Offers(ledger, (*known, after), {}, set())
     ordered = sorted(((_key(after, each), each) for each in reused), key=lambda pair: pair[0])
     for (name, index, _), group in groupby(ordered, lambda pair: pair[0]):
         members = [each for _, each in group]
         entry = after.luns[name].maps[index]
         free = offers.take(entry.target, initiators_of(after, entry))
-        yield Problem(("luns", name, "maps", index, "lun"), _address_sentence(members, free))
+        is_edited = all(edited.get(each.address) == each.occupant for each in members)
+        yield Problem(
+            ("luns", name, "maps", index, "lun"), _address_sentence(members, free, is_edited=is_edited)
+        )
 
 
 class _Offers(NamedTuple):
@@ -74,7 +86,7 @@ def _former(reused: ReusedAddress) -> str:
     return f"Lun {reused.former.name} (serial {reused.former.identity})"
 
 
-def _address_sentence(members: Sequence[ReusedAddress], free: int | None) -> str:
+def _address_sentence(members: Sequence[ReusedAddress], free: int | None, *, is_edited: bool) -> str:
     first = members[0]
     hosts = first_of([each.address.initiator for each in members], _MAX_HOSTS)
     now = first.occupant.name
@@ -88,25 +100,41 @@ def _address_sentence(members: Sequence[ReusedAddress], free: int | None) -> str
             f"LUN {first.address.lun} led {hosts} to {_former(first)} {where} until revision {first.newest}; "
             f"{first.doubt}"
         )
+    why = f"{was}; a host that still has the device would write into Lun {now} without an error"
+    if is_edited:
+        return f"{why}: {_edit_advice(f'--reuse-lun {now}', 'remove the device on the host, then ')}"
     other = (
         "no number is unused" if free is None else f"the lowest number that was never used there is {free}"
     )
     return (
-        f"{was}; a host that still has the device would write into Lun {now} without an error: use another "
-        f"number ({other}), or remove the device on the host and allow it with --reuse-lun {now}"
+        f"{why}: use another number ({other}), or remove the device on the host and allow it with "
+        f"--reuse-lun {now}"
     )
 
 
-def check_reused_port_ids(reused: Iterable[ReusedId]) -> Iterator[Problem]:
-    """Report each port id."""
-    for each in reused:
-        yield Problem((*_user(each), "port_id"), _id_sentence("port id", each))
+def _edit_advice(option: str, first: str = "") -> str:
+    """Return what to do about an out-of-band edit, which any commit would record, also one of another object.
+
+    The verb of the commit need not have the option.
+    """
+    return (
+        "it was edited out of band, and 'lunmapctl repair' reverts that; to keep it, "
+        f"{first}'lunmapctl get | lunmapctl apply - {option}'"
+    )
 
 
-def check_reused_tags(reused: Iterable[ReusedId]) -> Iterator[Problem]:
-    """Report each TPG tag."""
+def check_reused_port_ids(reused: Iterable[ReusedId], known: Sequence[Lunmap]) -> Iterator[Problem]:
+    """Report each port id; `known` is as in `check_reused_addresses`."""
+    edited = differing_port_ids(known[-1], known[0])
     for each in reused:
-        yield Problem((*_user(each), "tpg_tag"), _id_sentence("TPG tag", each))
+        yield Problem((*_user(each), "port_id"), _id_sentence("port id", each, edited))
+
+
+def check_reused_tags(reused: Iterable[ReusedId], known: Sequence[Lunmap]) -> Iterator[Problem]:
+    """Report each TPG tag; `known` is as in `check_reused_addresses`."""
+    edited = differing_tags(known[-1], known[0])
+    for each in reused:
+        yield Problem((*_user(each), "tpg_tag"), _id_sentence("TPG tag", each, edited))
 
 
 def _user(reused: ReusedId) -> Place:
@@ -117,7 +145,7 @@ def _user(reused: ReusedId) -> Place:
     return ("targets", target, "nodes", name) if target else ("nodes", name)
 
 
-def _id_sentence(kind: str, reused: ReusedId) -> str:
+def _id_sentence(kind: str, reused: ReusedId, edited: IdUses) -> str:
     former = reused.former
     if former is None:
         was = "was used before"
@@ -125,11 +153,11 @@ def _id_sentence(kind: str, reused: ReusedId) -> str:
         was = f"belongs to {_holder(former.identity)} in revision {former.revision}"
     else:
         was = f"belonged to {_holder(former.identity)} until revision {former.revision}"
+    why = f"{kind} {reused.number} {was}, and initiators tell paths apart by it"
+    if edited.get(reused.number) == IdUse(reused.node, reused.identity):
+        return f"{why}: {_edit_advice(f'--reuse-id {reused.node}')}"
     advice = "omit port_id to get a new one" if kind == "port id" else "give a tag that no node had"
-    return (
-        f"{kind} {reused.number} {was}, and initiators tell paths apart by it: {advice}; "
-        f"to allow it: --reuse-id {reused.node}"
-    )
+    return f"{why}: {advice}; to allow it: --reuse-id {reused.node}"
 
 
 def _holder(identity: str) -> str:

@@ -113,7 +113,7 @@ def test_the_ids_of_a_group_are_not_reused() -> None:
     assert differing_port_ids(before, after) == {9: IdUse("a", f"{T} floating/a")}
     assert differing_tags(before, after) == {9: IdUse("a", f"{T} floating/a")}
     ids = [ReusedId(9, "c", f"{T} floating/c", FormerUse(9, "a", f"{T} floating/a", 4))]
-    (port,), (tag,) = check_reused_port_ids(ids), check_reused_tags(ids)
+    (port,), (tag,) = check_reused_port_ids(ids, (before,)), check_reused_tags(ids, (before,))
     assert (port.place, tag.place) == (
         ("targets", T, "floating", "c", "port_id"),
         ("targets", T, "floating", "c", "tpg_tag"),

@@ -31,11 +31,12 @@ def found(before: Lunmap, after: Lunmap, ledger: Ledger | None = None) -> tuple[
     return find_reused_addresses(compare_maps((before,), after), ledger or Ledger(), 9)
 
 
-def sentences(before: Lunmap, after: Lunmap, ledger: Ledger | None = None) -> list[str]:
+def sentences(before: Lunmap, after: Lunmap, ledger: Ledger | None = None, *effective: Lunmap) -> list[str]:
     """Return the problems of these addresses, as they are printed, each with one doubt."""
     doubtful = [each if each.present else replace(each, doubt=DOUBT) for each in found(before, after, ledger)]
     return [
-        str(problem) for problem in check_reused_addresses(doubtful, after, (before,), ledger or Ledger())
+        str(problem)
+        for problem in check_reused_addresses(doubtful, after, (before, *effective), ledger or Ledger())
     ]
 
 
@@ -125,11 +126,38 @@ def test_a_member_that_joins_a_group_may_reuse_a_number() -> None:
     assert sentence.startswith(f"luns[b].maps[0].lun: LUN 3 led {H} to Lun a")
 
 
-def ids(before: Lunmap, after: Lunmap, ledger: Ledger) -> list[str]:
+def test_an_edit_is_reverted_or_kept_by_a_verb_that_can() -> None:
+    """The commit may be of a verb without the option; of its own change the option is named."""
+    edited = with_luns(b=NEW)
+    (sentence,) = sentences(MAP, edited, None, edited)
+    assert sentence.endswith(
+        "would write into Lun b without an error: it was edited out of band, and 'lunmapctl repair' reverts "
+        "that; to keep it, remove the device on the host, then 'lunmapctl get | lunmapctl apply - "
+        "--reuse-lun b'"
+    )
+    (own,) = sentences(MAP, edited, None, with_luns())
+    assert own.endswith("or remove the device on the host and allow it with --reuse-lun b")
+
+
+def test_an_edited_port_id_or_tag_is_reverted_or_kept() -> None:
+    """As a LUN number is."""
+    moved = replace(MAP, targets={f"{T}2": Target({"n2": PortalGroup(1)}), T: Target({"n2": PortalGroup(7)})})
+    tagged = replace(MAP, nodes={"n1": MAP.nodes["n2"], "n2": MAP.nodes["n1"]})
+    for edited in (moved, tagged):
+        for sentence in ids(MAP, edited, Ledger(), edited):
+            assert sentence.partition(" by it: ")[2].startswith(
+                "it was edited out of band, and 'lunmapctl repair' reverts that; to keep it, 'lunmapctl get | "
+                "lunmapctl apply - --reuse-id n"
+            )
+    assert len(ids(MAP, tagged, Ledger(), tagged)) == 2
+
+
+def ids(before: Lunmap, after: Lunmap, ledger: Ledger, *effective: Lunmap) -> list[str]:
     """Return the problems of port ids and tags, as they are printed."""
-    difference = compare_maps((before,), after)
-    port_ids = check_reused_port_ids(find_reused_port_ids(difference, ledger, 9))
-    tags = check_reused_tags(find_reused_tags(difference, ledger, 9))
+    known = (before, *effective)
+    difference = compare_maps(known, after)
+    port_ids = check_reused_port_ids(find_reused_port_ids(difference, ledger, 9), known)
+    tags = check_reused_tags(find_reused_tags(difference, ledger, 9), known)
     return [str(problem) for problem in (*port_ids, *tags)]
 
 
