@@ -4,7 +4,15 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import NoReturn
 
-from lunmapd.client.fleet import Fleet, NotAppliedError, SeeFleet, read_nodes, wait_applied, watch_nodes
+from lunmapd.client.fleet import (
+    Fleet,
+    NotAppliedError,
+    SeeFleet,
+    check_not_undone,
+    read_nodes,
+    wait_applied,
+    watch_nodes,
+)
 from lunmapd.client.rollouts import check_known
 from lunmapd.core.base.errors import Exit, LunmapdError
 from lunmapd.core.fleet.known_problems import KnownProblems
@@ -57,11 +65,19 @@ class FirstNodes:
         except NotAppliedError as error:
             raise RolloutHaltedError(revision, (str(error),)) from None
 
-    def watch(self, revision: int, seconds: float, seen: SeeFleet) -> None:
-        """Watch them for `seconds`, and at least once. Raises as `wait` does."""
+    def watch(self, revision: int, seconds: float, seen: SeeFleet) -> bool:
+        """Watch them for `seconds`, and at least once; return whether the other nodes still wait.
+
+        They do not if another admin has released the revision to them; then the watching ends. Raises as
+        `wait` does.
+        """
         for fleet in watch_nodes(self._session, seconds):
+            if _is_ended(fleet, revision):
+                check_not_undone(self._session, revision + 1)
+                return False
             seen(fleet)
             self._check(fleet, revision)
+        return True
 
     def halt(self, revision: int) -> NoReturn:
         """Leave the rollout as it is. Raises RolloutHaltedError."""
@@ -78,6 +94,11 @@ class FirstNodes:
                 name, self._before[name], now.get(name, NodeView()), fleet.snapshot.lunmap
             ):
                 yield f"{name}: {problem}"
+
+
+def _is_ended(fleet: Fleet, revision: int) -> bool:
+    rollout = fleet.snapshot.rollout
+    return fleet.snapshot.revision > revision or rollout is None or not rollout.first
 
 
 def read_first_nodes(session: Session, names: tuple[str, ...]) -> FirstNodes:

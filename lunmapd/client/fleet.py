@@ -20,7 +20,7 @@ from lunmapd.core.fleet.only_ways import OnlyWay, find_only_ways
 from lunmapd.core.fleet.path_state import NodeView, listed_point
 from lunmapd.core.fleet.progress import Progress, progress_of
 from lunmapd.core.fleet.status import Failing, HistoryPoint
-from lunmapd.core.history.rollout import is_undone
+from lunmapd.core.history.rollout import aborted_by, is_undone
 from lunmapd.store.commit.commit_errors import RolloutUndoneError
 from lunmapd.store.session.session import Session
 from lunmapd.store.tree.backings import NodeReports, read_backings
@@ -272,7 +272,7 @@ def check_not_undone(session: Session, undoing: int) -> None:
     """Check that the revision `undoing` undoes none that was tried. Raises RolloutUndoneError."""
     for record in read_revisions(session, (undoing,)):
         if record.undoes:
-            raise RolloutUndoneError(record.undoes, undoing)
+            raise RolloutUndoneError(record.undoes, undoing, aborted_by(record))
 
 
 def wait_backing_differences(

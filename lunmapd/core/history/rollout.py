@@ -61,11 +61,20 @@ def undoing_revision(tried: Revision, rollout: Rollout) -> Revision:
         rollout.digest,
         tried.author,
         tried.time,
-        f"undo revision {tried.revision}, which was not confirmed",
+        _undo_message(tried.revision),
         invert_changes(tried.changes),
         confirms=rollout.undo_confirms,
         undoes=tried.revision,
     )
+
+
+def _undo_message(tried: int) -> str:
+    return f"undo revision {tried}, which was not confirmed"
+
+
+def aborted_by(record: Revision) -> str:
+    """Return who aborted the rollout that a revision undoes, "" for nobody: its deadline passed."""
+    return "" if record.message == _undo_message(record.undoes) else record.author
 
 
 def edited_objects(undoing: Revision, objects: Mapping[str, bytes]) -> frozenset[str]:

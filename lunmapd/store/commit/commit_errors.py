@@ -29,15 +29,18 @@ class CommitInterruptedError(KeyboardInterrupt):
     """A commit was interrupted, as by Ctrl-C; the text says what was committed."""
 
     @classmethod
-    def after(cls, revision: int | None, behind: Sequence[str] = ()) -> "CommitInterruptedError":
+    def after(
+        cls, revision: int | None, behind: Sequence[str] = (), *, is_tried: bool = False
+    ) -> "CommitInterruptedError":
         """Return the error for a commit that made `revision`, None for none.
 
-        The nodes `behind` have not applied it.
+        The nodes `behind` have not applied it; `is_tried` says that others wait for its release.
         """
         if revision is None:
             return cls("interrupted; nothing was committed")
         names = f" for {first_of(behind, _MAX_NAMED)}" if behind else ""
-        return cls(f"revision {revision} is committed; stopped waiting{names}")
+        rest = "; 'lunmapctl rollout continue' releases it to the other nodes, 'rollout abort' undoes it"
+        return cls(f"revision {revision} is committed; stopped waiting{names}{rest if is_tried else ''}")
 
     @classmethod
     def in_parts(cls, done: int, total: int) -> "CommitInterruptedError":
@@ -152,14 +155,15 @@ class NoRolloutError(StoreError):
 
 
 class RolloutUndoneError(StoreError):
-    """A rollout was undone before it was confirmed."""
+    """A rollout was undone before it was confirmed, by its deadline or by the admin `aborted_by`."""
 
     exit_code = Exit.CONFLICT
 
-    def __init__(self, tried: int, undo: int) -> None:
-        self.tried, self.undo = tried, undo
+    def __init__(self, tried: int, undo: int, aborted_by: str = "") -> None:
+        self.tried, self.undo, self.aborted_by = tried, undo, aborted_by
+        fate = f"was aborted by {aborted_by}" if aborted_by else "was not confirmed in time"
         super().__init__(
-            f"revision {tried} was not confirmed in time, and revision {undo} undoes it; to commit it again: "
+            f"revision {tried} {fate}, and revision {undo} undoes it; to commit it again: "
             f"'lunmapctl rollback {tried}'; to confirm removals: 'lunmapctl confirm {undo}'"
         )
 

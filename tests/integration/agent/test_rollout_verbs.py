@@ -1,16 +1,23 @@
 """Rollouts by lunmapctl: it waits for the first nodes, releases or halts, and reports."""
 
 import json
+import os
+import signal
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
+from typing import IO
 
 import pytest
 
+from lab.wait import PATIENCE, wait_until
 from lunmapd.client import Client, Note
 from lunmapd.store.session.session import Session
 from support.agents import H
 from support.cluster import Ctl
 from support.daemon import running
+from support.preloaded import call_lunmapctl
 from support.trying_fleet import MINUTE, Fleet, fleet_map, write_map
 
 pytestmark = pytest.mark.integration
@@ -67,6 +74,50 @@ def test_a_new_problem_of_a_first_node_halts_a_rollout(fleet: Fleet, ctl: Ctl, t
     assert report["nodes"]["n1"]["stage"] == "failing"
     assert (shown["revision"], shown["first"], shown["nodes"]["n2"]) == (2, ["n1"], "waits")
     assert fleet.shown()[1:] == ({"l1"}, {"l1"})
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        ("abort", 4, "revision 2 was aborted by bob, and revision 3 undoes it"),
+        ("continue", 0, "revision 2 was released to all nodes by another command"),
+        ("", 130, "'lunmapctl rollout continue' releases it to the other nodes, 'rollout abort' undoes it"),
+    ],
+)
+def test_a_pause_ends_with_the_rollout(
+    fleet: Fleet, ctl: Ctl, tmp_path: Path, end: tuple[str, int, str]
+) -> None:
+    """Another admin ends it, or Ctrl-C the command alone: then it prints how the rollout goes on."""
+    (verb, code, told), pids = end, list[int]()
+    words = ("--replace", "--yes", "--first", "n1", "--pause", "10m", "--wait", "60")
+    args = [
+        "--hosts",
+        session.hosts,
+        "--chroot",
+        session.root,
+        "apply",
+        "-f",
+        write_map(tmp_path, 1, 2),
+        *words,
+    ]
+    with ExitStack() as stack, tempfile.TemporaryFile() as err, Path(os.devnull).open("r+b") as null:
+        for agent in fleet.agents.values():
+            stack.enter_context(running(agent))
+        pool = stack.enter_context(ThreadPoolExecutor())
+        ended = pool.submit(call_lunmapctl, args, (null, null, err), 2 * PATIENCE, pids.append)
+        wait_until("n1 tries the revision", lambda: fleet.applied()[0] == 2 and b"n1: applied" in read(err))
+        if verb:
+            ctl("rollout", verb, "--author", "bob")
+        else:
+            os.kill(pids[0], signal.SIGINT)
+        assert ended.result() == code
+        assert told in read(err).decode()
+        assert (b"n2: applied revision 2" in read(err)) is (verb == "continue")
+
+
+def read(file: IO[bytes]) -> bytes:
+    """Return what is in a file that another process writes."""
+    return os.pread(file.fileno(), 1 << 20, 0)
 
 
 def test_status_and_check_name_a_rollout(session: Session, fleet: Fleet, ctl: Ctl) -> None:

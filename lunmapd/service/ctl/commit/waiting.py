@@ -152,7 +152,7 @@ def wait_for(
 
         if made is None:
             raise
-        raise CommitInterruptedError.after(report.revision, report.behind) from None
+        raise CommitInterruptedError.after(report.revision, report.behind, is_tried=report.is_tried) from None
     finally:
         if output == "json":
             echo_committed(made, changes, output, "", nodes=report.nodes)
@@ -193,6 +193,11 @@ class _Report:
         others = {"applied", "waits", "dead"}
         return [name for name, progress in self.nodes.items() if progress.stage not in others]
 
+    @property
+    def is_tried(self) -> bool:
+        """Whether nodes wait for the release of the revision."""
+        return any(progress.stage == "waits" for progress in self.nodes.values())
+
     def see(self, fleet: "Fleet") -> None:
         """Take the state of all nodes of the map."""
         now, seconds = datetime.now(UTC), round(time.monotonic() - self._began, 1)
@@ -221,7 +226,9 @@ def _try_first(client: "Client", revision: int, seconds: float | None, report: _
     first.wait(revision, _PATIENCE if seconds is None else seconds, report.see, report.known)
     if pause.asks and not click.confirm("Continue on all nodes?", err=True):
         first.halt(revision)
-    first.watch(revision, pause.seconds, report.see)
+    if not first.watch(revision, pause.seconds, report.see):
+        echo(f"revision {revision} was released to all nodes by another command", err=True)
+        return
     made = client.continue_rollout(release_note(revision, meta[_AUTHOR]))
     if made is not None:
         note_committed(made.revision)
