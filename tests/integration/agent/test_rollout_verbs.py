@@ -92,9 +92,9 @@ def test_a_pause_ends_with_the_rollout(
     words = ("--replace", "--yes", "--first", "n1", "--pause", "10m", "--wait", "60")
     args = [
         "--hosts",
-        session.hosts,
+        str(ctl.hosts),
         "--chroot",
-        session.root,
+        str(ctl.chroot),
         "apply",
         "-f",
         write_map(tmp_path, 1, 2),
