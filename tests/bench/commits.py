@@ -22,6 +22,7 @@ from lunmapd.store.commit.commit_options import commit_rules
 from lunmapd.store.commit.kept_rules import KeptRules
 from lunmapd.store.session.session import Session
 from lunmapd.store.tree.read import read_tree
+from lunmapd.store.tree.refresh import refresh
 
 if TYPE_CHECKING:
     from kazoo.client import KazooClient
@@ -83,7 +84,12 @@ def _writer(session: Session, number: int) -> _Writer:
 
 
 def _rate(writers: list[_Writer]) -> float:
-    """Let the writers commit for some seconds; returns the commits in a second."""
+    """Let the writers commit for some seconds; returns the commits in a second.
+
+    They know the map at the beginning, as they would without the rounds of the others.
+    """
+    for writer in writers:
+        writer.known = refresh(writer.session, writer.known)
     before, began = sum(writer.made for writer in writers), time.monotonic()
     threads = [threading.Thread(target=writer.write_until, args=(began + _SECONDS,)) for writer in writers]
     for thread in threads:

@@ -27,10 +27,8 @@ from lunmapd.store.commit.ledger import with_ledger
 from lunmapd.store.commit.publish import MadeCommit, OvertakenError, publish
 from lunmapd.store.commit.queue import CommitQueue
 from lunmapd.store.commit.write_back import prepare_rollout, write_back
-from lunmapd.store.session import paths
 from lunmapd.store.session.errors import OlderSchemaError
 from lunmapd.store.session.session import Session
-from lunmapd.store.tree.acl import begin_read_acl
 from lunmapd.store.tree.refresh import refresh_for_commit
 from lunmapd.store.tree.roles import NO_ACLS
 from lunmapd.store.tree.snapshot import SCHEMA, Snapshot, effective_map
@@ -123,26 +121,25 @@ def _commit_on_newest(
 ) -> MadeCommit | None:
     with CommitQueue(session) as queue:
         for attempt in range(MAX_ATTEMPTS):
-            acl = begin_read_acl(session, paths.REVISIONS)
             # The read comes first: it finds out whether the tree was replaced or restored.
             known = latest
-            latest, writers = refresh_for_commit(session, known, 1 + queue.ahead)
+            latest, writers, acls = refresh_for_commit(session, known, queue.expected)
             if is_undone(latest.rollout, latest.revision):
                 write_back(session, latest)
                 continue
             _check_writable(latest, options.expect)
             if writers and not queue.has_turn:
-                queue.wait()
+                queue.wait(acls)
                 continue
             content = make(latest)
             if content is None:
                 return None
             is_safe = queue.has_turn or latest.revision == known.revision
-            acls = _by_path(paths.REVISIONS, acl()) if is_safe else NO_ACLS
+            inherited = acls if is_safe else NO_ACLS
             try:
-                return _publish(session, latest, content, options, queue=queue, acls=acls)
+                return _publish(session, latest, content, options, queue=queue, acls=inherited)
             except OvertakenError:
-                _wait(queue, attempt)
+                _wait(queue, attempt, acls)
     raise BusyError(MAX_ATTEMPTS)
 
 
@@ -163,15 +160,11 @@ def _publish(  # noqa: PLR0913 - where, what and how
     return made
 
 
-def _wait(queue: CommitQueue, attempt: int) -> None:
+def _wait(queue: CommitQueue, attempt: int, acls: Mapping[str, AclEntries]) -> None:
     """Wait after a lost attempt: for the writer's turn; if it had it, for a client without the queue."""
     if queue.has_turn:
         time.sleep(_pause(attempt))
-    queue.wait()
-
-
-def _by_path(path: str, acl: AclEntries | None) -> dict[str, AclEntries]:
-    return {} if acl is None else {path: acl}
+    queue.wait(acls)
 
 
 def _check_writable(latest: Snapshot, expect: int | None) -> None:

@@ -7,6 +7,7 @@ know the queue, or a writer that was passed over, does no harm.
 import threading
 import time
 import uuid
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Self
 
@@ -14,17 +15,19 @@ from kazoo.client import KazooClient
 from kazoo.exceptions import NoNodeError
 from kazoo.protocol.states import WatchedEvent
 
+from lunmapd.core.base.access import AclEntries, Role
 from lunmapd.core.base.acl_entries import inherit
 from lunmapd.store.commit.draft import Write
 from lunmapd.store.session import paths
-from lunmapd.store.session.errors import LostError
-from lunmapd.store.session.session import KazooCall, Reply, Session
+from lunmapd.store.session.session import FORBIDDEN, KazooCall, Reply, Session
 from lunmapd.store.tree.acl import to_kazoo
-from lunmapd.store.tree.roles import create_znode, read_parent_acls
+from lunmapd.store.tree.roles import NO_ACLS, create_znode, read_parent_acls
 from lunmapd.store.tree.znodes import list_children
 
 LONGEST_TURN = 30.0
 """The seconds for which the first writer of the queue may let the others wait."""
+_MEANWHILE = 3
+"""The revisions that may be made while a writer enters the queue, and its own."""
 _SEQUENCE = 10  # digits that ZooKeeper appends to the name of a sequential znode
 
 
@@ -34,8 +37,8 @@ class CommitQueue:
     The place is an ephemeral sequential znode, so it ends with the session of its writer. Each writer watches
     the one before it (ZooKeeper Recipes and Solutions, "Locks").
 
-    `has_turn` is whether no other writer was before this one when it last waited, `ahead` the largest number
-    of those that were.
+    `has_turn` is whether no other writer was before this one when it last waited, `expected` the number of
+    revisions that are new to it then.
     """
 
     def __init__(self, session: Session) -> None:
@@ -43,7 +46,7 @@ class CommitQueue:
         self._mark = uuid.uuid4().hex
         self._place = ""
         self.has_turn = False
-        self.ahead = 0
+        self.expected = 1
 
     def __enter__(self) -> Self:
         return self
@@ -52,28 +55,28 @@ class CommitQueue:
         if self._place:
             self._session.finish(_delete(self._session.path(self._place)))
 
-    def wait(self) -> None:
+    def wait(self, acls: Mapping[str, AclEntries] = NO_ACLS) -> None:
         """Enter the queue if this writer is not in it; return when no other writer is before it.
 
-        A writer that is the first for LONGEST_TURN is passed over: its place is deleted. Raises
-        the errors of `Session.repeat`, and NotInitialisedError if there is no tree any more.
+        The ACL of the queue is read unless it is in `acls`, by path. A writer that is the first for
+        LONGEST_TURN is passed over: its place is deleted. Raises the errors of `Session.repeat`, and
+        NotInitialisedError if there is no tree any more.
         """
         self.has_turn = False
-        if not self._place:
-            self._enter()
+        before = self._before() if self._place else self._enter(acls)
         first, until = "", 0.0
-        while (before := self._before()) != []:
+        while before != []:
             if before is None:
-                self._enter()
+                before = self._enter(NO_ACLS)
                 continue
             if before[0] != first:
                 first, until = before[0], time.monotonic() + LONGEST_TURN
             if time.monotonic() >= until:
                 self._delete(first)
-                continue
-            if self._wait_for_end(before[-1], until):
+            elif self._wait_for_end(before[-1], until):
                 # Nearly always it was the first. Otherwise this writer may overtake another one.
                 break
+            before = self._before()
         self.has_turn = True
 
     def leaving(self) -> tuple[Write, ...]:
@@ -92,22 +95,25 @@ class CommitQueue:
             return None
         self._place = f"{paths.QUEUE}/{own}"
         before = names[: names.index(own)]
-        self.ahead = max(self.ahead, len(before))
+        self.expected = max(self.expected, len(before) + _MEANWHILE)
         return before
 
-    def _enter(self) -> None:
-        parent = read_parent_acls(self._session, (paths.QUEUE,))
-        if not parent:
+    def _enter(self, acls: Mapping[str, AclEntries]) -> list[str] | None:
+        """Make a place, and return those before it; None if there is no place, as without a connection."""
+        parent = acls if paths.QUEUE in acls else read_parent_acls(self._session, (paths.QUEUE,))
+        if paths.QUEUE not in parent:
             create_znode(self._session, paths.QUEUE)
-            return
+            return None
         acl = to_kazoo(inherit(parent[paths.QUEUE]))
         path = self._session.path(f"{paths.QUEUE}/{self._mark}-")
-        # After a lost reply, the listing shows whether there is a place.
-        with suppress(LostError, NoNodeError):
-            self._session.once(
-                lambda client: client.create_async(path, b"", acl=acl, ephemeral=True, sequence=True),
-                paths.QUEUE,
-            )
+        made = self._session.begin(
+            lambda client: client.create_async(path, b"", acl=acl, ephemeral=True, sequence=True)
+        )
+        # The requests of a session are done in their order: the listing has the place, unless it is missing.
+        before = self._before()
+        if made() is FORBIDDEN:
+            raise self._session.not_permitted(paths.QUEUE, Role.ADMIN)
+        return before
 
     def _delete(self, name: str) -> None:
         with suppress(NoNodeError):

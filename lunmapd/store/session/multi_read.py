@@ -13,13 +13,17 @@ from typing import Any, NamedTuple
 
 from kazoo.client import KazooClient
 
+from lunmapd.store.session.known_acls import AclVersion
+
 _INT = struct.Struct(">i")
+_LONG = struct.Struct(">q")
 _HEADER = struct.Struct(">i?i")  # MultiHeader: type, done, err
 _GET_DATA, _ERROR = 4, -1  # ZooDefs.OpCode
 _END = _HEADER.pack(-1, True, -1)  # noqa: FBT003 - `done`
 _ASK = _HEADER.pack(_GET_DATA, False, -1)  # noqa: FBT003 - `done`
 _NO_WATCH = b"\0"
 _VERSION_AT = 32  # bytes: Stat begins with four longs
+_ACL_AT = 40  # bytes
 _CHILDREN_AT = 56  # bytes
 _STAT_SIZE = 68  # bytes
 
@@ -28,15 +32,17 @@ NO_NODE, NO_AUTH = -101, -102  # KeeperException.Code
 
 
 class ZnodeRead(NamedTuple):
-    """The bytes of a znode, its version and the number of its children.
+    """The bytes of a znode, its version, the number of its children, and the version of its ACL.
 
-    Or the code of the error, such as NO_NODE, and no bytes.
+    Or the code of the error, such as NO_NODE, and no bytes. `acl` is None for a znode with data: those that
+    other znodes inherit from have none.
     """
 
     data: bytes
     version: int
     error: int = 0
     children: int = 0
+    acl: AclVersion | None = None
 
 
 class _Request(NamedTuple):
@@ -66,8 +72,15 @@ class _Request(NamedTuple):
             end = offset + max(number, 0)
             (version,) = _INT.unpack_from(data, end + _VERSION_AT)
             (children,) = _INT.unpack_from(data, end + _CHILDREN_AT)
-            found.append(ZnodeRead(bytes(data[offset:end]), version, children=children))
+            acl = _acl_version(data, end) if end == offset else None
+            found.append(ZnodeRead(bytes(data[offset:end]), version, children=children, acl=acl))
             offset = end + _STAT_SIZE
+
+
+def _acl_version(data: bytes, at: int) -> AclVersion:
+    """Return czxid and aversion of the Stat at this offset."""
+    (created,), (version,) = _LONG.unpack_from(data, at), _INT.unpack_from(data, at + _ACL_AT)
+    return created, version
 
 
 def ask_many(client: KazooClient, paths: Sequence[str]) -> Any:

@@ -29,6 +29,7 @@ from lunmapd.store.session import paths
 from lunmapd.store.session.access_errors import NotPermittedError, UnknownIdentityError
 from lunmapd.store.session.credentials import ANONYMOUS, Credentials
 from lunmapd.store.session.errors import LostError, NotServedError, StoreError, UnreachableError
+from lunmapd.store.session.known_acls import KnownAcls
 from lunmapd.store.session.link import Link
 from lunmapd.store.session.refusals import NOT_SERVED, LoginRequiredError, not_served, refused
 from lunmapd.store.session.whoami import ask_who
@@ -107,6 +108,7 @@ class Session:
         self.beat = beat
         self.root = "/" + chroot.strip("/")
         self.deadline = deadline
+        self.known_acls = KnownAcls()
         self.link = Link(hosts, timeout, deadline, credentials)
 
     def quiet(self, deadline: float) -> Self:

@@ -51,7 +51,19 @@ def read_acls(session: Session, paths: Sequence[str]) -> list[AclEntries | None]
     ZooKeeper replaces the hash of a digest by "x" for a principal without ADMIN. Raises NotPermittedError.
     """
     replies = session.gather([_request_acls(session.path(path)) for path in paths], paths)
-    return [None if reply is None else _from_kazoo(reply[0]) for reply in replies]
+    return [_noted(session, path, reply) for path, reply in zip(paths, replies, strict=True)]
+
+
+def _noted(
+    session: Session, path: str, reply: tuple[Sequence[ACL], ZnodeStat] | ZnodeStat | None
+) -> AclEntries | None:
+    """Return the ACL of a reply, and note it for the session."""
+    if not isinstance(reply, tuple) or isinstance(reply, ZnodeStat):
+        return None
+    entries, stat = reply
+    acl = _from_kazoo(entries)
+    session.known_acls.note(path, (stat.czxid, stat.aversion), acl)
+    return acl
 
 
 def read_znode_acls(session: Session, paths: Sequence[str]) -> list[ZnodeAcl | None]:
@@ -87,24 +99,8 @@ def read_stats_and_acls(
     ]
     replies = session.gather(asks, (*stats, *acls))
     found = [reply if isinstance(reply, ZnodeStat) else None for reply in replies[: len(stats)]]
-    lists = [
-        None if not isinstance(reply, tuple) else _from_kazoo(reply[0]) for reply in replies[len(stats) :]
-    ]
+    lists = [_noted(session, path, reply) for path, reply in zip(acls, replies[len(stats) :], strict=True)]
     return found, lists
-
-
-def begin_read_acl(session: Session, path: str) -> Callable[[], AclEntries | None]:
-    """Send the request for the ACL of a znode, and return the function that waits for it.
-
-    It returns None if nothing is known of the ACL, as after a lost connection.
-    """
-    reply = session.begin(_request_acls(session.path(path)))
-
-    def acl() -> AclEntries | None:
-        found = reply()
-        return _from_kazoo(found[0]) if isinstance(found, tuple) else None
-
-    return acl
 
 
 def _request_acls(path: str) -> KazooCall[tuple[Sequence[ACL], ZnodeStat]]:

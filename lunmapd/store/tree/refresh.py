@@ -2,16 +2,18 @@
 
 import logging
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
+from lunmapd.core.base.access import AclEntries
 from lunmapd.core.base.documents import DocumentError
 from lunmapd.core.base.events import Event, FullRead
-from lunmapd.core.history.changes import Head
+from lunmapd.core.history.changes import Head, Revision
 from lunmapd.store.session import paths
 from lunmapd.store.session.session import Session
 from lunmapd.store.tree.lineage import check_lineage, check_past
 from lunmapd.store.tree.read import read_tree
 from lunmapd.store.tree.snapshot import Raw, Snapshot, advance, meta_of, with_head
-from lunmapd.store.tree.znodes import Top, decode_revisions, read_revisions, read_top_with, sync
+from lunmapd.store.tree.znodes import Top, decode_revisions, read_top_with, read_znodes, sync
 from lunmapd.trace import trace
 
 _log = logging.getLogger(__name__)
@@ -36,13 +38,28 @@ def refresh(session: Session, known: Snapshot | None, *, node: str = "") -> Snap
     return _refresh(session, known, node, 1, ())[0]
 
 
-def refresh_for_commit(session: Session, known: Snapshot, expected: int) -> tuple[Snapshot, int]:
-    """Read as `refresh` does; return also the number of writers in the commit queue at that time.
+class CommitRead(NamedTuple):
+    """The newest map, and the number of writers in the commit queue at that time.
+
+    `acls` are those of `revisions` and `queue`, by path, as far as they are known and were still the same.
+    """
+
+    snapshot: Snapshot
+    writers: int
+    acls: Mapping[str, AclEntries]
+
+
+def refresh_for_commit(session: Session, known: Snapshot, expected: int) -> CommitRead:
+    """Read as `refresh` does, and what a commit needs besides.
 
     About as many new revisions as `expected` are requested together with head.
     """
-    snapshot, (queue,) = _refresh(session, known, "", min(expected, _MOST_EXPECTED), (paths.QUEUE,))
-    return snapshot, 0 if queue is None else queue.children
+    parents = (paths.REVISIONS, paths.QUEUE)
+    snapshot, found = _refresh(session, known, "", min(expected, _MOST_EXPECTED), parents)
+    raws = {path: raw for path, raw in zip(parents, found, strict=True) if raw is not None}
+    acls = {path: session.known_acls.get(path, raw.acl) for path, raw in raws.items()}
+    writers = raws[paths.QUEUE].children if paths.QUEUE in raws else 0
+    return CommitRead(snapshot, writers, {path: acl for path, acl in acls.items() if acl is not None})
 
 
 def _refresh(
@@ -114,6 +131,16 @@ def _top_of(snapshot: Snapshot) -> Top:
     return Top(meta_of(snapshot), head, snapshot.head_version)
 
 
+def _read_missing(
+    session: Session, numbers: Sequence[int], found: Mapping[int, Raw | None]
+) -> list[Revision]:
+    """Return the revisions with these numbers, up to the first that is missing; read those not in `found`."""
+    absent = [number for number in numbers if found.get(number) is None]
+    more = zip(absent, read_znodes(session, [paths.revision(number) for number in absent]), strict=True)
+    records = {**found, **dict(more)}
+    return decode_revisions(numbers, (records[number] for number in numbers))
+
+
 def _advance(
     session: Session, known: Snapshot, top: Top, found: Mapping[int, Raw | None]
 ) -> Snapshot | FullRead:
@@ -124,12 +151,7 @@ def _advance(
     missing = range(known.revision + 1, top.head.revision + 1)
     if len(missing) > MAX_DELTAS:
         return FullRead.MANY
-    is_read = all(found.get(number) is not None for number in missing)
-    revisions = (
-        decode_revisions(missing, (found[number] for number in missing))
-        if is_read
-        else read_revisions(session, missing)
-    )
+    revisions = _read_missing(session, missing, found)
     if len(revisions) < len(missing):
         return FullRead.REVISION_MISSING
     try:

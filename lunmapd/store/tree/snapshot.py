@@ -27,6 +27,7 @@ from lunmapd.core.history.checkpoint import Checkpoint
 from lunmapd.core.history.digest import digest_documents, replace_document, show_digest
 from lunmapd.core.history.rollout import tried_revision
 from lunmapd.core.history.spans import Span
+from lunmapd.store.session.known_acls import AclVersion
 
 _T = TypeVar("_T")
 
@@ -59,13 +60,14 @@ class Raw(Struct, frozen=True):
     """The bytes of a znode and its version; ANY_VERSION if the bytes were taken from a revision.
 
     `forbidden` is why the client may not read the znode, "" if it may. Then there are no bytes. `children` is
-    the number of its children, if the znode was read by `read_many`.
+    the number of its children, and `acl` the version of its ACL, if the znode was read by `read_many`.
     """
 
     data: bytes
     version: int
     forbidden: str = ""
     children: int = 0
+    acl: AclVersion | None = None
 
 
 class Snapshot(Struct, frozen=True):

@@ -30,8 +30,9 @@ from lunmapd.client import (
     with_password,
 )
 from lunmapd.core.base.backing_reports import BackingReport, chunk_of, pack_reports
-from lunmapd.core.base.lunmap import Node, PortalGroup, Target
+from lunmapd.core.base.lunmap import Lunmap, Node, PortalGroup, Target
 from lunmapd.core.fleet.status import Live, NodeStatus
+from lunmapd.store.commit.commit import edit
 from lunmapd.store.commit.draft import Write
 from lunmapd.store.commit.send import submit
 from lunmapd.store.session import paths
@@ -46,8 +47,8 @@ from lunmapd.store.upkeep.init import initialise
 from lunmapd.store.upkeep.remove import deletions
 from lunmapd.store.upkeep.trim import trim
 from support.agents import MAP, AgentFactory, H, T, conditions, failing, mapped_luns, shown
-from support.commits import NOW, put
-from support.maps import luns
+from support.commits import NOW, overtake, put, terms
+from support.maps import lun, luns, with_lun
 from support.secure import Open, Secure
 from support.sessions import LIVE, expire
 
@@ -180,6 +181,22 @@ def test_new_objects_are_as_closed_as_their_section(admin: Session, connect_as: 
     register(connect_as("n2"), "n2", LIVE)
     assert Permissions(admin).strays() == 0
     assert read_tree(connect_as("x509:n1")).lunmap == luns(1, 2, 3)
+
+
+def test_the_next_commit_of_a_session_has_the_roles_of_now(admin: Session, connect_as: Open) -> None:
+    """A session that has read ACLs before gives its revision and its place in the queue those of now."""
+    strays: list[int] = []
+
+    def change(lunmap: Lunmap) -> Lunmap:
+        if len(strays) % 2 == 0:
+            overtake(admin, lambda there: with_lun(there, "l1", lun(1, (2 + len(strays)) << 30)))
+        strays.append(Permissions(admin).strays())
+        return with_lun(lunmap, "l2", lun(2, (9 + len(strays)) << 30))
+
+    assert edit(admin, read_tree(admin), change, terms()) is not None
+    Permissions(connect_as("admin")).grant(Role.READER, Principal("sasl", "late"))
+    assert edit(admin, read_tree(admin), change, terms()) is not None
+    assert [*strays, Permissions(admin).strays()] == [0] * 5
 
 
 def test_imports_and_checkpoints_are_closed_too(admin: Session, connect_as: Open) -> None:

@@ -11,6 +11,7 @@ class ZnodeStat:
     ctime: int
     mtime: int
     version: int
+    aversion: int
     ephemeralOwner: int
     numChildren: int
 

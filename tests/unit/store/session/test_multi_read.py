@@ -58,7 +58,7 @@ def test_each_znode_has_its_data_or_its_error() -> None:
     assert read == [
         ZnodeRead(b"abc", 7, children=9),
         ZnodeRead(b"", 0, NO_NODE),
-        ZnodeRead(b"", 2, children=9),
+        ZnodeRead(b"", 2, children=9, acl=(1, 6)),
         ZnodeRead(b"", 0, NO_AUTH),
-        ZnodeRead(b"", 0, children=9),
+        ZnodeRead(b"", 0, children=9, acl=(1, 6)),
     ]

@@ -1,0 +1,21 @@
+"""An ACL that was read is used again only for a znode that has the same one still."""
+
+from lunmapd.core.base.access import Permission, Principal
+from lunmapd.store.session.known_acls import KnownAcls
+
+ANN = {Principal("digest", "ann:x"): Permission.READ}
+
+
+def test_an_acl_is_known_by_its_version() -> None:
+    """Another ACL, a znode that was made again, and one that was never read are not known."""
+    known = KnownAcls()
+    known.note("queue", (7, 1), ANN)
+    assert known.get("queue", (7, 1)) == ANN
+    asked = (
+        ("queue", (7, 2)),
+        ("queue", (8, 1)),
+        ("queue", None),
+        ("revisions", (7, 1)),
+        ("revisions", None),
+    )
+    assert [known.get(path, version) for path, version in asked] == [None] * len(asked)
