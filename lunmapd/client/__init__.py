@@ -75,6 +75,7 @@ if TYPE_CHECKING:
         BusyError,
         ConflictError,
         EditedMeanwhileError,
+        NestedCommitError,
         NoRolloutError,
         NothingStagedError,
         OutcomeUnknownError,
@@ -174,6 +175,7 @@ __all__ = [
     "LunmapdError",
     "Map",
     "Meta",
+    "NestedCommitError",
     "NeverRegisteredError",
     "NoClientError",
     "NoRolloutError",
@@ -288,9 +290,9 @@ _NAMES: Mapping[str, str] = {
     "core.map.file_base": "FileBase base_of",
     "core.map.mapfile": "parse_map show_map",
     "store.commit.commit_errors": (
-        "BusyError ConflictError EditedMeanwhileError NoRolloutError NothingStagedError OutcomeUnknownError "
-        "RolloutEditedError RolloutPendingError RolloutTooLargeError RolloutUndoneError RolloutWaitsError "
-        "StagedError StoppedError TakenOverError UnexpectedRevisionError"
+        "BusyError ConflictError EditedMeanwhileError NestedCommitError NoRolloutError NothingStagedError "
+        "OutcomeUnknownError RolloutEditedError RolloutPendingError RolloutTooLargeError RolloutUndoneError "
+        "RolloutWaitsError StagedError StoppedError TakenOverError UnexpectedRevisionError"
     ),
     "store.session.access_errors": (
         "CredentialsError NotAuthenticatedError NotPermittedError TlsFailedError UnknownIdentityError"

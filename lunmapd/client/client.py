@@ -217,7 +217,7 @@ class Client:
     def edit(self, change: Callable[[Lunmap], Lunmap], note: Note = NOTE) -> Revision | None:
         """Commit what `change` makes of the map.
 
-        It runs again on the newer map if another client was faster.
+        It runs again on the newer map if another client was faster. Raises NestedCommitError if it commits.
         """
         from lunmapd.store.commit.commit import edit
 

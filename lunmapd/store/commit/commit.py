@@ -50,13 +50,12 @@ def commit(session: Session, before: Snapshot, after: Lunmap, options: CommitOpt
 
     Raises InvalidInputError for a map that breaks a rule, such as a LUN number that is used again;
     ConflictError if another client changed the same objects, or if both changes together break a rule;
-    UnexpectedRevisionError; BusyError if other clients were faster each time; EditedMeanwhileError for an
-    out-of-band edit of an object that is to be written; StagedError while a large commit is under way;
-    RolloutPendingError during a rollout; RolloutEditedError and RolloutTooLargeError for a commit that would
-    start one;
-    StoppedError if this commit is large and stopped half-way; TooLargeError; OlderSchemaError; and
-    OutcomeUnknownError if it is unknown whether the commit was made. After any other error nothing was
-    committed.
+    UnexpectedRevisionError; BusyError if other clients were faster each time; NestedCommitError inside the
+    function of `edit`; EditedMeanwhileError for an out-of-band edit of an object that is to be written;
+    StagedError while a large commit is under way; RolloutPendingError during a rollout; RolloutEditedError
+    and RolloutTooLargeError for a commit that would start one; StoppedError if this commit is large and
+    stopped half-way; TooLargeError; OlderSchemaError; and OutcomeUnknownError if it is unknown whether the
+    commit was made. After any other error nothing was committed.
     """
     change = compare_objects(effective_map(before), after)
     options.check_map(change)

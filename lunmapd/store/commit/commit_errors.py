@@ -111,6 +111,16 @@ class BusyError(StoreError):
         )
 
 
+class NestedCommitError(StoreError):
+    """A change function commits with the session of its own edit, which would wait for itself."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "nothing was committed: the function that an edit calls must not commit; let it return all "
+            "changes, or commit before or after the edit"
+        )
+
+
 class StagedError(StoreError):
     """A large commit of another client is under way, or was left behind.
 

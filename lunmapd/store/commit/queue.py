@@ -17,6 +17,7 @@ from kazoo.protocol.states import WatchedEvent
 
 from lunmapd.core.base.access import AclEntries, Role
 from lunmapd.core.base.acl_entries import inherit
+from lunmapd.store.commit.commit_errors import NestedCommitError
 from lunmapd.store.commit.draft import Write
 from lunmapd.store.session import paths
 from lunmapd.store.session.session import FORBIDDEN, KazooCall, Reply, Session
@@ -49,9 +50,14 @@ class CommitQueue:
         self.expected = 1
 
     def __enter__(self) -> Self:
+        """Begin a commit. Raises NestedCommitError if this thread makes one with this session already."""
+        if threading.get_ident() in self._session.committing:
+            raise NestedCommitError
+        self._session.committing.add(threading.get_ident())
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._session.committing.remove(threading.get_ident())
         if self._place:
             self._session.finish(_delete(self._session.path(self._place)))
 

@@ -90,8 +90,9 @@ class Session:
     NotAuthenticatedError, CredentialsError, SaslMissingError and NoClientError at once; NotPermittedError and
     UnknownIdentityError; and ServerRefusedError for any other unexpected answer. kazoo's NoNodeError,
     NodeExistsError, NotEmptyError and BadVersionError are passed on. `at` is the path in the tree of the
-    znode that errors name. `beat` is called before each request, since it may take as long as the deadline.
-    Use the session as a context manager, or close it.
+    znode that errors name. `committing` are the threads that make a commit with it. `beat` is called before
+    each request, since it may take as long as the deadline. Use the session as a context manager, or close
+    it.
     """
 
     def __init__(  # noqa: PLR0913 - all but the hosts are options
@@ -109,6 +110,7 @@ class Session:
         self.root = "/" + chroot.strip("/")
         self.deadline = deadline
         self.known_acls = KnownAcls()
+        self.committing: set[int] = set()
         self.link = Link(hosts, timeout, deadline, credentials)
 
     def quiet(self, deadline: float) -> Self:

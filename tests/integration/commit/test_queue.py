@@ -1,6 +1,7 @@
 """The commit queue: a writer that lost once gets its turn, and no writer can stop the others."""
 
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 
@@ -10,8 +11,9 @@ from msgspec.structs import replace
 from lab.wait import wait_until
 from lunmapd.core.base.lunmap import Lunmap
 from lunmapd.store.commit.commit import edit
+from lunmapd.store.commit.commit_errors import NestedCommitError
 from lunmapd.store.commit.publish import MadeCommit
-from lunmapd.store.commit.queue import CommitQueue
+from lunmapd.store.commit.queue import LONGEST_TURN, CommitQueue
 from lunmapd.store.session import paths
 from lunmapd.store.session.session import Session
 from lunmapd.store.tree.read import read_tree
@@ -100,6 +102,32 @@ def test_a_frozen_writer_is_passed_over(
         thawed.set()
         assert revision_of(frozen.result()) == 3
     assert read_tree(session).lunmap == luns(9, 2, 1)
+
+
+def test_a_commit_inside_an_edit_is_refused_at_once(session: Session) -> None:
+    """A change function that commits would wait for its own edit; both end, and the session commits again."""
+
+    def nest(_: int) -> None:
+        add(session, 2)
+
+    began = time.monotonic()
+    with pytest.raises(NestedCommitError, match="return all"):
+        add(session, 1, nest)
+    assert time.monotonic() - began < LONGEST_TURN / 2
+    assert read_tree(session).revision == 0
+    assert list_children(session, paths.QUEUE) == []
+    assert revision_of(add(session, 3)) == 1
+
+
+def test_threads_of_one_session_commit_side_by_side(session: Session) -> None:
+    """A commit of another thread during an edit is no nested one: the edit is made after it."""
+    with ThreadPoolExecutor() as pool:
+
+        def interfere(run: int) -> None:
+            if run == 1:
+                assert revision_of(pool.submit(add, session, 2).result()) == 1
+
+        assert revision_of(add(session, 1, interfere)) == 2
 
 
 def test_a_writer_without_a_place_enters_the_queue_again(session: Session, connect: Connect) -> None:
