@@ -48,7 +48,7 @@ def host_duties(before: Lunmap, after: Lunmap) -> HostDuties:
         ),
         (
             *_sights(new, names),
-            *_renames(left_addresses(before, after), new, names),
+            *_renames(before, after, names),
             *bounded(_logins(before, after, new, names), _MORE_LOGINS),
             *bounded(_more_portals(before, after, names), _MORE_LOGINS),
             *_rescans(before, after, new, names),
@@ -109,23 +109,28 @@ def _login(
     )
 
 
-def _renames(
-    left: dict[LunAddress, Occupant], new: dict[LunAddress, Occupant], names: ShortNames
-) -> Iterator[Paragraph]:
-    """Yield how a host takes another name: one that sees under it what another one saw."""
-    was, now = ({each.initiator for each in addresses} for addresses in (left, new))
-    if len(was) == len(now) == 1 and was != now:
-        seen = [
-            {(each.target, each.lun, occupant) for each, occupant in addresses.items()}
-            for addresses in (left, new)
-        ]
-        if seen[0] == seen[1]:
-            name = now.pop()
-            yield (
-                f"on {names.initiator(name)}, until now {names.initiator(was.pop())}:",
-                f"  sed -i 's/^InitiatorName=.*/InitiatorName={name}/' /etc/iscsi/initiatorname.iscsi",
-                "  systemctl restart iscsid",
-            )
+def _renames(before: Lunmap, after: Lunmap, names: ShortNames) -> Iterator[Paragraph]:
+    """Yield how a host takes another name: one that the map has in place of another, with the same Luns."""
+    was, now = (
+        {each.initiator for each in addresses}
+        for addresses in (left_addresses(before, after), new_addresses(before, after))
+    )
+    gone, fresh = sorted(was - after.initiators.keys()), sorted(now - before.initiators.keys())
+    if len(gone) == len(fresh) == 1 and _seen_by(before, gone[0]) == _seen_by(after, fresh[0]):
+        yield (
+            f"on {names.initiator(fresh[0])}, until now {names.initiator(gone[0])}:",
+            f"  sed -i 's/^InitiatorName=.*/InitiatorName={fresh[0]}/' /etc/iscsi/initiatorname.iscsi",
+            "  systemctl restart iscsid",
+        )
+
+
+def _seen_by(lunmap: Lunmap, host: str) -> set[tuple[str, int, str]]:
+    """Return what a host sees: target, number and serial of each LUN."""
+    return {
+        (address.target, address.lun, serial)
+        for initiator, address, (serial, _) in _accesses(lunmap)
+        if initiator == host
+    }
 
 
 def _rescans(

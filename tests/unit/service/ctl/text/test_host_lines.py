@@ -160,8 +160,12 @@ def test_a_renamed_host_takes_its_name() -> None:
             f"  iscsiadm -m node -T {T} --login",
         ),
     )
-    moved = with_maps(TWO, "a", Map(T, 5, G))
-    assert [each[0][:6] for each in host_duties(MAP, moved).after] == ["g sees", "on g:"]
+    other = rename_host(MAP, H, G)
+    for before, after in (
+        (TWO, with_maps(TWO, "a", Map(T, 3, G))),
+        (MAP, with_maps(other, "a", Map(T, 5, G))),
+    ):
+        assert [each[0][:6] for each in host_duties(before, after).after] == ["g sees", "on g:"]
 
 
 def test_a_large_group_is_a_line() -> None:
