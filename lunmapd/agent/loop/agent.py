@@ -238,7 +238,7 @@ class Agent:
             return CycleResult(store_error=reading.error, error=no_map, conditions=conditions)
         at = point_of(snapshot)
         try:
-            result = self._reconcile(snapshot, at, enablement, reading.error)
+            result = self._reconcile(snapshot, at, enablement, reading)
             return CycleResult(at, result, reading.error, None, conditions, snapshot.lunmap)
         except LunmapdError as error:
             return CycleResult(at, None, reading.error, error, conditions, snapshot.lunmap)
@@ -255,11 +255,11 @@ class Agent:
         return cycle
 
     def _reconcile(
-        self, snapshot: Snapshot, at: HistoryPoint, enablement: Enablement, error: StoreError | None
+        self, snapshot: Snapshot, at: HistoryPoint, enablement: Enablement, reading: ReadResult
     ) -> PassResult:
         # A tree that has just not answered is not read again in this cycle.
-        is_readable = not isinstance(error, NoAccessError)
-        given = self._given(snapshot, enablement, is_readable=is_readable)
+        is_readable = not isinstance(reading.error, NoAccessError)
+        given = replace(self._given(snapshot, enablement, is_readable=is_readable), change=reading.change)
         ports = self._ports(snapshot, is_readable=is_readable)
         valid_for = ValidityKey(at, self._registration.node, self._registration.boot, self._keys.ids)
         confirmations = self._follower.confirmations
@@ -353,6 +353,10 @@ class Agent:
 
     def _judge_groups(self, cycle: CycleResult) -> None:
         """Let the floating groups know how well this node serves their targets."""
+        if not self._floating.views():
+            # To find the groups of a map, all its Luns are visited.
+            self._judgements = NOTHING_KNOWN
+            return
         owned = self._floating.served(0)
         is_done = cycle.result is not None and cycle.result.converged
         disturbed = () if is_done else self._moves.disturbed(owned)

@@ -14,20 +14,22 @@ from lunmapd.agent.loop.policy import Policy
 from lunmapd.agent.loop.snapshot_fallback import NOT_READ, assess_snapshot, no_map
 from lunmapd.agent.state.map_snapshot import KeptSnapshot, LocalSnapshot, SnapshotDamagedError
 from lunmapd.core.base.events import FullRead, WakeCause
+from lunmapd.core.base.lunmap import EMPTY_MAP
 from lunmapd.core.base.messages import Message, journal_fields
 from lunmapd.core.base.reasons import Reason
 from lunmapd.core.fleet.status import FRESH, KEPT, UNEDITED, ConditionUpdate, false_condition, true_condition
+from lunmapd.core.history.map_change import MapChange, change_among, change_between
 from lunmapd.store.session.errors import ForeignClusterError, RestoredError, StoreError, UnsteadyError
 from lunmapd.store.session.session import Session
 from lunmapd.store.tree.out_of_band import describe_edits
-from lunmapd.store.tree.refresh import read_again, refresh
+from lunmapd.store.tree.refresh import MapRead, read_again, read_newer
 from lunmapd.store.tree.rollout import RolloutDeadline
 from lunmapd.store.tree.snapshot import Snapshot
 from lunmapd.store.tree.watch import watch_head
 
 _log = logging.getLogger(__name__)
 
-Read = Callable[[Session, Snapshot | None], Snapshot]
+Read = Callable[[Session, Snapshot | None], MapRead]
 MapListener = Callable[[Snapshot | None, Snapshot], None]
 """Called with the map that was followed, None for the first one, and the one that follows it."""
 
@@ -35,28 +37,33 @@ _SPREAD = 0.1  # share of `full_read`, so that nodes that started together don't
 
 
 class ReadResult(Struct, frozen=True):
-    """The result of a read: the map to follow, None for none, and the error if that is not the newest map."""
+    """The result of a read: the map to follow, None for none, and the error if that is not the newest map.
+
+    `change` leads to the map from the one that was followed until then; None if nothing new was read.
+    """
 
     snapshot: Snapshot | None
     error: StoreError | None
     conditions: tuple[ConditionUpdate, ...]
+    change: MapChange | None = None
 
 
-def read_accepted(session: Session, read: Read, known: Snapshot | None, home: str) -> Snapshot:
+def read_accepted(session: Session, read: Read, known: Snapshot | None, home: str) -> MapRead:
     """Read the tree, which must continue what is `known`; a restored tree only if it was confirmed since.
 
     Where nothing is known, only the tree of cluster `home` is accepted, "" for any. Raises StoreError.
     """
     try:
-        snapshot = read(session, known)
+        found = read(session, known)
     except RestoredError as error:
         if not error.confirmed:
             raise
-        snapshot = read(session, None)
+        found = read(session, None)
+    snapshot = found.snapshot
     if known is None and home not in {"", snapshot.cluster}:
         raise ForeignClusterError(home, snapshot.cluster)
     # Only a commit needs the versions of znodes, and a node makes none.
-    return replace(snapshot, versions={}) if snapshot.versions else snapshot
+    return found._replace(snapshot=replace(snapshot, versions={})) if snapshot.versions else found
 
 
 class Follower:
@@ -102,14 +109,14 @@ class Follower:
     def read(self) -> ReadResult:
         """Read the tree; the result of a read that fails is `unread`."""
         try:
-            snapshot = self._read_newest()
-            if self._deadline.undo_if_due(snapshot):
-                snapshot = self._refreshed()
+            found = self._read_newest()
+            if self._deadline.undo_if_due(found.snapshot):
+                found = self._refreshed()
         except StoreError as error:
             return self.unread(error)
-        self._store(snapshot)
+        change = self._store(found)
         fresh = true_condition(FRESH, Reason.READ, "the effective map is the newest in ZooKeeper")
-        return ReadResult(snapshot, None, (fresh, self._kept(), _edits(snapshot)))
+        return ReadResult(found.snapshot, None, (fresh, self._kept(), _edits(found.snapshot)), change)
 
     def unread(self, error: StoreError) -> ReadResult:
         """Return the map to follow while the tree can't be read because of `error`."""
@@ -146,7 +153,7 @@ class Follower:
             return None, no_map(Reason.SNAPSHOT_DAMAGED, str(error))
         return kept, assess_snapshot(kept, self._policy.snapshot_max_age, now)
 
-    def _read_newest(self) -> Snapshot:
+    def _read_newest(self) -> MapRead:
         """Read the changes; at first and every `full_read` seconds everything, to find out-of-band edits.
 
         A full read that fails stays due, so that its error is reported until the tree is repaired.
@@ -155,23 +162,24 @@ class Follower:
         if now < self._full_at:
             return self._refreshed()
         try:
-            snapshot = self._accepted(partial(read_again, reason=self._full_reason, node=self._node))
+            found = self._accepted(partial(read_again, reason=self._full_reason, node=self._node))
         except UnsteadyError:
             # Commits follow each other too fast for a full read; the changes can be read.
-            snapshot = self._refreshed()
+            found = self._refreshed()
         spread = random.uniform(1 - _SPREAD, 1 + _SPREAD)  # noqa: S311 - nothing secret about it
         self._full_at, self._full_reason = now + self._policy.full_read * spread, FullRead.DUE
-        return snapshot
+        return found
 
-    def _refreshed(self) -> Snapshot:
-        return self._accepted(partial(refresh, node=self._node))
+    def _refreshed(self) -> MapRead:
+        return self._accepted(partial(read_newer, node=self._node))
 
-    def _accepted(self, read: Read) -> Snapshot:
+    def _accepted(self, read: Read) -> MapRead:
         """Read the tree as `read_accepted` does."""
         return read_accepted(self._session, read, self._known, self._home)
 
-    def _store(self, snapshot: Snapshot) -> None:
-        before = self._known
+    def _store(self, found: MapRead) -> MapChange | None:
+        """Keep the map in memory and on disk; return the change that led to it, None if nothing is new."""
+        snapshot, before = found.snapshot, self._known
         is_news = before is None or snapshot != before
         if is_news:
             # Before the local snapshot: after a crash the change must be seen again, or be recorded.
@@ -180,15 +188,25 @@ class Follower:
         self._stale = NOT_READ
         if before is not None and before.incarnation != snapshot.incarnation:
             self.confirmations.restart()
-        if is_news:
-            self._local.keep(snapshot)
-        else:
+        if not is_news:
             self._local.touch(self._policy.snapshot_max_age)
+            return None
+        change = _change(before, found)
+        self._local.keep(snapshot, change)
+        return change
 
     def _kept(self) -> ConditionUpdate:
         if self._local.problem:
             return false_condition(KEPT, Reason.UNWRITABLE, self._local.problem)
         return true_condition(KEPT, Reason.KEPT, "the last map read would survive a restart")
+
+
+def _change(before: Snapshot | None, found: MapRead) -> MapChange:
+    """Return the change that a read brought; the maps are compared only if everything was read."""
+    known, lunmap = EMPTY_MAP if before is None else before.lunmap, found.snapshot.lunmap
+    if found.objects is None:
+        return change_between(known, lunmap)
+    return change_among(found.objects, known, lunmap)
 
 
 def _edits(snapshot: Snapshot) -> ConditionUpdate:

@@ -191,7 +191,7 @@ def _read_map(node: _Node, session: Session) -> _Map:
     home = node.seen.cluster if kept is None and is_lost(site.directory) else ""
     try:
         check_node_name(session, site.node, site.identity.machine)
-        return _Map(read_accepted(session, partial(read_again, node=site.node), known, home))
+        return _Map(read_accepted(session, partial(read_again, node=site.node), known, home).snapshot)
     except NodeNameTakenError:
         raise
     except StoreError as error:

@@ -115,7 +115,7 @@ class StartingPoint:
         """Return the part of the objects that the input concerns, or why a full pass is needed."""
         if (difference := self._difference(given)) is not None:
             return difference
-        delta = self.view.delta_to(given.lunmap)
+        delta = self.view.delta_to(given.lunmap, given.change)
         return FullPass.UNFINISHED if isinstance(delta, Delta) and self._unfinished.concerns(delta) else delta
 
     def _difference(self, given: PassInput) -> FullPass | None:

@@ -17,8 +17,9 @@ from lunmapd.core.base.documents import DocumentError, decode, encode
 from lunmapd.core.base.errors import LunmapdError
 from lunmapd.core.base.events import Event
 from lunmapd.core.base.lunmap import Lunmap
-from lunmapd.core.history.changes import Change, diff_maps, patch_map, patch_map_digest
+from lunmapd.core.history.changes import Change, patch_map, patch_map_digest
 from lunmapd.core.history.digest import show_digest
+from lunmapd.core.history.map_change import MapChange, change_between, record_changes
 from lunmapd.store.tree.snapshot import Snapshot
 from lunmapd.trace import trace
 
@@ -178,8 +179,8 @@ class LocalSnapshot:
             return self._path
         return self._aside
 
-    def keep(self, snapshot: Snapshot) -> None:
-        """Store a snapshot that was just read."""
+    def keep(self, snapshot: Snapshot, change: MapChange | None = None) -> None:
+        """Store a snapshot that was just read; `change` is that from the map before, if it is known."""
         now, before = int(self._now()), self._kept
         # Only a commit needs the versions of znodes, and a node makes none.
         snapshot = replace(snapshot, versions={})
@@ -187,7 +188,7 @@ class LocalSnapshot:
         if before is None or before.snapshot.raw or snapshot.raw:
             self._begin()
         else:
-            changes = diff_maps(before.snapshot.lunmap, snapshot.lunmap)
+            changes = record_changes(change_between(before.snapshot.lunmap, snapshot.lunmap, change))
             self._add(Advance(replace(snapshot, lunmap=Lunmap()), changes, now))
 
     def touch(self, limit: float) -> None:

@@ -150,9 +150,14 @@ def diff_maps(before: Lunmap, after: Lunmap) -> tuple[Change, ...]:
 
 
 def _diff_section(section: Section, before: Lunmap, after: Lunmap) -> Iterator[Change]:
-    old, new = before.section(section), after.section(section)
-    for name in sorted(differing_names(old, new)):
-        yield Change(f"{section}/{name}", as_raw(_encoded(old.get(name))), as_raw(_encoded(new.get(name))))
+    for name in sorted(differing_names(before.section(section), after.section(section))):
+        yield object_change(section, name, before, after)
+
+
+def object_change(section: Section, name: str, before: Lunmap, after: Lunmap) -> Change:
+    """Return the change of one object between two maps."""
+    old, new = before.section(section).get(name), after.section(section).get(name)
+    return Change(f"{section}/{name}", as_raw(_encoded(old)), as_raw(_encoded(new)))
 
 
 def differing_names(before: Mapping[str, Document], after: Mapping[str, Document]) -> set[str]:

@@ -1,13 +1,13 @@
 """The change of a whole map, compared once: every step of a commit uses the result."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from collections.abc import Set as AbstractSet
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from lunmapd.core.base.lunmap import SECTIONS, Lunmap, Section
-from lunmapd.core.history.changes import differing_names
+from lunmapd.core.history.changes import Change, differing_names, object_change
 
 ObjectName = tuple[Section, str]
 """What names an object of the map: its section and its name in it."""
@@ -16,7 +16,7 @@ ObjectName = tuple[Section, str]
 class MapChange(Struct, frozen=True):
     """The change of the map from `before` to `after`; `objects` are those that differ.
 
-    `compare_objects` finds them, so use it to make one.
+    The functions below make one, so that no object is missing.
     """
 
     before: Lunmap
@@ -32,12 +32,36 @@ def compare_objects(before: Lunmap, after: Lunmap) -> MapChange:
     """
     others = [section for section in SECTIONS if before.section(section) is not after.section(section)]
     own = replace(after, **{section: dict(after.section(section)) for section in others})
+    return change_between(before, own)
+
+
+def change_between(before: Lunmap, after: Lunmap, known: MapChange | None = None) -> MapChange:
+    """Return the change between two maps that nobody changes: `known` if it is theirs, else compare them."""
+    if known is not None and known.before is before and known.after is after:
+        return known
     differing = (
         (section, name)
-        for section in others
-        for name in differing_names(before.section(section), own.section(section))
+        for section in SECTIONS
+        for name in differing_names(before.section(section), after.section(section))
     )
-    return MapChange(before, own, frozenset(differing))
+    return MapChange(before, after, frozenset(differing))
+
+
+def change_among(objects: Iterable[ObjectName], before: Lunmap, after: Lunmap) -> MapChange:
+    """Return the change between two maps of which all objects that differ are among these."""
+    differing = (
+        (section, name)
+        for section, name in objects
+        if before.section(section).get(name) != after.section(section).get(name)
+    )
+    return MapChange(before, after, frozenset(differing))
+
+
+def record_changes(change: MapChange) -> tuple[Change, ...]:
+    """Return the changes of the objects, as `diff_maps` does for the two maps."""
+    order = tuple(SECTIONS)
+    objects = sorted(change.objects, key=lambda each: (order.index(each[0]), each[1]))
+    return tuple(object_change(section, name, change.before, change.after) for section, name in objects)
 
 
 def names_in(section: Section, objects: AbstractSet[ObjectName]) -> set[str]:

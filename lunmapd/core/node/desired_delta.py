@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
 from itertools import chain
-from typing import TYPE_CHECKING
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -18,7 +17,7 @@ from lunmapd.core.base.backing_paths import source_on
 from lunmapd.core.base.backings import RamDisk, source
 from lunmapd.core.base.events import FullPass
 from lunmapd.core.base.lunmap import Lunmap
-from lunmapd.core.history.changes import differing_names
+from lunmapd.core.history.map_change import MapChange, change_between, names_in
 from lunmapd.core.map.rule_index import part_with
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.backing_failures import is_open_for_reading
@@ -29,8 +28,8 @@ from lunmapd.core.node.project_lun import project_lun
 from lunmapd.core.node.project_target import served_targets
 from lunmapd.core.secrets.sealing import SecretOpener
 
-if TYPE_CHECKING:
-    from lunmapd.core.history.map_change import ObjectName
+_FOLLOWED = {"luns", "initiators"}
+"""The sections whose changes a view can follow."""
 
 MAX_CHANGED_LUNS = 100
 """A change of more Luns needs a full pass."""
@@ -71,7 +70,8 @@ class DesiredView:
         self.desired = Overlay(desired)
         self._node = node
         self.vault = vault
-        self._foreign = foreign
+        # Targets and nodes do not change as long as a view is used.
+        self._serves = served_targets(lunmap, node, foreign)
         # A mapping for each kind: tuples of kind and value as keys would take more memory than the values.
         self._owners: dict[str, dict[str, str]] = {"naa": {}, "backing": {}, "here": {}}
         self._record_owners(lunmap, lunmap.luns)
@@ -85,15 +85,16 @@ class DesiredView:
             for kind, value in _unique_values(lunmap, name, self._node):
                 self._owners[kind][value] = name
 
-    def delta_to(self, lunmap: Lunmap) -> Delta | FullPass:
+    def delta_to(self, lunmap: Lunmap, known: MapChange | None = None) -> Delta | FullPass:
         """Return the delta to another map, or the reason why a full pass is needed.
 
-        `advance` moves the view to that map.
+        `known` is the change that led to that map, if it is known. `advance` moves the view to that map.
         """
-        changed = _changed_luns(self.lunmap, lunmap)
+        change = change_between(self.lunmap, lunmap, known)
+        changed = _changed_luns(change)
         if isinstance(changed, FullPass):
             return changed
-        if (reason := self._conflict(lunmap, changed)) is not None:
+        if (reason := self._conflict(change, changed)) is not None:
             return reason
         before, after = self._objects(self.lunmap, changed), self._objects(lunmap, changed)
         if any(self._takes_lun_number(item, changed) for item in after.values()):
@@ -103,12 +104,11 @@ class DesiredView:
             key: item for key, item in after.items() if not isinstance(item, lio_objects.NodeAcl)
         }
         # An ACL, also that of a remote TPG, stays while any Lun is mapped through it.
-        serves = served_targets(lunmap, self._node, self._foreign)
         desired |= {
             key: item
             for key, item in (before | after).items()
             if isinstance(item, lio_objects.NodeAcl)
-            and maps[lio_objects.key_of(replace(item, tag=serves[item.iqn].own[0]))]
+            and maps[lio_objects.key_of(replace(item, tag=self._serves[item.iqn].own[0]))]
         }
         desired, failures = add_credentials(desired, {}, lunmap, self._node, self.vault)
         if failures:
@@ -129,15 +129,16 @@ class DesiredView:
     def _objects(
         self, lunmap: Lunmap, changed: AbstractSet[str]
     ) -> dict[lio_objects.Key, lio_objects.DesiredObject]:
-        serves = served_targets(lunmap, self._node, self._foreign)
         luns = (name for name in changed if name in lunmap.luns)
-        objects = (project_lun(lunmap, name, self._node, serves) for name in luns)
+        objects = (project_lun(lunmap, name, self._node, self._serves) for name in luns)
         return lio_objects.by_key(chain.from_iterable(objects))
 
-    def _conflict(self, lunmap: Lunmap, changed: AbstractSet[str]) -> FullPass | None:
+    def _conflict(self, change: MapChange, changed: AbstractSet[str]) -> FullPass | None:
         """Return why the changed Luns can't be judged without the others, None if they can."""
+        lunmap = change.after
         some = changed & lunmap.luns.keys()
-        if broken_documents(self._part(lunmap, some)):
+        # The part that the rules have to be checked on: targets and nodes do not change.
+        if broken_documents(part_with(lunmap, change.objects)):
             return FullPass.RULES
         owners = (
             self._owners[kind].get(value)
@@ -147,12 +148,6 @@ class DesiredView:
         if any(owner is not None and owner not in changed for owner in owners):
             return FullPass.IDENTITY
         return FullPass.READ_ONLY if any(map(self._is_open_for_reading, changed)) else None
-
-    def _part(self, lunmap: Lunmap, luns: Iterable[str]) -> Lunmap:
-        """Return the part of a map that the rules have to be checked on: targets and nodes do not change."""
-        initiators = differing_names(self.lunmap.initiators, lunmap.initiators)
-        changed: list[ObjectName] = [("luns", name) for name in luns]
-        return part_with(lunmap, (*changed, *(("initiators", iqn) for iqn in initiators)))
 
     def _is_open_for_reading(self, name: str) -> bool:
         """Return whether LIO has the Lun's device open for reading alone.
@@ -185,17 +180,14 @@ def _unique_values(lunmap: Lunmap, name: str, node: str) -> tuple[tuple[str, str
     return (naa, ("backing", source(lun.backing)), ("here", source_on(lun, node, lunmap.nodes[node])))
 
 
-def _changed_luns(before: Lunmap, after: Lunmap) -> AbstractSet[str] | FullPass:
+def _changed_luns(change: MapChange) -> AbstractSet[str] | FullPass:
     """Return the names of the Luns that differ, or the reason why a full pass is needed."""
-    if (before.targets, before.groups, before.nodes) != (after.targets, after.groups, after.nodes):
+    if not {section for section, _ in change.objects} <= _FOLLOWED:
         return FullPass.OTHER_OBJECTS
-    if (
-        differing_names(before.initiators, after.initiators)
-        & before.initiators.keys()
-        & after.initiators.keys()
-    ):
+    initiators = names_in("initiators", change.objects)
+    if initiators & change.before.initiators.keys() & change.after.initiators.keys():
         return FullPass.INITIATOR
-    changed = differing_names(before.luns, after.luns)
+    changed = names_in("luns", change.objects)
     return changed if len(changed) <= MAX_CHANGED_LUNS else FullPass.MANY_LUNS
 
 

@@ -26,6 +26,7 @@ from msgspec.structs import replace
 from lunmapd.core.base.disruption import Disruption
 from lunmapd.core.base.lunmap import Lunmap
 from lunmapd.core.base.serving import is_drained
+from lunmapd.core.history.map_change import MapChange
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.backing_reads import ReadProblems, read_failures
 from lunmapd.core.node.desire import Desired, compute_desired
@@ -71,7 +72,8 @@ class PassInput(Struct, frozen=True):
     enables only the `offered` ones again. `portals` are the problems of portals that were found from outside
     LIO, `unread` those of files and devices that the node has tried to read. `addresses` are the former
     occupants of LUN addresses, and what is allowed there. `served` are the floating groups that this node
-    owns. `busy` are the TPGs of a drained node that hosts still use, by the key of the Enabled.
+    owns. `busy` are the TPGs of a drained node that hosts still use, by the key of the Enabled. `change`
+    leads to `lunmap` from the map that was read before, if that is known.
     """
 
     node: str
@@ -92,6 +94,7 @@ class PassInput(Struct, frozen=True):
     addresses: AddressRules = AddressRules()
     served: Groups = ()
     busy: Mapping[lio_objects.Key, Failure] = {}
+    change: MapChange | None = None
 
 
 class Comparison(Struct, frozen=True):

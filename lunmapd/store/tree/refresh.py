@@ -7,7 +7,8 @@ from typing import NamedTuple
 from lunmapd.core.base.access import AclEntries
 from lunmapd.core.base.documents import DocumentError
 from lunmapd.core.base.events import Event, FullRead
-from lunmapd.core.history.changes import Head, Revision
+from lunmapd.core.history.changes import Head, Revision, split_path
+from lunmapd.core.history.map_change import ObjectName
 from lunmapd.store.session import paths
 from lunmapd.store.session.session import Session
 from lunmapd.store.tree.lineage import check_lineage, check_past
@@ -23,7 +24,22 @@ MAX_DELTAS = 100
 _MOST_EXPECTED = 32
 
 
+class MapRead(NamedTuple):
+    """A map that was read, and the objects that may differ from those of the map that was known before.
+
+    None for the objects: any may differ, since everything was read.
+    """
+
+    snapshot: Snapshot
+    objects: frozenset[ObjectName] | None = None
+
+
 def refresh(session: Session, known: Snapshot | None, *, node: str = "") -> Snapshot:
+    """Read as `read_newer` does; return the map alone."""
+    return read_newer(session, known, node=node).snapshot
+
+
+def read_newer(session: Session, known: Snapshot | None, *, node: str = "") -> MapRead:
     """Read what is new since `known`, at the cost of the changes; `node` is as in `read_tree`.
 
     Nearly always that is nothing or the next revision, which is therefore requested together with head.
@@ -55,30 +71,30 @@ def refresh_for_commit(session: Session, known: Snapshot, expected: int) -> Comm
     About as many new revisions as `expected` are requested together with head.
     """
     parents = (paths.REVISIONS, paths.QUEUE)
-    snapshot, found = _refresh(session, known, "", min(expected, _MOST_EXPECTED), parents)
+    read, found = _refresh(session, known, "", min(expected, _MOST_EXPECTED), parents)
     raws = {path: raw for path, raw in zip(parents, found, strict=True) if raw is not None}
     acls = {path: session.known_acls.get(path, raw.acl) for path, raw in raws.items()}
     writers = raws[paths.QUEUE].children if paths.QUEUE in raws else 0
-    return CommitRead(snapshot, writers, {path: acl for path, acl in acls.items() if acl is not None})
+    return CommitRead(read.snapshot, writers, {path: acl for path, acl in acls.items() if acl is not None})
 
 
 def _refresh(
     session: Session, known: Snapshot, node: str, expected: int, more: Sequence[str]
-) -> tuple[Snapshot, Sequence[Raw | None]]:
-    """Return the newest snapshot, and the znodes `more` as they were read together with head."""
+) -> tuple[MapRead, Sequence[Raw | None]]:
+    """Return the newest map, and the znodes `more` as they were read together with head."""
     # Each part of a large commit changes head, and is as large as a transaction can be.
     count = 0 if known.has_edits or known.staged else expected
     guess = range(known.revision + 1, known.revision + 1 + count)
     top, found = _top_since(session, known, node, (*map(paths.revision, guess), *more))
     records = dict(zip(guess, found, strict=False))
-    return _snapshot_since(session, known, top, records, node), found[len(guess) :]
+    return _map_since(session, known, top, records, node), found[len(guess) :]
 
 
-def _snapshot_since(
+def _map_since(
     session: Session, known: Snapshot, top: Top, found: Mapping[int, Raw | None], node: str
-) -> Snapshot:
+) -> MapRead:
     if top.head.revision == known.revision and (not known.has_edits or top.version == known.head_version):
-        return _with_newer_head(known, top)
+        return MapRead(_with_newer_head(known, top), frozenset())
     advanced = FullRead.OUT_OF_BAND if known.has_edits else _advance(session, known, top, found)
     if isinstance(advanced, FullRead):
         return read_again(session, known, advanced, node=node)
@@ -87,21 +103,21 @@ def _snapshot_since(
 
 def read_again(
     session: Session, known: Snapshot | None, reason: FullRead = FullRead.DUE, *, node: str = ""
-) -> Snapshot:
+) -> MapRead:
     """Read everything, though `known` may be the newest: this shows out-of-band edits.
 
     Raises as `refresh` does.
     """
     trace(_log, Event.READ_FULL, reason=reason)
     if known is None:
-        return read_tree(session, node=node)
+        return MapRead(read_tree(session, node=node))
     # Before the read, since a frozen node would repeat it at each try; after it, for the head that was read.
     check_past(session, known, _top_since(session, known, node)[0].head)
     snapshot = read_tree(session, known.lunmap, node=node)
     top = _top_of(snapshot)
     check_lineage(known, top)
     check_past(session, known, top.head)
-    return snapshot
+    return MapRead(snapshot)
 
 
 def _with_newer_head(known: Snapshot, top: Top) -> Snapshot:
@@ -143,8 +159,8 @@ def _read_missing(
 
 def _advance(
     session: Session, known: Snapshot, top: Top, found: Mapping[int, Raw | None]
-) -> Snapshot | FullRead:
-    """Return the newest snapshot at the cost of the changes, or the reason why everything must be read.
+) -> MapRead | FullRead:
+    """Return the newest map at the cost of the changes, or the reason why everything must be read.
 
     `found` are the records of revisions that are read already.
     """
@@ -161,4 +177,5 @@ def _advance(
     if advanced is None:
         return FullRead.REVISION_UNFIT
     trace(_log, Event.READ_DELTA, count=len(missing), since=known.revision, revision=top.head.revision)
-    return advanced
+    changed = (change.path for revision in revisions for change in revision.changes)
+    return MapRead(advanced, frozenset(map(split_path, changed)))

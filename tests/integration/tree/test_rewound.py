@@ -60,7 +60,7 @@ def test_another_way_to_the_same_map_is_followed(session: Session) -> None:
     """A rewound tree that came to the same map and revisions again is followed without an error."""
     known = overtake(session, luns(1, 2, 4), luns(1, 2, 3, 4), luns(5))
     assert refresh(session, known).lunmap == luns(5)
-    assert read_again(session, known).lunmap == luns(5)
+    assert read_again(session, known).snapshot.lunmap == luns(5)
 
 
 def test_the_next_commit_does_not_thaw_a_node(session: Session, make_agent: AgentFactory) -> None:
@@ -91,7 +91,7 @@ def test_who_was_away_while_the_history_was_trimmed_goes_on(session: Session) ->
     commit_each(session, luns(3), luns(4), luns(5))
     trim(session, 2)
     assert refresh(session, known).lunmap == luns(5)
-    assert read_again(session, known).lunmap == luns(5)
+    assert read_again(session, known).snapshot.lunmap == luns(5)
 
 
 def test_a_head_of_the_known_version_is_not_taken_for_the_known_one(session: Session) -> None:
