@@ -12,7 +12,7 @@ from demo.narrator import Narrator
 from lab import Lab, LabError
 from lab.check import unfit
 from lab.wait import wait_until
-from support.cluster import HOST, SAN, SESSION_TIMEOUT, Cluster, CtlError, bring_up
+from support.cluster import HOST, SAN, SESSION_TIMEOUT, Cluster, CtlError, StorageNode, bring_up
 from support.one_path import suit_one_path, usable_device
 
 if TYPE_CHECKING:
@@ -57,8 +57,11 @@ def main() -> int:
     tell = Narrator()
     try:
         with Lab(keep=keep, artifacts=LOGS) as lab:
-            _show(lab, tell)
-            tell.step("Cleaning up" if not keep else "Leaving everything running")
+            cluster = _show(lab, tell)
+            if keep:
+                _leave_running(cluster, tell)
+            else:
+                tell.step("Cleaning up")
     except (LabError, CtlError, AssertionError) as error:
         print(f"\nthe demo failed: {error}\nlogs of what ran: {LOGS}", file=sys.stderr)
         return 1
@@ -66,7 +69,7 @@ def main() -> int:
     return 0
 
 
-def _show(lab: Lab, tell: Narrator) -> None:
+def _show(lab: Lab, tell: Narrator) -> Cluster:
     cluster = _start(lab, tell)
     text = _commit(cluster, tell)
     device = _log_in(cluster, tell)
@@ -79,6 +82,15 @@ def _show(lab: Lab, tell: Narrator) -> None:
     _float(cluster, tell, text)
     _move(cluster, tell)
     _cut_power(cluster, tell)
+    return cluster
+
+
+def _leave_running(cluster: Cluster, tell: Narrator) -> None:
+    tell.step("Starting n2 again, and leaving everything running")
+    _start_again(cluster, cluster.nodes[1])
+    command = Path(sys.executable).with_name("lunmapctl")
+    tell.say(f"{command} --hosts {cluster.ensemble.hosts} status")
+    tell.say("on each node: lunmapctl status")
 
 
 def _start(lab: Lab, tell: Narrator) -> Cluster:
@@ -163,17 +175,20 @@ def _return(cluster: Cluster, tell: Narrator, io: VerifiedIO, text: str) -> str:
     tell.step("A commit while n1 is away; then it returns and catches up")
     changed = text.replace("alias: database host", "alias: db host 1").replace("access: ro", "access: rw")
     tell.apply(cluster, changed, "logs-rw.yaml", "logs rw")
-    node = cluster.nodes[0]
-    node.machine.start()
-    node.configure(cluster.ensemble.hosts)
-    node.start()
-    wait_until("all nodes have applied the newest revision", cluster.all_well)
+    _start_again(cluster, cluster.nodes[0])
     tell.ctl(cluster, "status")
     cluster.paths(WWID_DB1)
     done = io.stop()
     assert (done.errors, done.mismatches) == (0, 0), str(done)
     tell.say(f"all three paths are back; I/O through it all: {_sum_up(io)}")
     return changed
+
+
+def _start_again(cluster: Cluster, node: StorageNode) -> None:
+    node.machine.start()
+    node.configure(cluster.ensemble.hosts)
+    node.start()
+    wait_until("all nodes have applied the newest revision", cluster.all_well)
 
 
 def _float(cluster: Cluster, tell: Narrator, text: str) -> None:

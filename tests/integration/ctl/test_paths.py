@@ -255,7 +255,7 @@ def test_a_lost_login_is_noted_and_is_no_alarm(pair: Pair) -> None:
     One without any may be off: the exit code is 0. A note of Luns that the host may still hold, since their
     maps were removed, is no alarm either.
     """
-    former = [f"note: n{node}: {H} may still hold former LUNs of {T}" for node in (1, 2)]
+    former = [f"note: n1, n2: {H} may still hold former LUNs of {T}"]
     pair.follow(replace(TWO, luns={"a": replace(TWO.luns["a"], maps=())}))
     seen = {"a": replace(TWO.luns["a"], maps=(replace(A.maps[0], initiator="", group="both"),))}
     initiators = {H: Initiator(), G: Initiator()}

@@ -62,7 +62,8 @@ def test_the_screen_follows_the_map_and_its_size(
     with lunmapctl_on_terminal(words(session, "--luns")) as terminal:
         terminal.wait_for("revision 1", "2 Luns: 2 ok", "INITIATORS")
         terminal.resize(10, 40)
-        terminal.wait_for("cluster", "LUN")
+        terminal.wait_for("cluster", "LUN", "q quit")
+        assert fits(terminal, 40)
         ctl("host", "set", "h", "alias=db")
         ctl("host", "set", "h", "alias=db2")
         terminal.resize(30, 120)

@@ -119,27 +119,37 @@ def _problems(node: FleetNode, now: datetime) -> Iterator[str]:
 
 
 def former_lines(lines: Sequence[NodeLine]) -> Iterator[str]:
-    """Yield the former LUNs that hosts may still hold, in a bounded number of lines."""
+    """Yield the former LUNs that hosts may still hold, in a bounded number of lines for each node.
+
+    Nodes with the same ones share a line.
+    """
+    nodes = defaultdict[str, list[str]](list)
     for line in lines:
-        held = defaultdict[tuple[str, str], list[str]](list)
-        for each in line.former:
-            held[each.initiator, each.target].append(
-                f"{each.lun} ({each.name}, until revision {each.revision})"
-            )
-        for (initiator, target), luns in list(held.items())[:_MAX_HOSTS]:
-            yield (
-                f"{line.node}: {initiator} may still hold former LUNs of {target}, until it logs out there: "
-                f"{first_of(luns, _MAX_LUNS)}"
-            )
-        if more := line.former_count - sum(len(luns) for luns in list(held.values())[:_MAX_HOSTS]):
-            yield f"{line.node}: hosts may still hold {more} more former LUNs"
+        for text in _former_texts(line):
+            nodes[text].append(line.node)
+    for text, names in nodes.items():
+        yield f"{first_of(names, _MAX_HOSTS)}: {text}"
+
+
+def _former_texts(line: NodeLine) -> Iterator[str]:
+    held = defaultdict[tuple[str, str], list[str]](list)
+    for each in line.former:
+        held[each.initiator, each.target].append(f"{each.lun} ({each.name}, until revision {each.revision})")
+    for (initiator, target), luns in list(held.items())[:_MAX_HOSTS]:
+        yield (
+            f"{initiator} may still hold former LUNs of {target}, until it logs out there: "
+            f"{first_of(luns, _MAX_LUNS)}"
+        )
+    if more := line.former_count - sum(len(luns) for luns in list(held.values())[:_MAX_HOSTS]):
+        yield f"hosts may still hold {more} more former LUNs"
 
 
 def refused_lines(lines: Sequence[NodeLine]) -> Iterator[str]:
     """Yield the refused logins of all nodes."""
     for line in lines:
         for entry in line.refused:
-            yield f"{line.node}: {describe_refused(entry)}, {entry.count} times, last at {entry.last}"
+            times = "once" if entry.count == 1 else f"{entry.count} times"
+            yield f"{line.node}: {describe_refused(entry)}, {times}, last at {entry.last}"
 
 
 def show_seconds(seconds: float) -> str:

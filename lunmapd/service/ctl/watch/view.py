@@ -8,6 +8,7 @@ from lunmapd.service.table import shorten
 
 MIN_ROWS, MIN_COLUMNS = 6, 20
 _KEYS = "n nodes  l Luns  h hosts  Enter explain  / filter  q quit"
+_KEYS_NARROW = "n l h lists  Enter explain  q quit"
 _KEYS_BELOW = "Esc back  up/down scroll  q quit"
 
 
@@ -200,12 +201,12 @@ def _list(state: State, content: ScreenContent, size: Size) -> list[Line]:
         *body,
         *[Line("")] * (height - len(body)),
         *bad,
-        Line(_footer(state, len(rows), len(content.rows)), Style.TITLE),
+        Line(_footer(state, len(rows), len(content.rows), size.columns), Style.TITLE),
     ]
 
 
-def _footer(state: State, shown: int, every: int) -> str:
+def _footer(state: State, shown: int, every: int, columns: int) -> str:
     if state.is_typing:
         return f"/{state.filter}_"
-    count = f"{shown} of {every} {TITLES[state.page]} with '{state.filter}'" if state.filter else ""
-    return f"{count}{'  ' if count else ''}{_KEYS}"
+    count = f"{shown} of {every} {TITLES[state.page]} with '{state.filter}'  " if state.filter else ""
+    return count + (_KEYS if len(count + _KEYS) <= columns else _KEYS_NARROW)

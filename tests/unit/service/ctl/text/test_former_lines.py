@@ -6,11 +6,11 @@ from lunmapd.service.ctl.text.node_lines import NodeLine, former_lines
 T, H = "iqn.2026-01.org.example:t", "iqn.2026-01.org.example:h"
 
 
-def line(*former: FormerOccupant, count: int | None = None) -> NodeLine:
+def line(*former: FormerOccupant, count: int | None = None, node: str = "n1") -> NodeLine:
     """Return the line of a node that is well."""
     many = len(former) if count is None else count
     return NodeLine(
-        "n1", True, Standing.CONVERGED, 7, 7, 0, "", 0.0, 1, 1, 0, "", (), former=former, former_count=many
+        node, True, Standing.CONVERGED, 7, 7, 0, "", 0.0, 1, 1, 0, "", (), former=former, former_count=many
     )
 
 
@@ -31,3 +31,10 @@ def test_the_lines_are_bounded() -> None:
     *notes, rest = former_lines([line(*held, count=300)])
     assert len(notes) == 5
     assert rest == "n1: hosts may still hold 295 more former LUNs"
+
+
+def test_nodes_share_a_line() -> None:
+    """Where a host may hold the same of each; otherwise a node has its own."""
+    held = [FormerOccupant(T, H, number, "x", "s", 4) for number in (5, 6)]
+    nodes = [line(held[0], node="n1"), line(*held, node="n2"), line(held[0], node="n3")]
+    assert [note.partition(" may")[0] for note in former_lines(nodes)] == [f"n1, n3: {H}", f"n2: {H}"]

@@ -84,7 +84,7 @@ def test_a_filter_is_typed_shown_and_left() -> None:
     assert (state.filter, state.is_typing) == ("Db9", True)
     assert draw(state, CONTENT, SCREEN)[-1].text == "/Db9_"
     state = typed(state, "enter")
-    assert draw(state, CONTENT, SCREEN)[-1].text.startswith("11 of 100 nodes with 'Db9'  n nodes")
+    assert draw(state, CONTENT, SCREEN)[-1].text.startswith("11 of 100 nodes with 'Db9'  n l h lists")
     assert selected(typed(state, "down")) == "db90  1 GiB"
     assert typed(state, "escape").filter == ""
     assert typed(state, "h") == State(Page.HOSTS)
