@@ -45,8 +45,9 @@ _DEFAULT_STATE, _DEFAULT_PREFERRED, _DEFAULT_TYPE = DEFAULT_GROUP_FILES = (
 """The files of the default group that `parse_default_group` needs, relative to the storage object."""
 NEW_DEFAULT_GROUP: Mapping[str, str] = {_DEFAULT_TYPE: _COMMON["alua_access_type"][0]}
 """The files to write for a new device, as in DEFAULT_GROUP_FILES; the others are as desired already."""
-LUN_GROUP, LUN_OFFLINE = "alua_tg_pt_gp", "alua_tg_pt_offline"
-"""The files of a LUN that decide how it answers."""
+LUN_GROUP = "alua_tg_pt_gp"
+"""The file of a LUN that shows its target port group, and whether it answers."""
+_LUN_OFFLINE = "alua_tg_pt_offline"
 _ID = re.compile(r"TG Port Group ID: (\d+)")
 
 
@@ -93,6 +94,16 @@ def parse_lun_group(text: str) -> int:
     """Return the id of a LUN's group, from its file LUN_GROUP; 0 for the kernel's own group."""
     group = _ID.search(text)
     return int(group[1]) if group else 0
+
+
+def is_lun_offline(text: str) -> bool:
+    """Return whether a LUN answers no command, from its file LUN_GROUP.
+
+    The file `alua_tg_pt_offline` shows the same flag (core_alua_show_tg_pt_gp_info and
+    core_alua_show_offline_bit). A LUN without a group, whose file is empty, can't be offline
+    (core_alua_store_offline_bit).
+    """
+    return "Secondary Access State: Offline" in text
 
 
 def write_group(path: str, now: Alua | None, before: Alua | None) -> None:
@@ -142,7 +153,7 @@ def write_default_group(path: str, before: DefaultGroup) -> None:
 
 def set_lun_online(path: str) -> None:
     """Let the LUN at `path` answer commands again. Raises OSError."""
-    files.write_file(f"{path}/{LUN_OFFLINE}", "0")
+    files.write_file(f"{path}/{_LUN_OFFLINE}", "0")
 
 
 def set_lun_group(path: str, group: int) -> None:

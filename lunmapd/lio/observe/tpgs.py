@@ -10,7 +10,7 @@ from lunmapd.core.node.governed import MARK, PORT_ID, TPG_ATTRIBUTES, TPG_PARAME
 from lunmapd.lio.base.index import tpg_path
 from lunmapd.lio.base.observation import Observation
 from lunmapd.lio.base.parse import parse_portal_directory
-from lunmapd.lio.observe.alua import LUN_GROUP, LUN_OFFLINE, parse_lun_group
+from lunmapd.lio.observe.alua import LUN_GROUP, is_lun_offline, parse_lun_group
 
 _ATTRIBUTES = {name: str(row.default) for name, row in TPG.items()}
 _PARAMETERS = {name: row.default for name, row in PARAMETERS.items()}
@@ -93,9 +93,8 @@ def observe_lun(observation: Observation, item: lio_objects.TpgLun, number: int)
     if known:
         observation.add(known[0])
         return
-    texts = observation.read_files(path, (LUN_GROUP, LUN_OFFLINE))
-    group, offline = parse_lun_group(texts.get(LUN_GROUP, "")), texts.get(LUN_OFFLINE) == "1"
-    observation.add(replace(item, group=group, offline=offline))
+    text = observation.read(f"{path}/{LUN_GROUP}") or ""
+    observation.add(replace(item, group=parse_lun_group(text), offline=is_lun_offline(text)))
 
 
 def exported_storage_object(observation: Observation, path: str) -> str | None:

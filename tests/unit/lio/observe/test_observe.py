@@ -21,6 +21,14 @@ from lunmapd.lio.observe.observe_some import observe_some
 from support.configfs_tree import IQN, NOBODY, TPGT, Tree, leftovers, served
 from support.observing import observe
 
+# As core_alua_show_tg_pt_gp_info in drivers/target/target_core_alua.c prints it.
+_GROUP = """TG Port Alias: lunmapd
+TG Port Group ID: {}
+TG Port Primary Access State: Active/Optimized
+TG Port Primary Access Status: None
+TG Port Secondary Access State: {}
+TG Port Secondary Access Status: None"""
+
 
 def test_an_unloaded_lio_is_empty(tmp_path: Path) -> None:
     """Where there are no directories there is nothing, and no error."""
@@ -38,6 +46,19 @@ def test_a_served_lun_is_seen(tree: Tree) -> None:
         lio_objects.Tpg(IQN, 1, TPG_ATTRIBUTES, TPG_PARAMETERS),
     }
     assert len(found) == 6
+
+
+@pytest.mark.parametrize(
+    ("text", "group", "offline"),
+    [("", 0, False), (_GROUP.format(0, "None"), 0, False), (_GROUP.format(7, "Offline"), 7, True)],
+)
+def test_a_lun_shows_its_group_and_whether_it_answers(
+    tree: Tree, text: str, group: int, *, offline: bool
+) -> None:
+    """Both are in one file, which is empty for a LUN of a device that is passed through."""
+    served(tree)
+    tree.write(f"{TPGT}/lun/lun_0/alua_tg_pt_gp", text)
+    assert lio_objects.TpgLun(IQN, 1, "a", group, offline) in observe(tree.root, NOBODY).objects.values()
 
 
 def test_a_part_is_seen_without_the_sessions(tree: Tree) -> None:
