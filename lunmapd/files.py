@@ -114,12 +114,17 @@ def _sync_directory(path: Path) -> None:
         os.close(descriptor)
 
 
-def write_all(descriptor: int, data: bytes, wait: Callable[[], None] = lambda: None) -> None:
-    """Write every byte: write(2) may write fewer, as to a pipe. `wait` is called before each write.
+def write_all(descriptor: int, data: bytes, wait: Callable[[], None] | None = None) -> None:
+    """Write every byte: write(2) may write fewer, as to a pipe.
 
-    Raises OSError.
+    `wait` is called while a descriptor that does not block accepts nothing; None: that is an error. Raises
+    OSError.
     """
     rest = memoryview(data)
     while rest:
-        wait()
-        rest = rest[os.write(descriptor, rest) :]
+        try:
+            rest = rest[os.write(descriptor, rest) :]
+        except BlockingIOError:
+            if wait is None:
+                raise
+            wait()

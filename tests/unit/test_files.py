@@ -181,16 +181,26 @@ def test_a_small_file_costs_little_memory_to_read(tmp_path: Path) -> None:
 
 
 def test_every_byte_is_written() -> None:
-    """A pipe takes as much as it has room for; before each write the writer may wait."""
+    """A pipe takes as much as it has room for; the writer waits only while there is none."""
     reader, writer = os.pipe()
     os.set_blocking(writer, False)
     data, found = os.urandom(1 << 20), bytearray()
 
     def make_room() -> None:
-        if found or not select.select((), (writer,), (), 0)[1]:
-            found.extend(os.read(reader, 1 << 16))
+        assert not select.select((), (writer,), (), 0)[1]
+        found.extend(os.read(reader, 1 << 16))
 
     write_all(writer, data, make_room)
     os.close(writer)
     with os.fdopen(reader, "rb") as rest:
         assert bytes(found) + rest.read() == data
+
+
+def test_a_full_pipe_without_a_wait_is_an_error() -> None:
+    """Nothing is written twice, and the writer does not try for ever."""
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    with pytest.raises(BlockingIOError):
+        write_all(writer, bytes(1 << 20))
+    os.close(writer)
+    os.close(reader)

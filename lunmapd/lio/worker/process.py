@@ -38,6 +38,7 @@ class WorkerProcess:
         self._process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0, process_group=0
         )
+        os.set_blocking(_stream(self._process.stdin), False)
         self._buffer = b""
         self.under_way: Mapping[int, str] = {}
 
@@ -58,7 +59,6 @@ class WorkerProcess:
         """
         self.under_way = {}
         descriptor = _stream(self._process.stdin)
-        os.set_blocking(descriptor, False)
         line = wire.encode_message(request) + b"\n"
         try:
             write_all(descriptor, line, lambda: _wait(descriptor, select.POLLOUT, deadline))
