@@ -47,7 +47,7 @@ def _found(shape: Shape) -> dict[str, float]:
             commit(admin, read_tree(admin), lunmap(shape), terms())
         machine.put("/etc/machine-id", "5" * 32 + "\n")
         machine.put("/etc/lunmapd/lunmapd.yaml", _SETTINGS.format(node=NODE, hosts=servers.hosts))
-        return measure(machine, "resident", shape.luns, shape.initiators, _ROUNDS)
+        return measure(machine, "resident", shape.luns, shape.initiators, _ROUNDS, timeout=1200.0)
 
 
 FIGURES = (
