@@ -13,13 +13,14 @@ from enum import Enum
 from typing import Self
 
 MULTI = 14
+CREATE = 1
 
 
 Pump = Callable[[socket.socket, socket.socket], None]
 
 
 class Break(Enum):
-    """The place at which the next transaction is interrupted."""
+    """The place at which the next request of a type is interrupted."""
 
     BEFORE = "it never reaches the server"
     AFTER = "the server does it, the client never hears of it"
@@ -28,7 +29,8 @@ class Break(Enum):
 class Relay:
     """Relays to `host:port` from a port of its own; use it as a context manager.
 
-    The transaction at which `next_break` happens is the next one, but for `spare` others that pass before.
+    `next_break` happens at the next request of type `breaks_at`, by default a transaction, but for `spare`
+    others that pass before.
     `asked` gets the time of each connection.
     """
 
@@ -43,6 +45,7 @@ class Relay:
         self._threads = [threading.Thread(target=self._accept, daemon=True)]
         self.hosts = f"127.0.0.1:{self._listener.getsockname()[1]}"
         self.next_break: Break | None = None
+        self.breaks_at = MULTI
         self.spare = 0
         self.shut = False
         self.shut_at_break = False
@@ -107,7 +110,7 @@ class Relay:
         server.sendall(_frame(client))
         while True:
             frame = _frame(client)
-            broken = self.next_break if _type(frame) == MULTI else None
+            broken = self.next_break if _type(frame) == self.breaks_at else None
             if broken is not None and self.spare:
                 self.spare -= 1
                 broken = None

@@ -46,6 +46,7 @@ class CommitQueue:
         self._session = session
         self._mark = uuid.uuid4().hex
         self._place = ""
+        self._unanswered = 0
         self.has_turn = False
         self.expected = 1
 
@@ -58,7 +59,9 @@ class CommitQueue:
 
     def __exit__(self, *_: object) -> None:
         self._session.committing.remove(threading.get_ident())
-        if self._place:
+        if self._unanswered:
+            self._session.finish(self._delete_places)
+        elif self._place:
             self._session.finish(_delete(self._session.path(self._place)))
 
     def wait(self, acls: Mapping[str, AclEntries] = NO_ACLS) -> None:
@@ -112,14 +115,35 @@ class CommitQueue:
             return None
         acl = to_kazoo(inherit(parent[paths.QUEUE]))
         path = self._session.path(f"{paths.QUEUE}/{self._mark}-")
+        self._unanswered += 1
         made = self._session.begin(
             lambda client: client.create_async(path, b"", acl=acl, ephemeral=True, sequence=True)
         )
         # The requests of a session are done in their order: the listing has the place, unless it is missing.
-        before = self._before()
-        if made() is FORBIDDEN:
+        before, reply = self._before(), made()
+        if reply is FORBIDDEN:
             raise self._session.not_permitted(paths.QUEUE, Role.ADMIN)
+        if reply is not None:
+            self._unanswered -= 1
         return before
+
+    def _delete_places(self, client: KazooClient) -> Reply[list[str]]:
+        """Request the deletion of all places of this writer, one of which may be made late.
+
+        A creation without an answer may be done all the same, and a server that lags behind does not list it.
+        """
+        parent = self._session.path(paths.QUEUE)
+
+        def delete(reply: Reply[list[str]]) -> None:
+            names = [] if reply.exception else reply.get()
+            for name in names:
+                if name.startswith(self._mark):
+                    self._session.finish(_delete(f"{parent}/{name}"))
+
+        client.sync_async(parent)
+        listed = client.get_children_async(parent)
+        listed.rawlink(delete)
+        return listed
 
     def _delete(self, name: str) -> None:
         with suppress(NoNodeError):

@@ -15,6 +15,7 @@ from lunmapd.store.commit.commit_errors import NestedCommitError
 from lunmapd.store.commit.publish import MadeCommit
 from lunmapd.store.commit.queue import LONGEST_TURN, CommitQueue
 from lunmapd.store.session import paths
+from lunmapd.store.session.errors import UnreachableError
 from lunmapd.store.session.session import Session
 from lunmapd.store.tree.read import read_tree
 from lunmapd.store.tree.roles import read_roles
@@ -23,8 +24,8 @@ from lunmapd.store.tree.znodes import list_children
 from support.commits import overtake, put, terms
 from support.maps import lun, luns, with_lun
 from support.plain_client import PlainClient
-from support.relay import Relay
-from support.sessions import Connect
+from support.relay import CREATE, Break, Relay
+from support.sessions import Connect, until_reachable
 
 pytestmark = pytest.mark.integration
 
@@ -218,4 +219,18 @@ def test_a_writer_that_lost_its_connection_leaves_the_queue(session: Session, co
         with CommitQueue(writer) as queue:
             queue.wait()
             relay.drop()
+        wait_for_writers(session, 0)
+
+
+def test_a_place_that_is_made_after_its_writer_gave_up_is_deleted(session: Session, connect: Connect) -> None:
+    """A writer that got no answer to the creation of its place leaves none, though its session lives."""
+    with Relay(session.hosts) as relay:
+        writer = connect(relay.hosts, deadline=1.0, timeout=60.0)
+        until_reachable(writer.whoami)
+        relay.breaks_at, relay.next_break, relay.shut_at_break = CREATE, Break.AFTER, True
+        with CommitQueue(writer) as queue, pytest.raises(UnreachableError):
+            queue.wait()
+        assert len(list_children(session, paths.QUEUE) or ()) == 1
+        relay.shut = False
+        until_reachable(writer.whoami)
         wait_for_writers(session, 0)
