@@ -2,16 +2,17 @@
 # A host that logs out and in again no longer owns its persistent reservation, and its RELEASE succeeds
 # without releasing it.
 #
-# Expected: SPC-4, 5.13.4: a registration and a reservation stay when the I_T nexus is lost, and are the
-#   host's again when it comes back. RFC 3720, 9.1.1, and RFC 7143, 10.1.1 (conservative reuse of ISIDs): an
-#   initiator uses an ISID again, since its name and the ISID are the initiator port that owns a reservation.
-# Seen: each login has the next ISID, which counts the sessions since the host booted. LIO keeps the key and
-#   the reservation for the old one, which does not come back, so no session of the host is registered. The
-#   host can register the same key again. Then the key is listed twice, and RELEASE is GOOD and changes nothing,
-#   as for every registrant that does not hold the reservation. A lost connection is no such case: iscsid comes
-#   back with the same ISID.
-# Versions: open-iscsi 2.1.8 on Linux 6.1.176 (Debian 12), 2.1.11 on 6.12.113 (Debian 13); sg3-utils 1.46 and
-#   1.48.
+# Expected: SPC-4, 5.13: a registration and a reservation stay when the I_T nexus is lost, and are the
+#   host's again when it comes back. RFC 3720, 9.1.1, and RFC 7143, 10.1.1 (conservative reuse of ISIDs):
+#   an initiator uses an ISID again, since its name and the ISID are the initiator port that owns a
+#   reservation.
+# Seen: each login has the next ISID, which counts the sessions since the host booted. LIO keeps the key
+#   and the reservation for the old one, which does not come back, so no session of the host is registered.
+#   The host can register the same key again. Then the key is listed twice, and RELEASE is GOOD and changes
+#   nothing, as for every registrant that does not hold the reservation. A lost connection is no such case:
+#   iscsid comes back with the same ISID.
+# Versions: open-iscsi 2.1.8 on Linux 6.1.176 (Debian 12), 2.1.11 on 6.12.113 (Debian 13); sg3-utils 1.46
+#   and 1.48.
 # To do: release and unregister before a logout. Afterwards register another key and preempt the old one.
 set -eu
 dir=$(mktemp -d)

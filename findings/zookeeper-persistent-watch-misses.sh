@@ -1,14 +1,14 @@
 #!/bin/bash
 # A persistent watch of ZooKeeper reports nothing of what changed while its client was disconnected.
 #
-# Expected: programmer's guide, "ZooKeeper Watches": when a client reconnects, its watches are registered again
-#   "and triggered if needed". A persistent watch (addWatch, since 3.6) only differs in that it "does not get
-#   removed when triggered".
-# Seen: during a cut of the connection, within the session, one node was changed, one deleted, and a child was
-#   made below a node with a recursive watch. After the reconnection none of the three persistent watches is
-#   triggered. A watch that is set once, by get, is. The next change triggers the persistent one again, so it was
-#   registered: the server compares only the others with what the client has seen (setWatches in
-#   org.apache.zookeeper.server.DataTree).
+# Expected: programmer's guide, "ZooKeeper Watches": when a client reconnects, its watches are registered
+#   again "and triggered if needed". A persistent watch (addWatch, since 3.6) only differs in that it "does
+#   not get removed when triggered".
+# Seen: during a cut of the connection, within the session, one node was changed, one deleted, and a child
+#   was made below a node with a recursive watch. After the reconnection none of the three persistent
+#   watches is triggered. A watch that is set once, by get, is. The next change triggers the persistent one
+#   again, so it was registered: the server compares only the others with what the client has seen
+#   (setWatches in org.apache.zookeeper.server.DataTree).
 # Versions: ZooKeeper 3.8.0 (Debian 12) and 3.9.3 (Debian 13), server and client.
 # To do: with persistent watches, read everything again after each SyncConnected.
 set -eu
