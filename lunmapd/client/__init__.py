@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from lunmapd.client.access import LockedOutError, Permissions, RoleRefusedError, ZnodesLeftError
     from lunmapd.client.client import Client
     from lunmapd.client.drain import NotDrainedError
-    from lunmapd.client.file_merge import FieldConflict, FileConflictError, ForeignFileError
+    from lunmapd.client.file_merge import BaseTrimmedError, FieldConflict, FileConflictError, ForeignFileError
     from lunmapd.client.files import BackupFileError
     from lunmapd.client.first_nodes import FirstNodes, RolloutHaltedError
     from lunmapd.client.fleet import Fleet, NotAppliedError
@@ -132,6 +132,7 @@ __all__ = [
     "BackupError",
     "BackupFileError",
     "BadBackupError",
+    "BaseTrimmedError",
     "Block",
     "BusyError",
     "Change",
@@ -258,7 +259,7 @@ _NAMES: Mapping[str, str] = {
     "client.access": "LockedOutError Permissions RoleRefusedError ZnodesLeftError",
     "client.client": "Client",
     "client.drain": "NotDrainedError",
-    "client.file_merge": "FieldConflict FileConflictError ForeignFileError",
+    "client.file_merge": "BaseTrimmedError FieldConflict FileConflictError ForeignFileError",
     "client.files": "BackupFileError",
     "client.first_nodes": "FirstNodes RolloutHaltedError",
     "client.fleet": "Fleet NotAppliedError",

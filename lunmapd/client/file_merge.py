@@ -18,6 +18,7 @@ from lunmapd.core.map.file_base import FileBase, part_of
 from lunmapd.core.map.fill_in import keep_identities
 from lunmapd.store.session.session import Session
 from lunmapd.store.tree.history import map_at, walk_revisions
+from lunmapd.store.tree.history_errors import HistoryTrimmedError
 from lunmapd.store.tree.snapshot import Snapshot, effective_map
 from lunmapd.store.tree.znodes import read_revisions
 
@@ -36,6 +37,17 @@ class ForeignFileError(LunmapdError):
         super().__init__(
             f"nothing was committed: the file was made from {was}; make a new one with 'lunmapctl get', or "
             "let it replace the map with --replace"
+        )
+
+
+class BaseTrimmedError(LunmapdError):
+    """The history does not reach back to the base of a file; `oldest` is its first revision."""
+
+    def __init__(self, base: FileBase, oldest: int) -> None:
+        self.base, self.oldest = base, oldest
+        super().__init__(
+            f"nothing was committed: the file was made from revision {base.revision}, and the oldest one "
+            f"kept is {oldest}; make a new one with 'lunmapctl get', or let it replace the map with --replace"
         )
 
 
@@ -84,7 +96,8 @@ def merge_file(
 ) -> Lunmap:
     """Return the map with the changes of a file since its base, and those of all commits since then.
 
-    Raises ForeignFileError, FileConflictError unless `prefer` is given, and the errors of `map_at`.
+    Raises ForeignFileError, BaseTrimmedError, FileConflictError unless `prefer` is given, and the other
+    errors of `map_at`.
     """
     if base.cluster and (base.cluster, base.incarnation) != (now.cluster, now.incarnation):
         raise ForeignFileError(base, now)
@@ -92,12 +105,19 @@ def merge_file(
     if base.revision == now.revision and not base.only:
         return target
     newest = effective_map(now)
-    was = newest if base.revision == now.revision else map_at(session, now, base.revision)
+    was = newest if base.revision == now.revision else _base_map(session, base, now)
     merged = merge_fields(part_of(was, base.only, target), keep_identities(target, was), newest)
     if merged.clashes and prefer is None:
         conflicts = find_conflicts(session, merged.clashes, was, base.revision, now)
         raise FileConflictError(base, tuple(conflicts))
     return merged.ours if prefer is Prefer.MINE else merged.theirs
+
+
+def _base_map(session: Session, base: FileBase, now: Snapshot) -> Lunmap:
+    try:
+        return map_at(session, now, base.revision)
+    except HistoryTrimmedError as error:
+        raise BaseTrimmedError(base, error.oldest) from None
 
 
 def _standing_base(session: Session, base: FileBase, now: Snapshot) -> FileBase:

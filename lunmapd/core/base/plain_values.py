@@ -97,7 +97,7 @@ def _read_struct(
     }
     problems = [
         FormProblem(
-            (*place, name), f"unknown field{suggestion(near)}", (*place, name if near in value else near)
+            (*place, name), f"unknown field{_hint(name, near)}", (*place, name if near in value else near)
         )
         for name, near in nearest_keys.items()
     ]
@@ -146,6 +146,13 @@ def _empty(kind: Any) -> object:
     if plain is Mapping:
         return {}
     return next(iter(plain)) if issubclass(plain, Enum) else plain()
+
+
+def _hint(name: str, near: str) -> str:
+    """Return the end of the message about an unknown key; `<<` is YAML's merge key."""
+    if name == "<<":
+        return "; YAML's merge key is not supported: write the fields, or an alias of a whole value"
+    return suggestion(near)
 
 
 def _nearest_key(name: str, kind: type[Struct]) -> str:

@@ -96,6 +96,16 @@ def test_a_removal_and_a_change_of_one_object_clash(admins: tuple[Admin, Admin],
     assert f"initiators/{HOST}: {change}" in bob.apply(expect=4).err
 
 
+def test_a_base_that_was_trimmed_is_refused(admins: tuple[Admin, Admin], ctl: Ctl) -> None:
+    """The file can't be merged any more: a new one is needed, or it replaces the map."""
+    ann, _ = admins
+    for alias in ("a", "b"):
+        ctl("host", "set", "host1", f"alias={alias}")
+    ctl("trim", "--keep", "1")
+    told = ann.apply(expect=1).err
+    assert "the file was made from revision 1, and the oldest one kept is 3; make a new one" in told
+
+
 def test_problems_of_a_merged_file_name_its_base(admins: tuple[Admin, Admin], ctl: Ctl) -> None:
     """A host that the file lacks may be one to which others have mapped a Lun since."""
     ann, bob = admins

@@ -158,10 +158,10 @@ def _details(nodes: Iterable[NodeForecast]) -> Iterator[str]:
 
 def _leaving(each: LeavingNode, names: ShortNames) -> str:
     hosts = first_of([names.initiator(host) for host in each.hosts], _MAX_NAMED)
-    return (
-        f"{each.node} is not in the new map: it changes nothing, and goes on serving"
-        f"{f' {hosts}' if hosts else ''} as before"
-    )
+    leaves = f"{each.node} is not in the new map: it changes nothing, and goes on serving"
+    if not hosts:
+        return f"{leaves} as before"
+    return f"{leaves} {hosts} as before; 'lunmapctl retire {each.node}' ends that first"
 
 
 def _sum(forecast: Forecast, names: ShortNames, now: datetime) -> str:

@@ -20,6 +20,13 @@ BAD = [
     ("lnus: {}", "m.yaml:1: lnus: unknown field; did you mean 'luns'?"),
     ("luns: []", "m.yaml:1: luns: expected a mapping, got a list"),
     (LUN + "    size: [1]", "m.yaml:4: luns[db1].size: expected a whole number, got a list"),
+    (
+        LUN + "    <<: {size: 1GiB}",
+        (
+            "m.yaml:4: luns[db1].<<: unknown field; YAML's merge key is not supported: write the fields, or an "
+            "alias of a whole value"
+        ),
+    ),
     (LUN + "    szie: 1GiB", "m.yaml:4: luns[db1].szie: unknown field; did you mean 'size'?"),
     (LUN + "    size: big", "m.yaml:4: luns[db1].size: 'big' is not a size"),
     (LUN + "    maps: [{lun: 1}]", "m.yaml:4: luns[db1].maps[0]: missing required field 'target'"),

@@ -65,7 +65,10 @@ def test_a_leaving_node_and_a_moved_number_are_told() -> None:
     """The node goes on serving its hosts, and a host may write into the other Lun."""
     gone = replace(MAP, nodes={"n1": MAP.nodes["n1"]}, targets={T: Target({"n1": PortalGroup(1)})})
     text = " ".join(line.strip() for line in printed(MAP, gone, n1=view(HERE), n2=view(HERE)))
-    assert "n2 is not in the new map: it changes nothing, and goes on serving h as before" in text
+    leaves = "n2 is not in the new map: it changes nothing, and goes on serving"
+    assert f"{leaves} h as before; 'lunmapctl retire n2' ends that first" in text
+    unused = " ".join(line.strip() for line in printed(MAP, gone, n1=view(HERE), n2=view()))
+    assert f"{leaves} as before" in unused
     former = (FormerOccupant(T, H, 4, "b", "b" * 32, 2),)
     more = replace(MAP, luns={**MAP.luns, "c": replace(LUN, serial="3" * 32, maps=(Map(T, 4, H),))})
     lines = printed(MAP, more, n1=view(HERE, former=former, former_count=1), n2=view(HERE))
