@@ -15,11 +15,18 @@ COMMANDS: dict[str, click.Command] = {"lunmapctl": ctl, "lunmapd": daemon}
 FILES = {"bash": "{}", "zsh": "_{}", "fish": "{}.fish"}
 
 
+_ADDS = "COMPREPLY+=($value)"
+_ADDS_FIELD = f"{_ADDS}\n            [[ $value == *= ]] && compopt -o nospace"
+"""In bash a field is completed up to its =, and its value follows without a space."""
+
+
 def script(name: str, shell: str) -> str:
-    """Return the completion script of a command for a shell, as click makes it."""
+    """Return the completion script of a command for a shell, as click makes it but for fields in bash."""
     kind = get_completion_class(shell)
     assert kind is not None, f"click knows {shell}"
-    return kind(COMMANDS[name], {}, name, f"_{name.upper()}_COMPLETE").source()
+    made = kind(COMMANDS[name], {}, name, f"_{name.upper()}_COMPLETE").source()
+    assert shell != "bash" or _ADDS in made, "click adds completions so"
+    return made.replace(_ADDS, _ADDS_FIELD)
 
 
 def main(directory: Path) -> None:

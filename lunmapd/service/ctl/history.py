@@ -5,16 +5,23 @@ from itertools import islice
 
 import click
 
-from lunmapd.client import differences
+from lunmapd.client import Client, Difference, differences
 from lunmapd.clock import rfc3339
+from lunmapd.core.map.short_names import FULL_NAMES, ShortNames
 from lunmapd.service.cli import output_option
 from lunmapd.service.ctl.cli import Connection
 from lunmapd.service.ctl.commit.duration import duration
 from lunmapd.service.ctl.files.sections import object_path
-from lunmapd.service.ctl.text.differences import difference_lines, log_table, revision_lines, revision_report
-from lunmapd.service.ctl.text.layout import table_options
+from lunmapd.service.ctl.text.differences import (
+    difference_lines,
+    log_table,
+    names_for_changes,
+    revision_lines,
+    revision_report,
+)
+from lunmapd.service.ctl.text.layout import full_names_option, table_options
 from lunmapd.service.output import echo, echo_json, echo_painted
-from lunmapd.service.table import Layout
+from lunmapd.service.table import Layout, terminal_layout
 
 _LONGEST = 3650 * 86400  # seconds
 
@@ -108,26 +115,39 @@ def parse_revision(_: click.Context, __: click.Parameter, word: str) -> int:
 @click.command()
 @click.argument("revision", callback=parse_revision)
 @output_option
+@full_names_option
 @click.pass_obj
-def show(connection: Connection, revision: int, output: str) -> None:
+def show(connection: Connection, revision: int, output: str, full_names: bool) -> None:
     """Show author, time, message and changes of REVISION, field by field."""
     with connection.client() as client:
         shown = client.revision(revision)
+        names = _names_for(client, differences(shown.changes), output, full_names=full_names)
     if output == "json":
         echo_json(revision_report(shown))
     else:
-        echo_painted(*revision_lines(shown))
+        echo_painted(*revision_lines(shown, names))
 
 
 @click.command()
 @click.argument("span", metavar="A..B", nargs=-1, required=True, callback=parse_span)
 @output_option
+@full_names_option
 @click.pass_obj
-def diff(connection: Connection, span: tuple[int, int | None], output: str) -> None:
+def diff(connection: Connection, span: tuple[int, int | None], output: str, full_names: bool) -> None:
     """Show the changes from revision A to B, or from A to the newest (A..), field by field."""
     with connection.client() as client:
         changed = differences(client.diff(*span))
+        names = _names_for(client, changed, output, full_names=full_names)
     if output == "json":
         echo_json(changed)
     else:
-        echo_painted(*difference_lines(changed, whole=True))
+        echo_painted(*difference_lines(changed, whole=True, names=names))
+
+
+def _names_for(
+    client: Client, changed: tuple[Difference, ...], output: str, *, full_names: bool
+) -> ShortNames:
+    """Return the names to use in changes: the short ones on a terminal, as in tables."""
+    if output == "json" or terminal_layout(full_names=full_names).full_names:
+        return FULL_NAMES
+    return names_for_changes(changed, client.read().lunmap)

@@ -62,6 +62,20 @@ def test_no_row_is_wider_than_the_terminal(session: Session, ctl_with_map: Ctl) 
         assert "\n".join(terminal.lines).rstrip() == whole.rstrip()
 
 
+def test_changes_of_maps_fit_the_terminal(session: Session, ctl_with_map: Ctl) -> None:
+    """With short names of targets and hosts; --full-names and a pipe have the whole names."""
+    ctl_with_map("unmap", "db1", "host1", "--allow", "data-unreachable")
+    for words in (["show", "4"], ["diff", "3.."]):
+        with lunmapctl_on_terminal([*where(session), *words], paper=400) as terminal:
+            assert terminal.wait_end() == 0
+            assert "    maps: - host1 LUN 0 at san, rw" in terminal.lines
+            assert max(map(len, terminal.lines)) <= 80
+        full = "maps: - iqn.2026-01.org.example:host1 LUN 0 at iqn.2026-01.org.example:san, rw"
+        with lunmapctl_on_terminal([*where(session), *words, "--full-names"], paper=400) as terminal:
+            terminal.wait_for(full)
+        assert full in ctl_with_map(*words).out
+
+
 @pytest.mark.parametrize(
     ("env", "colour"), [({}, "red"), ({"NO_COLOR": "1"}, "default"), ({"TERM": "dumb"}, "default")]
 )

@@ -14,14 +14,17 @@ import click
 Names = Mapping[str, Sequence[str]]
 """The names of the map by section, hosts and targets by their short names.
 
-Also `floating`, the groups that one node owns, and `revisions`, newest first.
+Also `floating`, the groups that one node owns, `revisions`, newest first, and `mapped`, the hosts of one Lun.
 """
+
+MAPPED = "mapped"
 
 _VARIABLE = "_LUNMAPCTL_COMPLETE"
 _ANY = "any"
 _IN_SECTION = "in section"
+_OF_LUN = "hosts of the Lun"
 _SECTION = "section"
-_NO_SECTIONS = {"floating", "revisions"}
+_NO_SECTIONS = {"floating", "mapped", "revisions"}
 _KINDS = {
     "base": "revisions",
     "expect_revision": "revisions",
@@ -51,6 +54,16 @@ _KINDS = {
 }
 """What a parameter of this name stands for."""
 
+_ASSIGNED = {
+    "float set": "floating",
+    "group set": "groups",
+    "host set": "initiators",
+    "lun set": "luns",
+    "node set": "nodes",
+    "target set": "targets",
+}
+"""The section of the object whose fields a command sets."""
+
 _KINDS_OF: Mapping[str, Mapping[str, str]] = {
     "edit": {"name": _IN_SECTION},
     "explain": {"name": _ANY},
@@ -70,7 +83,7 @@ _KINDS_OF: Mapping[str, Mapping[str, str]] = {
     "secret clear": {"name": "initiators"},
     "group create": {"group": ""},
     "status": {"name": _ANY},
-    "unmap": {"name": "luns"},
+    "unmap": {"name": "luns", "hosts": _OF_LUN},
 }
 """What differs for a command; "" stands for nothing that is known."""
 
@@ -105,10 +118,50 @@ class NameType(AnyType):
         """Return the names that begin so; none if the tree can't be read in time."""
         from click.shell_completion import CompletionItem
 
-        names = read_names(ctx)
+        lun = str(ctx.params.get("name") or "") if self._kind == _OF_LUN else ""
+        names = read_names(ctx, lun)
         return [
             CompletionItem(name) for name in _choices(self._kind, ctx, names) if name.startswith(incomplete)
         ]
+
+
+class FieldType(AnyType):
+    """A parameter that takes any text, and completes `FIELD=VALUE` for an object of a section."""
+
+    name = "text"
+
+    def __init__(self, section: str) -> None:
+        """Complete fields of the objects of this section."""
+        self._section = section
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> object:  # noqa: ARG002 - click hands them over by name
+        """Return the value as it is."""
+        return value
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> "list[CompletionItem]":
+        """Return the fields, or the values of a field, that begin so."""
+        from click.shell_completion import CompletionItem
+
+        given = tuple(ctx.params.get(param.name or "") or ())
+        before = _before_equals(given)
+        module = import_module("lunmapd.service.ctl.known_fields")
+        complete: Callable[[str, str, Names], list[str]] = module.complete_assignment
+        found = complete(self._section, f"{before}{incomplete}", read_names(ctx))
+        return [CompletionItem(word.removeprefix(before)) for word in found]
+
+
+def _before_equals(given: Sequence[str]) -> str:
+    """Return `FIELD=` if the shell has taken that as words of its own, as bash does; "" if not.
+
+    bash hands over the field, `=` and the begin of the value as three words, and click leaves out a `=` at
+    the end.
+    """
+    if given[-1:] == ("=",):
+        return f"{given[-2]}=" if len(given) > 1 else ""
+    is_cut = os.environ.get("COMP_WORDS", "").endswith("=")
+    return f"{given[-1]}=" if is_cut and given else ""
 
 
 def _choices(kind: str, ctx: click.Context, names: Names) -> list[str]:
@@ -116,15 +169,17 @@ def _choices(kind: str, ctx: click.Context, names: Names) -> list[str]:
         return [section for section in names if section not in _NO_SECTIONS]
     if kind == _IN_SECTION:
         kind = str(ctx.params.get("section") or "")
+    if kind == _OF_LUN:
+        kind = MAPPED
     kinds = ("luns", "nodes", "initiators") if kind == _ANY else (kind,)
     return list(dict.fromkeys(name for each in kinds for name in names.get(each, ())))
 
 
-def read_names(ctx: click.Context) -> Names:
-    """Return the names of the tree that the options of the command line name."""
+def read_names(ctx: click.Context, lun: str = "") -> Names:
+    """Return the names of the tree that the options of the command line name; with `lun` also its hosts."""
     module = import_module("lunmapd.service.ctl.known_names")
-    known: Callable[[Mapping[str, object]], Names] = module.known_names
-    return known(ctx.find_root().params)
+    known: Callable[[Mapping[str, object], str], Names] = module.known_names
+    return known(ctx.find_root().params, lun)
 
 
 def complete_names(command: click.Command, words: str) -> None:
@@ -133,5 +188,7 @@ def complete_names(command: click.Command, words: str) -> None:
         return
     kinds = {**_KINDS, **_KINDS_OF.get(words, {})}
     for parameter in command.params:
-        if kind := kinds.get(parameter.name or ""):
+        if parameter.name == "fields" and words in _ASSIGNED:
+            parameter.type = FieldType(_ASSIGNED[words])
+        elif kind := kinds.get(parameter.name or ""):
             parameter.type = NameType(kind, parameter.type)

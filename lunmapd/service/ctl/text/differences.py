@@ -7,10 +7,10 @@ from typing import Any
 
 from msgspec import UNSET, Struct
 
-from lunmapd.client import Allowance, Difference, FieldChange, Revision, differences
+from lunmapd.client import Allowance, Difference, FieldChange, Lunmap, Revision, differences
 from lunmapd.core.base.text import count_of, exact_size
 from lunmapd.core.history.fields import ChangeKind
-from lunmapd.core.map.short_names import FULL_NAMES, ShortNames
+from lunmapd.core.map.short_names import FULL_NAMES, ShortNames, shorten_names
 from lunmapd.service.table import Column, Table
 
 _SIGNS = {ChangeKind.ADDED: "+", ChangeKind.REMOVED: "-", ChangeKind.CHANGED: "~"}
@@ -61,6 +61,20 @@ def difference_lines(
         shown = [field for field in difference.fields if is_whole or field.field == _MAPS]
         yield from (f"    {_field(field)}" for field in shown if field.field != _MAPS)
         yield from (f"    maps: {line}" for line in _map_lines(shown, names))
+
+
+def names_for_changes(changed: Iterable[Difference], lunmap: Lunmap) -> ShortNames:
+    """Return the short names that are unique in a map and in changes, which may be of earlier maps."""
+    targets, initiators = set(lunmap.targets), set(lunmap.initiators)
+    for difference in changed:
+        maps = [field for field in difference.fields if field.field == _MAPS]
+        for target, initiator, _ in (
+            *_by_host(field.before for field in maps),
+            *_by_host(field.after for field in maps),
+        ):
+            targets.add(target)
+            initiators.add(initiator)
+    return ShortNames(shorten_names(targets), shorten_names(initiators - {""}))
 
 
 def change_sum(changed: Iterable[Difference]) -> str:
@@ -126,8 +140,8 @@ def _access(entry: Mapping[str, Any]) -> str:
     return str(entry.get("access", "rw"))
 
 
-def revision_lines(revision: Revision) -> Iterator[str]:
-    """Yield the lines of one revision with all its changes."""
+def revision_lines(revision: Revision, names: ShortNames = FULL_NAMES) -> Iterator[str]:
+    """Yield the lines of one revision with all its changes; `names` are the short names to use."""
     yield f"revision {revision.revision}"
     yield f"time     {show_time(revision.time)}"
     yield f"author   {revision.author}"
@@ -140,7 +154,7 @@ def revision_lines(revision: Revision) -> Iterator[str]:
         yield f"undoes   revision {revision.undoes}, which was tried"
     if revision.part:
         yield f"part     {revision.part} of a large commit"
-    yield from difference_lines(differences(revision.changes), whole=True)
+    yield from difference_lines(differences(revision.changes), whole=True, names=names)
 
 
 def _allowed(allowance: Allowance) -> str:

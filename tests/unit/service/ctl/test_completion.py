@@ -21,6 +21,7 @@ NAMES = {
     "nodes": ["n1", "n2"],
     "floating": ["gold"],
     "revisions": ["12", "11", "2"],
+    "mapped": ["group:web", "host2"],
 }
 
 
@@ -48,11 +49,23 @@ def completed(*words: str) -> list[str]:
     return [item.value for item in shell.get_completions(["--hosts", NOWHERE, *args], incomplete)]
 
 
-def keep_names(cache: Path) -> None:
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """Return the names of the files in which completions of a tree are kept, and those of its Lun db1."""
+    cache = tmp_path_factory.mktemp("names")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(cache))
+        patch.setenv("_LUNMAPCTL_COMPLETE", "bash_complete")
+        completed("explain", "x")
+        completed("unmap", "db1", "x")
+    return [file.name for file in (cache / "lunmapctl").iterdir()]
+
+
+def keep_names(cache: Path, files: list[str]) -> None:
     """Fill the cache, as a completion does that has just read the tree."""
-    completed("explain", "x")
-    (file,) = cache.iterdir()
-    file.write_text(json.dumps(NAMES))
+    cache.mkdir()
+    for name in files:
+        (cache / name).write_text(json.dumps(NAMES))
 
 
 @pytest.mark.parametrize(
@@ -66,7 +79,21 @@ def keep_names(cache: Path) -> None:
         (["status", "h"], ["host1", "host2"]),
         (["map", "db"], ["db1", "db2"]),
         (["map", "db1", "host1", "h"], ["host1", "host2"]),
-        (["plan", "unmap", "db1", "h"], ["host1", "host2"]),
+        (["plan", "unmap", "db1", "h"], ["host2"]),
+        (["unmap", "db1", ""], ["group:web", "host2"]),
+        (["lun", "set", "db1", "sh"], ["shared.reservations=", "shared.compare_and_write="]),
+        (["lun", "set", "db1", "size=1GiB", "pref"], ["preferred="]),
+        (["lun", "set", "db1", "preferred=n1,"], ["preferred=n1,n1", "preferred=n1,n2"]),
+        (["lun", "set", "db1", "preferred", "=", "n"], ["n1", "n2"]),
+        (["lun", "set", "db1", "others", "=", "s"], ["standby"]),
+        (["lun", "set", "db1", "size=x"], []),
+        (["lun", "set", "db1", "nothing=x"], []),
+        (["host", "set", "host1", "probe="], ["probe=true", "probe=false"]),
+        (["target", "set", "san", "auth"], ["authentication="]),
+        (["target", "set", "san", "nodes=n"], ["nodes=n1", "nodes=n2"]),
+        (["float", "set", "san", "gold", "failback="], ["failback=auto", "failback=manual"]),
+        (["group", "set", "databases", "initiators=h"], ["initiators=host1", "initiators=host2"]),
+        (["node", "set", "n1", "st"], []),
         (["lun", "delete", "lo"], ["logs"]),
         (["lun", "create", "d"], []),
         (["unmap", "db1", "--target", "s"], ["san"]),
@@ -79,10 +106,19 @@ def keep_names(cache: Path) -> None:
         (["log", "--object", "db"], ["db1", "db2"]),
     ],
 )
-def test_names_are_completed(cache: Path, words: list[str], found: Sequence[str]) -> None:
+def test_names_are_completed(cache: Path, files: list[str], words: list[str], found: Sequence[str]) -> None:
     """Of the section that the place asks for, or of hosts, Luns and nodes."""
-    keep_names(cache)
+    keep_names(cache, files)
     assert completed(*words) == list(found)
+
+
+def test_a_value_begins_behind_the_equals_sign(
+    cache: Path, files: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A shell such as bash hands the = over as a word, and click leaves it out at the end of the line."""
+    keep_names(cache, files)
+    monkeypatch.setenv("COMP_WORDS", "lunmapctl\nlun\nset\ndb1\npreferred\n=")
+    assert completed("lun", "set", "db1", "preferred", "=") == ["n1", "n2"]
 
 
 def test_without_zookeeper_nothing_is_completed_and_nothing_printed(cache: Path) -> None:

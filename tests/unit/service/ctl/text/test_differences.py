@@ -5,10 +5,12 @@ from lunmapd.core.history.fields import ChangeKind, Difference, FieldChange
 from lunmapd.service.ctl.text.differences import (
     change_sum,
     difference_lines,
+    names_for_changes,
     revision_lines,
     revision_report,
     show_time,
 )
+from support.small_map import MAP, H, T
 
 
 def lines(*fields: FieldChange) -> list[str]:
@@ -45,3 +47,12 @@ def test_a_revision_that_undoes_another_names_it() -> None:
     undoing = Revision(8, "", "ann", "2026-01-01T00:00:00Z", "not confirmed in time", (), undoes=7)
     assert "undoes   revision 7, which was tried" in list(revision_lines(undoing))
     assert revision_report(undoing).undoes == 7
+
+
+def test_short_names_are_unique_in_the_map_and_in_the_changes() -> None:
+    """A name of an earlier map that is gone keeps the one of another host from its short form."""
+    gone = "iqn.2026-01.com.example:h"
+    field = FieldChange("maps", before={"target": T, "initiator": gone, "lun": 1})
+    names = names_for_changes([Difference("luns/a", ChangeKind.CHANGED, (field,))], MAP)
+    assert (names.target(T), names.initiator(gone), names.initiator(H)) == ("t", gone, H)
+    assert names_for_changes([], MAP).initiator(H) == "h"
