@@ -1,13 +1,16 @@
 """What a node has to do with a floating portal group or a takeover group, by the map."""
 
+from collections.abc import Mapping
+
 from msgspec import Struct
 from msgspec.structs import replace
 
 from lunmapd.agent.floating.addresses import GroupAddresses
-from lunmapd.core.base.leased_groups import GroupId, TpgId, leased_groups, takeover_luns
-from lunmapd.core.base.lunmap import AluaState, FloatingGroup, Lunmap
+from lunmapd.core.base.leased_groups import GroupId, TpgId, leased_groups, takeover_group, takeover_luns
+from lunmapd.core.base.lunmap import EMPTY_MAP, AluaState, FloatingGroup, Lunmap
 from lunmapd.core.floating.hooks import hook_calls
 from lunmapd.core.floating.promotion import HookCall
+from lunmapd.core.history.map_change import MapChange, ObjectName, change_between
 from lunmapd.core.node.portals import host_of
 
 
@@ -39,6 +42,33 @@ class GroupPlan(Struct, frozen=True):
     def ended(self) -> "GroupPlan":
         """Return the plan of a group that the map no longer has: its Luns are as the map says without it."""
         return replace(self, luns=(), hook=None)
+
+
+class GroupPlans:
+    """The groups that a node may own, followed from map to map: most changes concern none."""
+
+    def __init__(self, node: str) -> None:
+        """Start with the empty map."""
+        self._node = node
+        self._lunmap = EMPTY_MAP
+        self._plans: Mapping[GroupId, GroupPlan] = {}
+
+    def follow(self, lunmap: Lunmap, known: MapChange | None = None) -> Mapping[GroupId, GroupPlan]:
+        """Return `plans_for` the map; `known` is the change that led to it, if it is known."""
+        change = change_between(self._lunmap, lunmap, known)
+        if any(_may_concern_groups(change, each) for each in change.objects):
+            self._plans = plans_for(lunmap, self._node)
+        self._lunmap = lunmap
+        return self._plans
+
+
+def _may_concern_groups(change: MapChange, each: ObjectName) -> bool:
+    """Return whether the plan of a group may depend on an object that changed."""
+    section, name = each
+    if section != "luns":
+        return section in {"targets", "nodes"}
+    luns = (lunmap.luns.get(name) for lunmap in (change.before, change.after))
+    return any(lun is not None and (lun.hook or takeover_group(lun) is not None) for lun in luns)
 
 
 def plans_for(lunmap: Lunmap, node: str) -> dict[GroupId, GroupPlan]:

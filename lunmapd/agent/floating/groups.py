@@ -9,12 +9,13 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple, Protocol
 
 from lunmapd.agent.floating.group import Edges, LeasedGroup
-from lunmapd.agent.floating.group_plan import GroupPlan, plans_for
+from lunmapd.agent.floating.group_plan import GroupPlan, GroupPlans
 from lunmapd.agent.floating.own_report import Identity, Judgement
 from lunmapd.agent.floating.view import GroupView
 from lunmapd.core.base.leased_groups import GroupId, takeover_nodes
 from lunmapd.core.base.lunmap import Lunmap
 from lunmapd.core.floating.lease import LeaseTimes
+from lunmapd.core.history.map_change import MapChange
 from lunmapd.core.planning.moving import ServedGroup
 
 _PAUSE = 1.0  # seconds after an unexpected error
@@ -23,8 +24,8 @@ _PAUSE = 1.0  # seconds after an unexpected error
 class FloatingGroups(Protocol):
     """The floating groups of this node, as a cycle uses them; it never waits for them."""
 
-    def follow(self, lunmap: Lunmap) -> None:
-        """Follow the groups of this map from now on."""
+    def follow(self, lunmap: Lunmap, known: MapChange | None = None, /) -> None:
+        """Follow the groups of this map from now on; `known` is the change that led to it, if it is known."""
 
     def judge(self, judgements: Mapping[GroupId, Judgement]) -> None:
         """Take how well this node can own each group, by its last pass."""
@@ -39,7 +40,7 @@ class FloatingGroups(Protocol):
 class NoFloatingGroups:
     """Follows no group."""
 
-    def follow(self, lunmap: Lunmap) -> None:
+    def follow(self, lunmap: Lunmap, _: MapChange | None = None, /) -> None:
         """Do nothing."""
 
     def judge(self, judgements: Mapping[GroupId, Judgement]) -> None:
@@ -82,12 +83,13 @@ class GroupThreads:
     ) -> None:
         """Prepare; the first group starts the first thread."""
         self._me, self._make, self._changed, self._record, self._times = me, make, changed, record, times
+        self._plans = GroupPlans(me.node)
         self._running: dict[GroupId, _Running] = {}
         self._stopping = threading.Event()
 
-    def follow(self, lunmap: Lunmap) -> None:
+    def follow(self, lunmap: Lunmap, known: MapChange | None = None, /) -> None:
         """Start threads for new groups; a group that left the map is given up by its thread."""
-        wanted = plans_for(lunmap, self._me.node)
+        wanted = self._plans.follow(lunmap, known)
         self._running = {
             name: each for name, each in self._running.items() if name in wanted or each.thread.is_alive()
         }

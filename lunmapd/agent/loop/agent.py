@@ -345,7 +345,7 @@ class Agent:
 
     def _follow_groups(self, reading: ReadResult) -> None:
         if reading.snapshot is not None and not isinstance(reading.error, NodeNameTakenError):
-            self._floating.follow(reading.snapshot.lunmap)
+            self._floating.follow(reading.snapshot.lunmap, reading.change)
 
     def group_views(self) -> tuple[GroupView, ...]:
         """Return the present state of each floating and takeover group that this node may own."""

@@ -30,8 +30,8 @@ from lunmapd.store.tree.watch import watch_head
 _log = logging.getLogger(__name__)
 
 Read = Callable[[Session, Snapshot | None], MapRead]
-MapListener = Callable[[Snapshot | None, Snapshot], None]
-"""Called with the map that was followed, None for the first one, and the one that follows it."""
+MapListener = Callable[[Snapshot | None, Snapshot, MapChange], None]
+"""Called with the map that was followed, None for the first one, the one that follows it, and the change."""
 
 _SPREAD = 0.1  # share of `full_read`, so that nodes that started together don't read together
 
@@ -180,19 +180,18 @@ class Follower:
     def _store(self, found: MapRead) -> MapChange | None:
         """Keep the map in memory and on disk; return the change that led to it, None if nothing is new."""
         snapshot, before = found.snapshot, self._known
-        is_news = before is None or snapshot != before
-        if is_news:
+        change = _change(before, found) if before is None or snapshot != before else None
+        if change is not None:
             # Before the local snapshot: after a crash the change must be seen again, or be recorded.
-            self._changed(before, snapshot)
+            self._changed(before, snapshot, change)
         self._known = self._effective = snapshot
         self._stale = NOT_READ
         if before is not None and before.incarnation != snapshot.incarnation:
             self.confirmations.restart()
-        if not is_news:
+        if change is None:
             self._local.touch(self._policy.snapshot_max_age)
-            return None
-        change = _change(before, found)
-        self._local.keep(snapshot, change)
+        else:
+            self._local.keep(snapshot, change)
         return change
 
     def _kept(self) -> ConditionUpdate:

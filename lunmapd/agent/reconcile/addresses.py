@@ -19,6 +19,7 @@ from lunmapd.core.fleet.status import (
     false_condition,
     true_condition,
 )
+from lunmapd.core.history.map_change import MapChange, change_between, with_few_luns
 from lunmapd.core.map.addresses import LunAddress, Occupant
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.observed import Observed
@@ -43,9 +44,15 @@ _log = logging.getLogger(__name__)
 
 
 def follow_change(
-    record: HolderRecord | None, before: Snapshot | None, after: Snapshot, node: str
+    record: HolderRecord | None,
+    before: Snapshot | None,
+    after: Snapshot,
+    node: str,
+    known: MapChange | None = None,
 ) -> HolderRecord:
     """Return the record after the node has read `after`; `before` is the map that it followed until then.
+
+    `known` is the change between the two maps, if it is known.
 
     Without a record the memory begins with the oldest map that is known. The revisions of a restored tree are
     counted anew, so it then covers only what follows.
@@ -59,7 +66,9 @@ def follow_change(
         return record
     if (before.cluster, before.incarnation) != (after.cluster, after.incarnation):
         record = replace(record, since=after.revision)
-    return record_change(record, effective_map(before), now, node, after.revision)
+    change = change_between(effective_map(before), now, known)
+    few_before, few_after = with_few_luns((change.before, change.after), change.objects)
+    return record_change(record, few_before, few_after, node, after.revision)
 
 
 def list_former(record: HolderRecord) -> tuple[FormerOccupant, ...]:
@@ -101,9 +110,9 @@ class AddressKeeper:
         """The addresses with former occupants that are empty: address to the time since when."""
         return dict(self._emptied)
 
-    def follow(self, before: Snapshot | None, after: Snapshot) -> None:
-        """Record a map that was read, before anything else is done with it."""
-        self._keep(follow_change(self._record, before, after, self._node))
+    def follow(self, before: Snapshot | None, after: Snapshot, known: MapChange | None = None) -> None:
+        """Record a map that was read, before anything else is done with it; see `follow_change`."""
+        self._keep(follow_change(self._record, before, after, self._node, known))
 
     def observe(self, observed: Observed) -> None:
         """Record a full observation."""
