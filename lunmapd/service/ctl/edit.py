@@ -201,7 +201,7 @@ def edit_map(
     """Edit the map, one SECTION, or the object NAME of it, in $VISUAL or $EDITOR, and commit the result.
 
     What others commit meanwhile stays, as with `apply`. Problems are shown as comments at their lines, in the
-    editor again. A text that is left as it is commits nothing.
+    editor again. A text that is left as it is, or empty, commits nothing.
     """
 
     def commit(file: MapFile) -> tuple[Proposal, Revision | None]:

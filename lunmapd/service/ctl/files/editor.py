@@ -21,7 +21,7 @@ _DEFAULT = "vi"
 
 
 class EditorError(LunmapdError):
-    """The editor can't be started, or ended with an error."""
+    """The editor can't be started, ended with an error, or left nothing of the text."""
 
 
 def edit_file(text: str, commit: Callable[[MapFile], _T]) -> _T | None:
@@ -29,13 +29,20 @@ def edit_file(text: str, commit: Callable[[MapFile], _T]) -> _T | None:
 
     After each InvalidInputError the user sees the problems as comments, and edits again; a text that is left
     as it is then raises the error. The first line, which names the base, is put back if the user removed it.
-    The text is in a file that only its owner can read, and which is kept if anything fails.
+    The text is in a file that only its owner can read, and which is kept if anything fails. Raises
+    EditorError, also for an empty text: an editor that fails can leave one.
     """
     with _kept_on_failure(text) as path:
         before, problem = text, None
         while True:
             _run_editor(path)
             edited = _with_first_line(text, (line for line in _lines(path) if not line.startswith(_MARK)))
+            if not edited.strip():
+                path.write_text(text, encoding="utf-8")
+                raise EditorError(
+                    "the text is empty: nothing was committed; 'lunmapctl apply' with --allow-empty commits "
+                    "an empty map"
+                )
             if edited == before:
                 if problem is not None:
                     raise problem
@@ -52,8 +59,7 @@ def edit_file(text: str, commit: Callable[[MapFile], _T]) -> _T | None:
 def _with_first_line(text: str, lines: Iterable[str]) -> str:
     """Return the edited lines as one text, below the first line of `text` if it does not begin with that.
 
-    An empty text stays empty: it stands for an empty map, which no commit accepts unasked. With a base it
-    would stand for the removal of the part that is edited.
+    An empty text stays empty: with a base it would stand for the removal of the part that is edited.
     """
     edited, first = "".join(lines), text.partition("\n")[0]
     return edited if edited.startswith(first) or not edited.strip() else f"{first}\n{edited}"

@@ -137,7 +137,9 @@ def test_a_text_without_its_first_line_keeps_its_base(monkeypatch: pytest.Monkey
     assert edit_file(TEXT, read) == (3, 7, 0o600)
 
 
-def test_an_empty_text_gets_no_base(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It stands for an empty map, which no commit accepts unasked, and not for the removal of a part."""
+def test_an_empty_text_is_an_accident(monkeypatch: pytest.MonkeyPatch, directory: Path) -> None:
+    """Neither an empty map is committed, nor the removal of the part that is edited, and no file is kept."""
     use(monkeypatch, "d")
-    assert edit_file(TEXT, lambda file: file.base is None) is True
+    with pytest.raises(EditorError, match="the text is empty: nothing was committed"):
+        edit_file(TEXT, read)
+    assert list(directory.iterdir()) == []
