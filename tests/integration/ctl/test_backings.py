@@ -133,6 +133,25 @@ def test_a_grown_lun_shows_the_node_that_has_not_grown(nodes: Nodes, ctl: Ctl) -
     assert "nothing to change" in ctl("lun", "grow", "a", "2MiB", "--wait", "60").out
 
 
+def test_a_grown_device_has_its_own_size(nodes: Nodes, ctl: Ctl) -> None:
+    """The wait ends when each node has more than the map, which gets the new size; it needs a former one."""
+    kernels = nodes.kernels
+    kernels["n1"].sizes["/dev/a"] = kernels["n2"].sizes["/dev/a"] = 1 << 21
+    grow(nodes)
+    assert "the map has no former one" in ctl("lun", "grow", "a", "--wait", "0", expect=2).err
+    ctl("lun", "grow", "a", "2MiB")
+    nodes.run()
+    assert "n1 has 2 MiB, no more than before" in ctl("lun", "grow", "a", "--wait", "0", expect=6).err
+    kernels["n1"].sizes["/dev/a"] = 1 << 22
+    grow(nodes)
+    assert "n2 has 2 MiB and not 4 MiB" in ctl("lun", "grow", "a", "--wait", "0", expect=6).err
+    kernels["n2"].sizes["/dev/a"] = 1 << 22
+    grow(nodes)
+    assert "size: 2 MiB -> 4 MiB" in ctl("lun", "grow", "a", "--wait", "0", expect=6).out
+    nodes.run()
+    assert "nothing to change" in ctl("lun", "grow", "a", "4MiB", "--wait", "60").out
+
+
 def grow(nodes: Nodes) -> None:
     """Let the nodes report their devices again."""
     for agent in nodes.agents.values():

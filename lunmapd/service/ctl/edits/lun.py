@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 import click
 
-from lunmapd.client import Access, Lun, Lunmap, Shared
-from lunmapd.core.base.backings import PLUGINS, Backing, Plugin, backing_of
+from lunmapd.client import Access, Client, Lun, Lunmap, Shared
+from lunmapd.core.base.backings import PLUGINS, Backing, Plugin, backing_of, plugin_of
 from lunmapd.core.base.errors import Exit, LunmapdError
 from lunmapd.core.base.lunmap import AluaState, Scope
 from lunmapd.core.base.text import exact_size, human_size
@@ -178,13 +178,13 @@ def _grow(connection: Connection, name: str, size: int | None, how: How) -> None
     """Make the Lun NAME larger, or show its sizes.
 
     Grow the file or device on every node first, then give its SIZE here, such as 20G. The size of a device
-    needs no commit: without SIZE that of each node is shown, and what the hosts have to do. --wait needs
-    SIZE: every live node must have the same size in that time, at least SIZE, else the exit code is 6.
+    needs no commit: without SIZE that of each node is shown, and what the hosts have to do. With --wait every
+    live node must have the same size in that time, at least SIZE, else the exit code is 6; without SIZE, more
+    than the map has for this device, and the new size is committed.
     """
     if how.wait is not None and size is None:
-        raise click.UsageError(
-            "--wait needs the new SIZE: nodes that have not noticed it yet all report the former one, too"
-        )
+        with connection.client() as client:
+            size = _wait_grown(client, name, how.wait)
 
     def edit(lunmap: Lunmap, _: FreeNumbers) -> Lunmap:
         return resize_lun(lunmap, name, size)
@@ -203,6 +203,36 @@ def _grow(connection: Connection, name: str, size: int | None, how: How) -> None
     echo_paragraphs(_size_lines(name, sizes), () if how.wait is not None else lacking, *duties)
     if how.wait is not None and lacking:
         raise NotGrownError(lacking)
+
+
+def _wait_grown(client: Client, word: str, seconds: float) -> int:
+    """Return the size in bytes that each node has of a device once it is larger than that in the map.
+
+    Without a size in the map it is unknown whether nodes report the former size or the new one. Raises
+    UsageError, and NotGrownError.
+    """
+    lunmap = client.read().lunmap
+    name = find_lun(lunmap, word)
+    lun = lunmap.luns[name]
+    if plugin_of(lun.backing).sized or lun.size is None:
+        why = "the map has no former one to compare with" if lun.size is None else "it is in the map"
+        raise click.UsageError(f"--wait needs the new SIZE of {name}: {why}")
+    sizes = client.wait_sizes(name, lun.size + 1, seconds)
+    if lacking := grown_too_little(name, sizes, lun.size):
+        raise NotGrownError(lacking)
+    return min(sizes.values())
+
+
+def grown_too_little(name: str, sizes: Mapping[str, int], former: int) -> tuple[str, ...]:
+    """Return what lacks at the nodes until each has the same size in bytes, which is more than `former`."""
+    if not sizes:
+        return (f"no live node reports {name}",)
+    if 0 < max(sizes.values()) <= former:
+        return tuple(
+            f"{node} has {exact_size(size)}, no more than before: grow the device there"
+            for node, size in sizes.items()
+        )
+    return lacking_sizes(sizes, former + 1)
 
 
 class NotGrownError(LunmapdError):
