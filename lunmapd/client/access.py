@@ -16,9 +16,9 @@ from lunmapd.core.base.names import check_name
 from lunmapd.core.base.password import Secret
 from lunmapd.core.base.text import first_of
 from lunmapd.store.session.session import Session
-from lunmapd.store.tree.acl import ScanProgress
-from lunmapd.store.tree.roles import read_roles
-from lunmapd.store.tree.set_roles import find_differences, set_roles
+from lunmapd.store.tree.permissions.acl import ScanProgress
+from lunmapd.store.tree.permissions.roles import read_roles
+from lunmapd.store.tree.permissions.set_roles import find_differences, set_roles
 
 _MAX_NAMED = 5
 

@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 from lunmapd.client.fleet import Fleet, watch_nodes
 from lunmapd.core.base.errors import Exit, LunmapdError
+from lunmapd.core.base.lunmap import is_drained
 from lunmapd.core.base.reasons import Reason
-from lunmapd.core.base.serving import is_drained
 from lunmapd.core.base.text import count_of, first_of
 from lunmapd.core.fleet.status import APPLIED, NodeStatus
 from lunmapd.store.session.session import Session

@@ -9,7 +9,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from lunmapd.core.base.errors import Exit, LunmapdError
-from lunmapd.core.base.leased_groups import GroupId
+from lunmapd.core.base.lunmap import GroupId
 from lunmapd.core.fleet.backing_differences import BackingDifference, find_backing_differences, sources_of
 from lunmapd.core.fleet.group_owners import OwnedGroup, find_owned_groups, find_owners
 from lunmapd.core.fleet.known_problems import KnownProblems, other_problems

@@ -10,11 +10,11 @@ from msgspec.structs import replace
 from lunmapd.client.author import default_author
 from lunmapd.clock import rfc3339
 from lunmapd.core.base.errors import Exit, LunmapdError
-from lunmapd.core.base.leased_groups import GroupId, describe_group, leased_groups
-from lunmapd.core.base.lunmap import FloatingGroup, Lunmap
+from lunmapd.core.base.lunmap import FloatingGroup, GroupId, Lunmap
 from lunmapd.core.fleet.status import GroupPhase
 from lunmapd.core.floating.documents import CandidateViews, Wish
 from lunmapd.core.map.rules.common import no_such
+from lunmapd.core.placement.leased_groups import describe_group, leased_groups
 from lunmapd.store.session.session import Session
 from lunmapd.store.tree.floating import GroupState, WatchedGroup
 from lunmapd.store.tree.own_group import write_wish

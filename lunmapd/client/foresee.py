@@ -5,7 +5,7 @@ from lunmapd.client.fleet import read_nodes
 from lunmapd.client.note import Note, Proposal
 from lunmapd.clock import rfc3339
 from lunmapd.core.forecast.fleet import Forecast, forecast_fleet
-from lunmapd.core.forecast.node import MapChange
+from lunmapd.core.forecast.node import ForeseenCommit
 from lunmapd.store.commit.ledger import allowance_after
 from lunmapd.store.tree.snapshot import effective_map
 
@@ -14,7 +14,7 @@ def foresee_nodes(committer: Committer, proposal: Proposal, note: Note) -> Forec
     """Return what every node would do: see `Client.forecast`."""
     fleet = read_nodes(committer.session, proposal.before)
     options = committer.options(note)
-    change = MapChange(
+    change = ForeseenCommit(
         effective_map(proposal.before),
         proposal.after,
         proposal.before.revision,

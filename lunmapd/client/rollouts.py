@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from lunmapd.client.fleet import check_not_undone, read_nodes
 from lunmapd.core.base.disruption import DISRUPTION_WORDS, Disruption
 from lunmapd.core.base.errors import Exit, InvalidInputError, LunmapdError, Problem
-from lunmapd.core.base.leased_groups import floating_groups, takeover_group
+from lunmapd.core.placement.leased_groups import floating_groups, takeover_group
 from lunmapd.store.commit import acts
 from lunmapd.store.commit.commit_options import Trial
 from lunmapd.store.commit.end_rollout import confirm_rollout

@@ -194,7 +194,7 @@ class PortalConnection:
         raise CommandFailedError(status, Sense(sense.key, sense.code) if status == CHECK_CONDITION else None)
 
     def close(self) -> None:
-        """End the session and the connection, in whatever state they are. It may be called twice."""
+        """End the session and the connection, in any state. It may be called twice."""
         if self._context is None:
             return
         try:

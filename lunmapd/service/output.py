@@ -15,7 +15,7 @@ from lunmapd.core.base.text import printable, printable_json
 
 
 def echo(*lines: str, err: bool = False) -> None:
-    """Print lines; each stays one line, whatever is in it."""
+    """Print lines; each stays one line, with control characters escaped."""
     if lines:
         click.echo("\n".join(map(printable, lines)), err=err)
 

@@ -13,7 +13,7 @@ from lunmapd.core.history.changes import Revision, patch_map
 from lunmapd.core.history.digest import show_digest
 from lunmapd.core.map.rules import check_map
 from lunmapd.core.node.governed import PORT_ID
-from lunmapd.core.node.project import project_map
+from lunmapd.core.node.projection.project_map import project_map
 
 Number = tuple[str, str, int]
 """An initiator, a target, and a LUN number."""

@@ -23,8 +23,7 @@ from typing import NamedTuple
 from chaos import floating_node
 from lab import Ensemble, Lab
 from lab.network import Place
-from lunmapd.core.base.leased_groups import GroupId
-from lunmapd.core.base.lunmap import FloatingGroup, Lunmap, Node, Target
+from lunmapd.core.base.lunmap import FloatingGroup, GroupId, Lunmap, Node, Target
 from lunmapd.core.floating.documents import Wish
 from lunmapd.store.session.errors import StoreError
 from lunmapd.store.session.session import Session

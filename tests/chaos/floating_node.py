@@ -16,7 +16,8 @@ from lunmapd.agent.floating.own_report import Identity, Judgement
 from lunmapd.agent.floating.stored_group import StoredGroup
 from lunmapd.agent.state.machine_id import read_machine_id
 from lunmapd.clock import boot_time
-from lunmapd.core.base.leased_groups import GroupId, TpgId, floating_groups
+from lunmapd.core.base.lunmap import GroupId, TpgId
+from lunmapd.core.placement.leased_groups import floating_groups
 from lunmapd.service.lease.client import LeaseProcess
 from lunmapd.store.session.session import Session
 from lunmapd.store.tree.read import read_tree

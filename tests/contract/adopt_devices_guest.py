@@ -10,7 +10,7 @@ from rtslib_fb.tcm import PSCSIStorageObject, StorageObject, UserBackedStorageOb
 
 from lunmapd.core.adoption.adopt import adopt
 from lunmapd.core.adoption.convert import as_ours
-from lunmapd.core.node.project import project_map
+from lunmapd.core.node.projection.project_map import project_map
 from lunmapd.core.planning.plan import Plan, plan
 from lunmapd.lio.apply.apply import apply_step
 from lunmapd.lio.apply.luns import begin_batch, prepare_lun

@@ -14,8 +14,8 @@ from lunmapd.core.base.lunmap import Chap, Target
 from lunmapd.core.base.password import Secret
 from lunmapd.core.map.credentials import change_credentials
 from lunmapd.core.map.mapfile import parse_map
-from lunmapd.core.node.chap import add_credentials
-from lunmapd.core.node.project import project_map
+from lunmapd.core.node.projection.chap import add_credentials
+from lunmapd.core.node.projection.project_map import project_map
 from lunmapd.core.secrets.sealing import NONCE_BYTES, Vault, keyring
 from lunmapd.lio.observe.observe_foreign import observe_foreign
 

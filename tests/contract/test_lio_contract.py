@@ -25,8 +25,8 @@ from lunmapd.core.base.lunmap import AluaState
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.alua import Alua, DefaultGroup
 from lunmapd.core.node.governed import PORT_ID
-from lunmapd.core.node.leases import as_leased
-from lunmapd.core.node.project import project_map
+from lunmapd.core.node.projection.leases import as_leased
+from lunmapd.core.node.projection.project_map import project_map
 from lunmapd.core.planning.plan import Action, plan
 from support.floating_map import GOLD, LUN, MIXED
 from support.floating_map import T as POOL

@@ -12,7 +12,7 @@ from lunmapd.agent.floating.addresses import (
     Presence,
 )
 from lunmapd.agent.floating.tpgs import ForeignTpgError, TpgError, TpgStuckError
-from lunmapd.core.base.leased_groups import TpgId
+from lunmapd.core.base.lunmap import TpgId
 from lunmapd.core.floating.documents import CandidateView, Report, Wish
 from lunmapd.core.floating.lease import LeaseRecord
 from lunmapd.store.session.errors import LostError, UnreachableError

@@ -18,10 +18,10 @@ from lunmapd.core.base.backings import PLUGINS
 from lunmapd.core.base.lunmap import Chap, Lunmap, Target
 from lunmapd.core.map.credentials import CHAP, DISCOVERY_CHAP, change_credentials
 from lunmapd.core.node import lio_objects
-from lunmapd.core.node.chap import add_credentials
 from lunmapd.core.node.governed import PORT_ID, TPG_ATTRIBUTES
 from lunmapd.core.node.observed import Observed
-from lunmapd.core.node.project import project_map
+from lunmapd.core.node.projection.chap import add_credentials
+from lunmapd.core.node.projection.project_map import project_map
 from lunmapd.core.planning.decide import PassInput, compare
 from lunmapd.core.secrets.sealing import Vault, keyring
 from support.saveconfigs import OTHER, acl

@@ -10,7 +10,7 @@ from lunmapd.core.node.backing_facts import BackingFacts, NameState
 from lunmapd.core.node.governed import PORT_ID
 from lunmapd.core.node.observed import Observed
 from lunmapd.core.node.opening import Opened
-from lunmapd.core.node.project import project_map
+from lunmapd.core.node.projection.project_map import project_map
 from lunmapd.core.planning.decide import PassInput, compare, decide
 from lunmapd.core.planning.guard import RemovalLimits
 from lunmapd.core.planning.plan import Action

@@ -10,7 +10,7 @@ from lunmapd.core.base.lunmap import Lunmap
 from lunmapd.core.base.reasons import Reason
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.governed import PORT_ID
-from lunmapd.core.node.project import project_map
+from lunmapd.core.node.projection.project_map import project_map
 from lunmapd.core.planning.drift import DriftBaseline, find_drift, update_baseline, withhold_drift
 from lunmapd.core.planning.plan import find_root_removals, objects_after, plan, with_dependents
 from support.drift import REPORTED, apply_strictly, drifted

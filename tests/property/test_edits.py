@@ -9,7 +9,7 @@ from lunmapd.core.base.lunmap import Lun, Lunmap
 from lunmapd.core.map.rules import check_changes
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.out_of_band import accept_edits
-from lunmapd.core.node.project import project_map
+from lunmapd.core.node.projection.project_map import project_map
 from support.strategies import MIB, NODES, lunmaps
 
 

@@ -19,15 +19,14 @@ from lunmapd.agent.reconcile.result import PassResult
 from lunmapd.agent.state.claims import Claims
 from lunmapd.agent.state.seen_file import SeenFile, ValidityKey
 from lunmapd.core.base.backings import source
-from lunmapd.core.base.leased_groups import TpgId
-from lunmapd.core.base.lunmap import Lunmap
+from lunmapd.core.base.lunmap import Lunmap, TpgId
 from lunmapd.core.base.reasons import Reason
 from lunmapd.core.fleet.status import HistoryPoint
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.failure import Failure
 from lunmapd.core.node.governed import PORT_ID
-from lunmapd.core.node.leases import as_leased
-from lunmapd.core.node.project import project_map
+from lunmapd.core.node.projection.leases import as_leased
+from lunmapd.core.node.projection.project_map import project_map
 from lunmapd.core.planning.decide import PassInput
 from lunmapd.core.planning.drift import CLASSES
 from lunmapd.core.planning.guard import RemovalLimits

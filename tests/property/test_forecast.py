@@ -22,18 +22,17 @@ from lunmapd.agent.state.claims import Claims
 from lunmapd.core.base.disruption import Disruption
 from lunmapd.core.base.documents import decode, encode
 from lunmapd.core.base.events import FullPass
-from lunmapd.core.base.leased_groups import TpgId
-from lunmapd.core.base.lunmap import Lunmap
+from lunmapd.core.base.lunmap import Lunmap, TpgId
 from lunmapd.core.fleet.group_owners import owned_tpgs
 from lunmapd.core.fleet.path_state import NodeView
 from lunmapd.core.fleet.status import GroupPhase, GroupStatus, HistoryPoint, NodeStatus
 from lunmapd.core.forecast.fleet import forecast_fleet
-from lunmapd.core.forecast.node import MapChange, NodeForecast
+from lunmapd.core.forecast.node import ForeseenCommit, NodeForecast
 from lunmapd.core.history.changes import Allowance
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.governed import PORT_ID
 from lunmapd.core.node.observed import Login
-from lunmapd.core.node.project import project_map
+from lunmapd.core.node.projection.project_map import project_map
 from lunmapd.core.planning.decide import PassInput
 from lunmapd.core.planning.disruption_limit import allowed_disruption
 from lunmapd.core.planning.guard import RemovalLimits
@@ -162,7 +161,7 @@ def test_what_is_foreseen_is_what_the_node_does(
         } | {name: daemon.status}
         allowance = data.draw(ALLOWANCES)
         views = {node: NodeView(live=True, status=status) for node, status in statuses.items()}
-        forecast = forecast_fleet(MapChange(before, after, 1, allowance, NOW), views)
+        forecast = forecast_fleet(ForeseenCommit(before, after, 1, allowance, NOW), views)
         (made,) = (node for node in forecast.nodes if node.node == name)
         others = {node: frozenset(status.logins) for node, status in statuses.items() if node != name}
         daemon.follow(2, after, others, allowance)

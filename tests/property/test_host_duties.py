@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from lunmapd.core.base.lunmap import SECTIONS, Lunmap, Section
 from lunmapd.core.forecast.reduce import reduce_maps
-from lunmapd.service.ctl.text.host_lines import host_duties
+from lunmapd.service.ctl.text.hosts.host_lines import host_duties
 from support.strategies import lunmaps
 
 

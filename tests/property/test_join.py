@@ -3,13 +3,12 @@
 from hypothesis import given
 from msgspec import structs
 
-from lunmapd.core.base.backing_paths import source_on
 from lunmapd.core.base.backings import RamDisk
-from lunmapd.core.base.lunmap import Lun, Lunmap, Map, initiators_of
-from lunmapd.core.base.serving import reporting_nodes
+from lunmapd.core.base.lunmap import Lun, Lunmap, Map, initiators_of, reporting_nodes
 from lunmapd.core.conversion.conversion import Conversion, RemarkKind
 from lunmapd.core.conversion.join import join_maps
 from lunmapd.core.conversion.rolling_move import rolling_move
+from lunmapd.core.placement.backing_paths import source_on
 from support.strategies import lunmaps
 
 

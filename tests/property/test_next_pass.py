@@ -30,7 +30,7 @@ from lunmapd.core.fleet.status import HistoryPoint
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.governed import PORT_ID
 from lunmapd.core.node.observed import LOGGED_IN, IscsiSession, Login
-from lunmapd.core.node.project import project_map
+from lunmapd.core.node.projection.project_map import project_map
 from lunmapd.core.planning.decide import PassInput, compare, decide
 from lunmapd.core.planning.enablement import Enablement
 from lunmapd.core.planning.guard import RemovalLimits

@@ -8,7 +8,7 @@ from lunmapd.core.base.lunmap import Lunmap, initiators_of
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.desire import broken_documents, keep_observed
 from lunmapd.core.node.governed import PORT_ID
-from lunmapd.core.node.project import project_map
+from lunmapd.core.node.projection.project_map import project_map
 from lunmapd.core.planning.plan import disruption, plan
 from support.drift import apply_strictly
 from support.strategies import NODES, kernels, lunmaps

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from lunmapd.core.base.lunmap import CLOSED, Lunmap
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.alua import Alua
-from lunmapd.core.node.project import project_map
-from lunmapd.core.node.project_target import is_always_listed
+from lunmapd.core.node.projection.project_map import project_map
+from lunmapd.core.node.projection.project_target import is_always_listed
 from lunmapd.core.probe import scsi
 from lunmapd.core.probe.promise import PromisedPortal, promised_portals
 from lunmapd.core.probe.result import probe_result

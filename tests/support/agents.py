@@ -8,14 +8,13 @@ from msgspec.structs import replace
 
 from fakes.lio import FakeLio
 from lunmapd.agent.loop.agent import Agent
-from lunmapd.agent.loop.backing_checks import BackingChecks
 from lunmapd.agent.loop.backing_reporter import DescribeDevice, describe_nothing
 from lunmapd.agent.loop.daemon_state import DaemonFile
 from lunmapd.agent.loop.follow import Follower
 from lunmapd.agent.loop.node_files import NodeFiles
 from lunmapd.agent.loop.policy import Policy
-from lunmapd.agent.loop.portal_checks import PortalChecks
 from lunmapd.agent.loop.registration import Registration
+from lunmapd.agent.loop.serving_checks import BackingChecks, PortalChecks
 from lunmapd.agent.loop.targetctl import Targetctl
 from lunmapd.agent.reconcile.addresses import AddressKeeper
 from lunmapd.agent.state.address_file import AddressFile
@@ -28,7 +27,7 @@ from lunmapd.core.base.backings import Block, FileIO
 from lunmapd.core.base.lunmap import Initiator, Lun, Lunmap, Map, Node, PortalGroup, Target
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.governed import PORT_ID
-from lunmapd.core.node.project import project_map
+from lunmapd.core.node.projection.project_map import project_map
 from lunmapd.service.keyfile import read_keys
 from lunmapd.store.commit import acts
 from lunmapd.store.commit.commit import commit

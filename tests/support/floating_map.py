@@ -3,8 +3,17 @@
 from msgspec.structs import replace
 
 from lunmapd.core.base.backings import FileIO
-from lunmapd.core.base.leased_groups import TpgId
-from lunmapd.core.base.lunmap import FloatingGroup, Initiator, Lun, Lunmap, Map, Node, PortalGroup, Target
+from lunmapd.core.base.lunmap import (
+    FloatingGroup,
+    Initiator,
+    Lun,
+    Lunmap,
+    Map,
+    Node,
+    PortalGroup,
+    Target,
+    TpgId,
+)
 from lunmapd.core.fleet.status import GroupPhase, GroupStatus
 
 T = "iqn.2026-01.org.example:pool"

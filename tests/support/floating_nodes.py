@@ -8,8 +8,7 @@ from fakes.floating import FakeAddresses, FakeStore, FakeTpgs, FakeTree
 from lunmapd.agent.floating.group import Edges, LeasedGroup
 from lunmapd.agent.floating.group_plan import GroupPlan
 from lunmapd.agent.floating.own_report import Identity, Judgement
-from lunmapd.core.base.leased_groups import GroupId
-from lunmapd.core.base.lunmap import FloatingGroup
+from lunmapd.core.base.lunmap import FloatingGroup, GroupId
 from lunmapd.core.base.messages import Message
 from lunmapd.core.floating.lease import LeaseTimes
 from support.small_map import T

@@ -10,7 +10,7 @@ from lunmapd.core.base.lunmap import Lunmap
 from lunmapd.core.fleet.path_state import NodeView
 from lunmapd.core.fleet.status import DecisionLimits, HistoryPoint, NodeStatus
 from lunmapd.core.forecast.fleet import Forecast, forecast_fleet
-from lunmapd.core.forecast.node import MapChange
+from lunmapd.core.forecast.node import ForeseenCommit
 from lunmapd.core.history.changes import Allowance, diff_maps
 from lunmapd.core.node.governed import PORT_ID
 from lunmapd.core.node.observed import Login
@@ -49,7 +49,7 @@ def forecast(
     before: Lunmap, after: Lunmap, views: Mapping[str, NodeView], allowance: Allowance | None = None
 ) -> Forecast:
     """Return what the nodes would do; `views` are by name."""
-    return forecast_fleet(MapChange(before, after, REVISION, allowance, NOW), views)
+    return forecast_fleet(ForeseenCommit(before, after, REVISION, allowance, NOW), views)
 
 
 def proposal(before: Lunmap, after: Lunmap) -> Proposal:

@@ -6,7 +6,7 @@ from lunmapd.agent.floating.view import GroupView
 from lunmapd.agent.loop.report import CycleResult, first_status
 from lunmapd.agent.reconcile.result import PassResult
 from lunmapd.clock import boot_time
-from lunmapd.core.base.leased_groups import GroupId
+from lunmapd.core.base.lunmap import GroupId
 from lunmapd.core.base.reasons import Reason
 from lunmapd.core.fleet.status import (
     APPLIED,
@@ -21,10 +21,10 @@ from lunmapd.core.node import lio_objects
 from lunmapd.core.node.backing_facts import BackingFacts
 from lunmapd.core.node.failure import Failure
 from lunmapd.core.node.observed import Observed
-from lunmapd.core.node.project import project_map
+from lunmapd.core.node.projection.project_map import project_map
 from lunmapd.core.planning.outcome import StepOutcome
 from lunmapd.core.planning.plan import Action, Step
-from lunmapd.service.daemon.metrics import Metrics
+from lunmapd.service.daemon.metrics.collector import Metrics
 from support.small_map import MAP
 
 STEP = Step(Action.CREATE, lio_objects.Target("iqn.2026-01.org.example:t"), "in the map")

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from lunmapd.core.base.backings import Backing, Block, FileIO, RamDisk, User
-from lunmapd.core.base.leased_groups import TpgId, floating_groups
 from lunmapd.core.base.lunmap import (
     CLOSED,
     Access,
@@ -29,11 +28,13 @@ from lunmapd.core.base.lunmap import (
     Scope,
     Shared,
     Target,
+    TpgId,
     initiators_of,
+    reporting_nodes,
 )
-from lunmapd.core.base.serving import reporting_nodes
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.governed import TPG_ATTRIBUTES, TPG_PARAMETERS
+from lunmapd.core.placement.leased_groups import floating_groups
 
 NODES = ("n1", "n2", "n3")
 TARGETS = ("iqn.2026-01.org.example:a", "iqn.2026-01.org.example:b")

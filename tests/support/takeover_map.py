@@ -2,8 +2,7 @@
 
 from msgspec.structs import replace
 
-from lunmapd.core.base.leased_groups import GroupId
-from lunmapd.core.base.lunmap import AluaState, Lunmap, PortalGroup, Target
+from lunmapd.core.base.lunmap import AluaState, GroupId, Lunmap, PortalGroup, Target
 from lunmapd.core.fleet.status import GroupPhase, GroupStatus
 from support.small_map import LUN, MAP, H, T
 

@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Sequence
 
 from lunmapd.agent.floating.view import GroupView
-from lunmapd.core.base.leased_groups import describe_group, takeover_nodes
 from lunmapd.core.base.reasons import Reason
 from lunmapd.core.fleet.status import (
     FLOATING_SERVED,
@@ -13,6 +12,7 @@ from lunmapd.core.fleet.status import (
     true_condition,
 )
 from lunmapd.core.node.failure import Failure
+from lunmapd.core.placement.leased_groups import describe_group, takeover_nodes
 
 
 def floating_conditions(views: Sequence[GroupView], *, known: bool) -> Iterator[ConditionUpdate]:

@@ -3,11 +3,12 @@
 import logging
 
 from lunmapd.agent.floating.view import GroupView
-from lunmapd.core.base.leased_groups import GroupId, describe_group
+from lunmapd.core.base.lunmap import GroupId
 from lunmapd.core.base.messages import Message, journal_fields
 from lunmapd.core.fleet.status import GroupPhase
 from lunmapd.core.floating.facts import Facts
 from lunmapd.core.floating.lease import LeaseRecord
+from lunmapd.core.placement.leased_groups import describe_group
 
 _log = logging.getLogger(__name__)
 

@@ -6,12 +6,12 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from lunmapd.agent.floating.addresses import GroupAddresses
-from lunmapd.core.base.leased_groups import GroupId, TpgId, leased_groups, takeover_group, takeover_luns
-from lunmapd.core.base.lunmap import EMPTY_MAP, AluaState, FloatingGroup, Lunmap
+from lunmapd.core.base.lunmap import EMPTY_MAP, AluaState, FloatingGroup, GroupId, Lunmap, TpgId
 from lunmapd.core.floating.hooks import hook_calls
 from lunmapd.core.floating.promotion import HookCall
 from lunmapd.core.history.map_change import MapChange, ObjectName, change_between
 from lunmapd.core.node.portals import host_of
+from lunmapd.core.placement.leased_groups import leased_groups, takeover_group, takeover_luns
 
 
 class GroupPlan(Struct, frozen=True):

@@ -12,10 +12,10 @@ from lunmapd.agent.floating.group import Edges, LeasedGroup
 from lunmapd.agent.floating.group_plan import GroupPlan, GroupPlans
 from lunmapd.agent.floating.own_report import Identity, Judgement
 from lunmapd.agent.floating.view import GroupView
-from lunmapd.core.base.leased_groups import GroupId, takeover_nodes
-from lunmapd.core.base.lunmap import Lunmap
+from lunmapd.core.base.lunmap import GroupId, Lunmap
 from lunmapd.core.floating.lease import LeaseTimes
 from lunmapd.core.history.map_change import MapChange
+from lunmapd.core.placement.leased_groups import takeover_nodes
 from lunmapd.core.planning.moving import ServedGroup
 
 _PAUSE = 1.0  # seconds after an unexpected error

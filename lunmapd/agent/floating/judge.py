@@ -6,13 +6,13 @@ from collections.abc import Set as AbstractSet
 from msgspec.structs import replace
 
 from lunmapd.agent.floating.own_report import Judgement
-from lunmapd.core.base.leased_groups import GroupId, leased_groups, takeover_nodes
-from lunmapd.core.base.lunmap import Lunmap
-from lunmapd.core.base.serving import closed_nodes, reporting_nodes, state_on
+from lunmapd.core.base.lunmap import GroupId, Lunmap, reporting_nodes
 from lunmapd.core.fleet.lag import RecentHistory
 from lunmapd.core.fleet.path_state import DRAINED, USABLE, NodeView, PathState, path_state_of
 from lunmapd.core.fleet.status import HistoryPoint, NodeStatus
 from lunmapd.core.floating.fitness import fitness_of, luns_of_group, scopes_of_group
+from lunmapd.core.placement.alua_states import closed_nodes, state_on
+from lunmapd.core.placement.leased_groups import leased_groups, takeover_nodes
 from lunmapd.core.planning.moving import Groups, Others
 
 NOTHING_KNOWN: Mapping[GroupId, Judgement] = {}

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Protocol
 
-from lunmapd.core.base.leased_groups import GroupId
+from lunmapd.core.base.lunmap import GroupId
 from lunmapd.core.floating.documents import Report, Wish
 from lunmapd.core.floating.lease import LeaseRecord
 from lunmapd.store.session.errors import UnreachableError

@@ -3,7 +3,7 @@
 from typing import Protocol
 
 from lunmapd.core.base.errors import ConditionError
-from lunmapd.core.base.leased_groups import TpgId
+from lunmapd.core.base.lunmap import TpgId
 from lunmapd.core.base.reasons import Reason
 
 

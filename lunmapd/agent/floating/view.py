@@ -5,7 +5,7 @@ from msgspec.structs import replace
 
 from lunmapd.agent.floating.group_plan import GroupPlan
 from lunmapd.clock import utc_now
-from lunmapd.core.base.leased_groups import GroupId
+from lunmapd.core.base.lunmap import GroupId
 from lunmapd.core.base.reasons import Reason
 from lunmapd.core.fleet.status import GroupPhase, GroupStatus
 from lunmapd.core.floating.documents import Report

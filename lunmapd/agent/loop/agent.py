@@ -18,7 +18,6 @@ from lunmapd.agent.floating.conditions import floating_conditions
 from lunmapd.agent.floating.groups import FloatingGroups, NoFloatingGroups
 from lunmapd.agent.floating.judge import NOTHING_KNOWN, judge_groups
 from lunmapd.agent.floating.view import GroupView
-from lunmapd.agent.loop.backing_checks import BackingChecks, NoBackingChecks
 from lunmapd.agent.loop.backing_reporter import BackingReporter, DescribeDevice, describe_nothing
 from lunmapd.agent.loop.daemon_state import DaemonState, Deferral, Emptied
 from lunmapd.agent.loop.follow import Follower, ReadResult
@@ -27,10 +26,15 @@ from lunmapd.agent.loop.node_files import NodeFiles
 from lunmapd.agent.loop.pass_input import Circumstances, NoMapError, pass_input, point_of
 from lunmapd.agent.loop.pass_log import trace_result
 from lunmapd.agent.loop.policy import Policy, limits_of
-from lunmapd.agent.loop.portal_checks import NoPortalChecks, PortalChecks
 from lunmapd.agent.loop.registration import Registration
 from lunmapd.agent.loop.report import CycleResult, first_status, next_status, reason_of, with_former
-from lunmapd.agent.loop.serving_checks import ServingChecks
+from lunmapd.agent.loop.serving_checks import (
+    BackingChecks,
+    NoBackingChecks,
+    NoPortalChecks,
+    PortalChecks,
+    ServingChecks,
+)
 from lunmapd.agent.loop.unexpected import UnexpectedError, UnexpectedLog, UnexpectedReadError
 from lunmapd.agent.reconcile.drain import DrainWatch
 from lunmapd.agent.reconcile.moves import MoveWatch

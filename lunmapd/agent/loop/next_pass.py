@@ -67,9 +67,10 @@ class Site(NamedTuple):
 class NextPass(Struct, frozen=True):
     """A pass that is not made: what it compares and decides, and what that is based on.
 
-    `source` says where the map is from. `baseline` is the drift baseline. `deferrals` are the objects that
-    are not tried yet, with monotonic times; `now` is the time of the decision. `notes` are sentences for
-    people.
+    `source` says where the map is from. `logins` are the initiators that are logged in at each other node.
+    `baseline` is the drift baseline. `deferrals` are the objects that are not tried yet, with monotonic
+    times; `now` is the monotonic time of the decision. `is_running`: beside a running daemon. `notes` are
+    sentences for people.
     """
 
     given: PassInput
@@ -125,8 +126,12 @@ def decide_next_pass(site: Site, session: Session, kernel: LioKernel) -> NextPas
     given = pass_input(site.node, current.snapshot, _policy(node), keys, circumstances)
     comparison = compare(given, kernel.observe(Claims(site.directory).load()))
     rules = _address_rules(node, current, given, comparison)
-    given = replace(given, addresses=rules, offered=node.seen.offered(site.node, site.identity.boot))
-    given = replace(given, served=() if state is None else state.served)
+    given = replace(
+        given,
+        addresses=rules,
+        offered=node.seen.offered(site.node, site.identity.boot),
+        served=() if state is None else state.served,
+    )
     drain = DrainWatch(None if state is None else state.drain, site.now)
     given = replace(given, busy=drain.busy(given, comparison, kernel.count_commands))
     baseline, drift_notes = _baseline(node, session, current, given, comparison)

@@ -1,13 +1,57 @@
 """The portals and backings that are checked beside the cycles: those that serve after the last pass."""
 
+from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
+from typing import Protocol
 
-from lunmapd.agent.loop.backing_checks import BackingChecks
-from lunmapd.agent.loop.portal_checks import PortalChecks
+from lunmapd.core.base.backing_read import BackingRead
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.backing_reads import ReadProblems, find_reads
+from lunmapd.core.node.lio_objects import ChapCredentials
 from lunmapd.core.node.observed import Observed
 from lunmapd.core.node.portals import PortalProblems, serving_portals
+
+
+class PortalChecks(Protocol):
+    """Checks portals beside the cycles, which never wait for it."""
+
+    def problems(self) -> PortalProblems:
+        """Return what the last checks found."""
+
+    def check(self, portals: AbstractSet[str], credentials: ChapCredentials) -> None:
+        """Check these portals from now on; `credentials` are those that discovery requires."""
+
+
+class NoPortalChecks:
+    """Checks nothing, and so finds nothing."""
+
+    def problems(self) -> PortalProblems:
+        """Return nothing."""
+        return {}
+
+    def check(self, portals: AbstractSet[str], credentials: ChapCredentials) -> None:
+        """Do nothing."""
+
+
+class BackingChecks(Protocol):
+    """Reads backings beside the cycles, which never wait for it."""
+
+    def problems(self) -> ReadProblems:
+        """Return what the last reads found, by name of the Lun."""
+
+    def check(self, reads: Mapping[str, BackingRead]) -> None:
+        """Make these reads from now on; they are by name of the Lun."""
+
+
+class NoBackingChecks:
+    """Reads nothing, and so finds nothing."""
+
+    def problems(self) -> ReadProblems:
+        """Return nothing."""
+        return {}
+
+    def check(self, reads: Mapping[str, BackingRead]) -> None:
+        """Do nothing."""
 
 
 class ServingChecks:

@@ -3,9 +3,8 @@
 from pathlib import Path
 
 from lunmapd.core.adoption.saveconfig import NotSaveconfigError, SavedTarget, saved_targets
-from lunmapd.core.base.lunmap import Lunmap
+from lunmapd.core.base.lunmap import Lunmap, nodes_of
 from lunmapd.core.base.reasons import Reason
-from lunmapd.core.base.serving import nodes_of
 from lunmapd.core.base.text import first_of
 from lunmapd.core.fleet.status import UNCONTESTED, ConditionUpdate, false_condition, true_condition
 from lunmapd.files import read_regular

@@ -107,7 +107,7 @@ class AddressKeeper:
 
     @property
     def emptied(self) -> Mapping[LunAddress, float]:
-        """The addresses with former occupants that are empty: address to the time since when."""
+        """The addresses with former occupants that are empty, each with the monotonic time since when."""
         return dict(self._emptied)
 
     def follow(self, before: Snapshot | None, after: Snapshot, known: MapChange | None = None) -> None:

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Mapping, Sequence
 
-from lunmapd.core.base.serving import is_drained
+from lunmapd.core.base.lunmap import is_drained
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.failure import Failure
 from lunmapd.core.node.observed import AclLuns, HostCommands

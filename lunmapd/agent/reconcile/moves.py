@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from lunmapd.core.planning.moving import MOVE_PATIENCE, Groups, Others, ServedGroup
 
 if TYPE_CHECKING:
-    from lunmapd.core.base.leased_groups import TpgId
+    from lunmapd.core.base.lunmap import TpgId
 
 _LOOK = 2.0  # seconds until the next pass while a change waits
 

@@ -1,6 +1,7 @@
 """The address file: what a node remembers of LUN addresses and of the hosts that may hold Luns there."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from msgspec import Struct
@@ -51,7 +52,7 @@ class IntervalEntry(Struct, frozen=True):
 class AddressDocument(Struct, frozen=True, forbid_unknown_fields=True):
     """The content of the file, of the boot with this id.
 
-    `since` is the first revision that is remembered.
+    `since` is the first revision that is remembered. `hosts` to `suspects` are the fields of Hosts.
     """
 
     format: int
@@ -111,16 +112,11 @@ class AddressFile:
         except OSError as error:
             self._written = None
             self.problem = f"can't write {self._path}: {error}"
-            self._remove()
+            with suppress(OSError):
+                self._path.unlink(missing_ok=True)
             return False
         self._written, self.problem = record, ""
         return True
-
-    def _remove(self) -> None:
-        try:
-            self._path.unlink(missing_ok=True)
-        except OSError:
-            return
 
 
 def _document(record: HolderRecord, boot: str) -> AddressDocument:

@@ -1,5 +1,6 @@
 """The seen file: what was last observed as desired, by which a restart recognises drift and isolation."""
 
+from contextlib import suppress
 from pathlib import Path
 
 from msgspec import Struct
@@ -40,8 +41,8 @@ class SeenState(Struct, frozen=True):
     """The content of the seen file.
 
     `terms` are what it is valid for. `open` are the keys of the objects that were not observed as desired, as
-    in drift.Known. `refused` are the keys of what the map asks for and the node can't have, such as a foreign
-    target. `offered` are the Enabled objects that the map asks for.
+    in DriftBaseline. `refused` are the keys of what the map asks for and the node can't have, such as a
+    foreign target. `offered` are the Enabled objects that the map asks for.
     """
 
     terms: ValidityKey
@@ -87,7 +88,7 @@ class SeenFile:
         return self._state if self._state is not None and self._state.terms == valid_for else None
 
     def of_boot(self, node: str, boot: str) -> SeenState | None:
-        """Return the content if it is of this node and this boot, for whatever map; else None."""
+        """Return the content if it is of this node and this boot, of any map; else None."""
         state = self._state
         return state if state is not None and (state.terms.node, state.terms.boot) == (node, boot) else None
 
@@ -129,7 +130,5 @@ class SeenFile:
 
     def _forget(self) -> None:
         self._state = None
-        try:
+        with suppress(OSError):
             self._path.unlink(missing_ok=True)
-        except OSError:
-            return

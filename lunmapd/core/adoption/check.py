@@ -10,9 +10,8 @@ from lunmapd.core.adoption.complete import complete
 from lunmapd.core.adoption.convert import as_ours
 from lunmapd.core.adoption.foreign import ForeignConfiguration
 from lunmapd.core.adoption.in_place import is_in_place
-from lunmapd.core.base.lunmap import Lunmap
+from lunmapd.core.base.lunmap import Lunmap, nodes_of
 from lunmapd.core.base.password import Secret
-from lunmapd.core.base.serving import nodes_of
 from lunmapd.core.map.credentials import CHAP, DISCOVERY_CHAP
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.observed import Observed

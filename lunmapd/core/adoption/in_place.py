@@ -9,7 +9,7 @@ from lunmapd.core.base.backings import PLUGINS
 from lunmapd.core.base.lunmap import CLOSED
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.governed import READ_ONLY_ATTRIBUTES, TPG_ATTRIBUTES
-from lunmapd.core.node.project_target import is_always_listed
+from lunmapd.core.node.projection.project_target import is_always_listed
 from lunmapd.core.planning.plan import Action, Step
 
 _SET_IN_PLACE = {"attributes", "default_group", "alua"}

@@ -20,6 +20,7 @@ _STEP = re.compile(r"\[(\d+)\]|\.([A-Za-z_]\w*)")
 _UNKNOWN = re.compile(r"Object contains unknown field `(.*)`", re.DOTALL)
 
 encode: Callable[[Any], bytes] = msgspec.json.Encoder(order="deterministic").encode
+"""Returns the canonical bytes of a document."""
 
 
 class DocumentError(LunmapdError):

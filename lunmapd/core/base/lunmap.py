@@ -5,9 +5,10 @@ two can't disagree. A Lun holds its maps; the views by target or by initiator ar
 """
 
 from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from enum import StrEnum
 from sys import intern
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from msgspec import Struct
 from msgspec.structs import force_setattr
@@ -277,6 +278,20 @@ class Lunmap(Struct, frozen=True):
                 yield section, name, document
 
 
+class GroupId(NamedTuple):
+    """The target of a floating portal group, and its name, which is unique in the target."""
+
+    target: str
+    name: str
+
+
+class TpgId(NamedTuple):
+    """A TPG: its target and its tag."""
+
+    target: str
+    tag: int
+
+
 EMPTY_MAP = Lunmap()
 
 
@@ -296,3 +311,28 @@ def portals_of(node: Node, group: PortalGroup) -> tuple[str, ...]:
 def has_read_only_map(lun: Lun) -> bool:
     """Return whether some initiator may only read the Lun."""
     return any(entry.access is Access.READ_ONLY for entry in lun.maps)
+
+
+def nodes_of(target: Target) -> AbstractSet[str]:
+    """Return the nodes that serve a target: by a TPG of their own, or as a node of a floating group."""
+    if not target.floating:
+        return target.nodes.keys()
+    return target.nodes.keys() | {node for group in target.floating.values() for node in group.nodes}
+
+
+def serving_nodes(lunmap: Lunmap, lun: Lun) -> set[str]:
+    """Return the nodes that serve a target of the Lun's maps."""
+    targets = {entry.target for entry in lun.maps}
+    return {node for iqn in targets if iqn in lunmap.targets for node in nodes_of(lunmap.targets[iqn])}
+
+
+def reporting_nodes(lunmap: Lunmap, lun: Lun) -> tuple[str, ...]:
+    """Return the nodes that report the Lun, sorted: those that serve it, limited to its `nodes` if set."""
+    serving = serving_nodes(lunmap, lun)
+    return tuple(sorted(serving.intersection(lun.nodes) if lun.nodes else serving))
+
+
+def is_drained(lunmap: Lunmap, node: str) -> bool:
+    """Return whether the map has the node, and drains it."""
+    itself = lunmap.nodes.get(node)
+    return itself is not None and itself.state is NodeState.DRAINED

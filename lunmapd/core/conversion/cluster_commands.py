@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from lunmapd.core.conversion.cluster_resources import ClusterResource, ClusterResources
-from lunmapd.core.conversion.crm_text import crm_primitive, pairs_of, statements
+from lunmapd.core.conversion.crm_text import crm_primitive, parameter_pairs, statements
 
 COMMAND = re.compile(
     r"^[ \t]*(?:sudo[ \t]+)?"
@@ -29,7 +29,7 @@ def _resource(words: Sequence[str], place: str) -> ClusterResource:
     resource, agent, *rest = (*(word for word in words[verb + 1 :] if not word.startswith("-")), "", "")
     if words[verb] == "primitive":
         return crm_primitive(resource, agent, rest, place)
-    given = dict(pairs_of(_parameters(rest)))
+    given = dict(parameter_pairs(_parameters(rest)))
     return ClusterResource(resource, agent.rpartition(":")[2], given, place)
 
 

@@ -1,4 +1,4 @@
-"""The resources of a Pacemaker cluster or of drbd-reactor, whatever the file that has them."""
+"""The resources of a Pacemaker cluster or of drbd-reactor, as each kind of file gives them."""
 
 from collections.abc import Mapping
 from typing import Any

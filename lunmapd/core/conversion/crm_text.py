@@ -53,7 +53,7 @@ def statements(
 
 def crm_primitive(resource: str, agent: str, rest: Iterable[str], place: str) -> ClusterResource:
     """Return the resource of a statement `primitive`, of which `rest` are the words after the agent."""
-    given = dict(pairs_of(_crm_parameters(rest)))
+    given = dict(parameter_pairs(_crm_parameters(rest)))
     return ClusterResource(resource, agent.rpartition(":")[2], given, place)
 
 
@@ -122,7 +122,7 @@ def _words(text: str, place: str) -> list[str]:
         raise NotConvertibleError(f"{place}: {error}") from None
 
 
-def pairs_of(words: Iterable[str]) -> Iterator[tuple[str, str]]:
+def parameter_pairs(words: Iterable[str]) -> Iterator[tuple[str, str]]:
     """Yield the names and values of the words that have an equals sign."""
     for word in words:
         name, equals, value = word.partition("=")

@@ -10,9 +10,16 @@ from itertools import count
 
 from msgspec import Struct, structs
 
-from lunmapd.core.base.lunmap import Document, Node, PortalGroup, Section, Target, initiators_of
+from lunmapd.core.base.lunmap import (
+    Document,
+    Node,
+    PortalGroup,
+    Section,
+    Target,
+    initiators_of,
+    reporting_nodes,
+)
 from lunmapd.core.base.names import naa
-from lunmapd.core.base.serving import reporting_nodes
 from lunmapd.core.conversion.conversion import Conversion, Notes
 from lunmapd.core.conversion.join_luns import NodeLun, NodeMap, join_luns
 from lunmapd.core.history.changes import build_map

@@ -4,11 +4,10 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from msgspec import Struct, structs
 
-from lunmapd.core.base.backing_paths import source_on
 from lunmapd.core.base.backings import Backing, RamDisk
-from lunmapd.core.base.lunmap import Lun, Lunmap, Map, Scope, Shared
-from lunmapd.core.base.serving import reporting_nodes, serving_nodes
+from lunmapd.core.base.lunmap import Lun, Lunmap, Map, Scope, Shared, reporting_nodes, serving_nodes
 from lunmapd.core.conversion.conversion import Notes
+from lunmapd.core.placement.backing_paths import source_on
 
 _ALIKE = ("serial", "size", "vendor", "product", "attributes", "preferred", "others")
 

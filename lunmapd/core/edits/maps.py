@@ -6,8 +6,7 @@ from typing import NamedTuple
 from msgspec import Struct
 from msgspec.structs import replace
 
-from lunmapd.core.base.lunmap import Access, Lun, Lunmap, Map, Shared
-from lunmapd.core.base.serving import reporting_nodes
+from lunmapd.core.base.lunmap import Access, Lun, Lunmap, Map, Shared, reporting_nodes
 from lunmapd.core.base.text import first_of
 from lunmapd.core.edits.errors import ChoiceNeededError, MappedOtherwiseError, NoNumberLeftError
 from lunmapd.core.edits.find import Grantee, find_target

@@ -5,13 +5,13 @@ from collections.abc import Iterable
 from msgspec.structs import replace
 
 from lunmapd.core.base.backings import RamDisk
-from lunmapd.core.base.leased_groups import preferred_nodes
 from lunmapd.core.base.lunmap import Lun, Lunmap, Node, NodeState, PortalGroup, Target
 from lunmapd.core.base.text import first_of
 from lunmapd.core.edits.errors import StillUsedError
 from lunmapd.core.edits.find import find_node, find_target
 from lunmapd.core.edits.maps import FreeNumbers, without_maps
 from lunmapd.core.edits.objects import add_object, with_object, without_object
+from lunmapd.core.placement.leased_groups import preferred_nodes
 
 _MAX_NAMED = 5
 

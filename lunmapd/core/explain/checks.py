@@ -6,9 +6,16 @@ from enum import StrEnum
 
 from msgspec import Struct
 
-from lunmapd.core.base.leased_groups import GroupId, listed_nodes, takeover_group, takeover_nodes
-from lunmapd.core.base.lunmap import CLOSED, AluaState, Lun, Map, NodeState
-from lunmapd.core.base.serving import is_drained, reporting_nodes, state_on
+from lunmapd.core.base.lunmap import (
+    CLOSED,
+    AluaState,
+    GroupId,
+    Lun,
+    Map,
+    NodeState,
+    is_drained,
+    reporting_nodes,
+)
 from lunmapd.core.base.text import human_size
 from lunmapd.core.explain.remedy import NO_REMEDY, Remedy, run
 from lunmapd.core.explain.world import Route, World
@@ -18,6 +25,8 @@ from lunmapd.core.fleet.status import NodeStatus, Standing, standing_of
 from lunmapd.core.node.observed import Login
 from lunmapd.core.node.portals import portals_by_tag
 from lunmapd.core.node.refused_logins import RefusalCause, RefusedLogins, describe_refused
+from lunmapd.core.placement.alua_states import state_on
+from lunmapd.core.placement.leased_groups import listed_nodes, takeover_group, takeover_nodes
 
 
 class Topic(StrEnum):

@@ -4,10 +4,8 @@ from collections.abc import Iterator
 
 from msgspec import Struct
 
-from lunmapd.core.base.leased_groups import GroupId
-from lunmapd.core.base.lunmap import Map
+from lunmapd.core.base.lunmap import GroupId, Map, reporting_nodes
 from lunmapd.core.base.names import naa
-from lunmapd.core.base.serving import reporting_nodes
 from lunmapd.core.explain.checks import (
     Check,
     Topic,

@@ -2,9 +2,8 @@
 
 from msgspec import Struct
 
-from lunmapd.core.base.lunmap import Map
+from lunmapd.core.base.lunmap import Map, is_drained
 from lunmapd.core.base.names import naa
-from lunmapd.core.base.serving import is_drained
 from lunmapd.core.explain.checks import (
     Check,
     Verdict,

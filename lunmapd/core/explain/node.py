@@ -5,9 +5,7 @@ from collections.abc import Iterator
 
 from msgspec import Struct
 
-from lunmapd.core.base.leased_groups import GroupId, describe_group, groups_on, leased_groups
-from lunmapd.core.base.lunmap import portals_of
-from lunmapd.core.base.serving import nodes_of, reporting_nodes
+from lunmapd.core.base.lunmap import GroupId, nodes_of, portals_of, reporting_nodes
 from lunmapd.core.explain.checks import (
     Check,
     Topic,
@@ -20,6 +18,7 @@ from lunmapd.core.explain.checks import (
 from lunmapd.core.explain.world import World
 from lunmapd.core.fleet.only_ways import find_only_ways
 from lunmapd.core.fleet.status import NodeStatus
+from lunmapd.core.placement.leased_groups import describe_group, groups_on, leased_groups
 
 
 class Loss(Struct, frozen=True):

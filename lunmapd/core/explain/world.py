@@ -6,8 +6,7 @@ from typing import NamedTuple
 from msgspec import Struct
 
 from lunmapd.core.base.backing_reports import BackingReport, Reports
-from lunmapd.core.base.leased_groups import GroupId
-from lunmapd.core.base.lunmap import Lun, Lunmap, Map, initiators_of
+from lunmapd.core.base.lunmap import GroupId, Lun, Lunmap, Map, initiators_of
 from lunmapd.core.fleet.group_owners import find_owners
 from lunmapd.core.fleet.lun_paths import LunPaths
 from lunmapd.core.fleet.lun_sizes import lun_size

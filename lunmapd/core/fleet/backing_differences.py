@@ -18,10 +18,9 @@ from enum import StrEnum
 
 from msgspec import Struct
 
-from lunmapd.core.base.backing_paths import source_on
 from lunmapd.core.base.backing_reports import DM_UUID, SERIAL, WWN, BackingReport, Reports
-from lunmapd.core.base.lunmap import Lun, Lunmap
-from lunmapd.core.base.serving import reporting_nodes
+from lunmapd.core.base.lunmap import Lun, Lunmap, reporting_nodes
+from lunmapd.core.placement.backing_paths import source_on
 
 _LVM = "LVM-"
 

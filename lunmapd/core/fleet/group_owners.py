@@ -6,18 +6,10 @@ from collections.abc import Set as AbstractSet
 
 from msgspec import Struct
 
-from lunmapd.core.base.leased_groups import (
-    GroupId,
-    TpgId,
-    describe_group,
-    floating_groups,
-    leased_groups,
-    takeover_luns,
-)
-from lunmapd.core.base.lunmap import Lunmap
-from lunmapd.core.base.serving import is_drained
+from lunmapd.core.base.lunmap import GroupId, Lunmap, TpgId, is_drained
 from lunmapd.core.fleet.path_state import DRAINED, NO_OWNER, OK, NodeView
 from lunmapd.core.fleet.status import GroupPhase, GroupStatus, NodeStatus
+from lunmapd.core.placement.leased_groups import describe_group, floating_groups, leased_groups, takeover_luns
 
 _PHASES: dict[str, str] = {
     GroupPhase.STANDBY: "could take it",

@@ -5,10 +5,10 @@ from collections.abc import Set as AbstractSet
 
 from msgspec import Struct
 
-from lunmapd.core.base.leased_groups import groups_of
 from lunmapd.core.base.lunmap import Lunmap
 from lunmapd.core.fleet.path_state import NodeView, scope_of, scopes_of, tags_on
 from lunmapd.core.fleet.status import OFFERED, Failing, NodeStatus
+from lunmapd.core.placement.leased_groups import groups_of
 
 
 class KnownProblems(Struct, frozen=True):

@@ -28,7 +28,7 @@ class Host(Struct, frozen=True):
     unknown: tuple[str, ...] = ()
 
 
-class Logins:
+class HostLogins:
     """The logins at all nodes, and from them the initiators of each Lun.
 
     Most Luns have the same initiators and paths, so results are cached.

@@ -11,12 +11,10 @@ from typing import NamedTuple
 from msgspec import Struct
 from msgspec.structs import replace
 
-from lunmapd.core.base.leased_groups import GroupId, takeover_group, takeover_nodes
-from lunmapd.core.base.lunmap import Lun, Lunmap
-from lunmapd.core.base.serving import closed_nodes, nodes_of, reporting_nodes
+from lunmapd.core.base.lunmap import GroupId, Lun, Lunmap, nodes_of, reporting_nodes
 from lunmapd.core.fleet.group_owners import find_fit_nodes, find_owners
 from lunmapd.core.fleet.lag import RecentHistory
-from lunmapd.core.fleet.logins import Host, Logins
+from lunmapd.core.fleet.logins import Host, HostLogins
 from lunmapd.core.fleet.node_path import NodePath
 from lunmapd.core.fleet.path_state import (
     DEGRADED,
@@ -28,6 +26,8 @@ from lunmapd.core.fleet.path_state import (
     path_state_of,
     scopes_of,
 )
+from lunmapd.core.placement.alua_states import closed_nodes
+from lunmapd.core.placement.leased_groups import takeover_group, takeover_nodes
 
 
 class LunPaths(Struct, frozen=True):
@@ -64,7 +64,7 @@ def find_lun_paths(
     current = {
         name: node.status for name, node in views.items() if node.is_current and node.status is not None
     }
-    hosts = Logins(lunmap, current)
+    hosts = HostLogins(lunmap, current)
     through = _Through(states, find_owners(current), find_fit_nodes(current))
     return tuple(_of_lun(lunmap, name, lun, through, hosts) for name, lun in sorted(lunmap.luns.items()))
 
@@ -77,7 +77,7 @@ class _Through(NamedTuple):
     fit: Mapping[GroupId, AbstractSet[str]]
 
 
-def _of_lun(lunmap: Lunmap, name: str, lun: Lun, through: _Through, hosts: Logins) -> LunPaths:
+def _of_lun(lunmap: Lunmap, name: str, lun: Lun, through: _Through, hosts: HostLogins) -> LunPaths:
     takeover = takeover_group(lun)
     owner = None if takeover is None else through.owners.get(takeover, "")
     concerned, closed = scopes_of(lunmap, name, lun), closed_nodes(lunmap, lun, owner)

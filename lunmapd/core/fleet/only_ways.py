@@ -6,9 +6,8 @@ from collections.abc import Set as AbstractSet
 
 from msgspec import Struct
 
-from lunmapd.core.base.lunmap import Lunmap
+from lunmapd.core.base.lunmap import Lunmap, nodes_of
 from lunmapd.core.base.reasons import OF_BACKINGS
-from lunmapd.core.base.serving import nodes_of
 from lunmapd.core.fleet.logins import Host
 from lunmapd.core.fleet.lun_paths import LunPaths
 from lunmapd.core.fleet.node_path import NodePath

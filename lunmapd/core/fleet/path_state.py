@@ -5,12 +5,12 @@ from collections.abc import Set as AbstractSet
 
 from msgspec import Struct
 
-from lunmapd.core.base.leased_groups import GroupId, floating_groups
-from lunmapd.core.base.lunmap import Lun, Lunmap, NodeState, initiators_of
+from lunmapd.core.base.lunmap import GroupId, Lun, Lunmap, NodeState, initiators_of
 from lunmapd.core.base.reasons import Reason
 from lunmapd.core.fleet.lag import RecentHistory, changed_since, is_in_history
 from lunmapd.core.fleet.status import APPLIED, OFFERED, Failing, HistoryPoint, NodeStatus, lun_in_key
 from lunmapd.core.node.portals import portals_by_tag
+from lunmapd.core.placement.leased_groups import floating_groups
 
 OK = "ok"
 DEGRADED = "degraded"

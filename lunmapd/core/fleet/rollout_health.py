@@ -28,7 +28,7 @@ def new_problems(node: str, before: NodeView, now: NodeView, lunmap: Lunmap) -> 
 
 
 def _problems(status: NodeStatus) -> Mapping[tuple[str, ...], str]:
-    """Return the problems in a status: a sentence by what tells one from the others."""
+    """Return the problems in a status: a sentence by the key that distinguishes the problem."""
     conditions: dict[tuple[str, ...], str] = {
         (each.type, each.reason): f"{each.type}: {each.reason}: {each.message}"
         for each in status.conditions

@@ -10,8 +10,7 @@ from collections.abc import Mapping
 from msgspec import Struct
 
 from lunmapd.core.base.backings import plugin_of
-from lunmapd.core.base.lunmap import Lunmap
-from lunmapd.core.base.serving import reporting_nodes
+from lunmapd.core.base.lunmap import Lunmap, reporting_nodes
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.observed import Observed
 

@@ -1,10 +1,10 @@
 """How well a node can own a floating portal group or a takeover group, judged by its last status."""
 
-from lunmapd.core.base.leased_groups import GroupId, takeover_group, takeover_nodes
-from lunmapd.core.base.lunmap import Lunmap
-from lunmapd.core.base.serving import closed_nodes, reporting_nodes
+from lunmapd.core.base.lunmap import GroupId, Lunmap, reporting_nodes
 from lunmapd.core.fleet.path_state import USABLE, PathState, scopes_of
 from lunmapd.core.floating.choice import Candidate
+from lunmapd.core.placement.alua_states import closed_nodes
+from lunmapd.core.placement.leased_groups import takeover_group, takeover_nodes
 
 
 def fitness_of(lunmap: Lunmap, group: GroupId, node: str, state: PathState) -> Candidate:

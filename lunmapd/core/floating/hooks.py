@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping
 
-from lunmapd.core.base.backing_paths import source_on
-from lunmapd.core.base.leased_groups import GroupId, groups_of
-from lunmapd.core.base.lunmap import Lunmap
+from lunmapd.core.base.lunmap import GroupId, Lunmap
 from lunmapd.core.floating.promotion import HookCall
+from lunmapd.core.placement.backing_paths import source_on
+from lunmapd.core.placement.leased_groups import groups_of
 
 
 def hook_calls(lunmap: Lunmap, node: str) -> Mapping[GroupId, HookCall]:

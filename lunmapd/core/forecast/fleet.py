@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from lunmapd.core.base.disruption import DISRUPTION_WORDS, Disruption
 from lunmapd.core.fleet.path_state import NodeView
 from lunmapd.core.fleet.status import NodeStatus, serving_logins
-from lunmapd.core.forecast.node import MapChange, NodeForecast, forecast_node
+from lunmapd.core.forecast.node import ForeseenCommit, NodeForecast, forecast_node
 from lunmapd.core.forecast.reduce import reduce_maps
 from lunmapd.core.forecast.standing import describe_outlook, outlook_of
 from lunmapd.core.map.addresses import LunAddress, Occupant, left_addresses, new_addresses
@@ -75,7 +75,7 @@ class Forecast(Struct, frozen=True):
         )
 
 
-def forecast_fleet(change: MapChange, views: Mapping[str, NodeView]) -> Forecast:
+def forecast_fleet(change: ForeseenCommit, views: Mapping[str, NodeView]) -> Forecast:
     """Return what the nodes of both maps would do; a node that is not in `views` has never reported."""
     before, after = reduce_maps(change.before, change.after)
     part = replace(change, before=before, after=after, whole=change.before)
@@ -91,20 +91,20 @@ def forecast_fleet(change: MapChange, views: Mapping[str, NodeView]) -> Forecast
     )
 
 
-def _forecast(name: str, change: MapChange, view: NodeView, logins: Logins) -> NodeForecast:
+def _forecast(name: str, change: ForeseenCommit, view: NodeView, logins: Logins) -> NodeForecast:
     outlook = outlook_of(view, change.revision)
     made = forecast_node(name, change, outlook, view.status, logins)
     return replace(made, detail=describe_outlook(outlook, view.status))
 
 
-def _leaving(change: MapChange, views: Mapping[str, NodeView]) -> Iterator[LeavingNode]:
+def _leaving(change: ForeseenCommit, views: Mapping[str, NodeView]) -> Iterator[LeavingNode]:
     for name in sorted(change.before.nodes.keys() - change.after.nodes.keys()):
         status = views.get(name, NodeView()).status
         logins = () if status is None else status.logins
         yield LeavingNode(name, tuple(sorted({login.initiator for login in logins})))
 
 
-def _moved(change: MapChange, statuses: Mapping[str, NodeStatus]) -> Iterator[MovedAddress]:
+def _moved(change: ForeseenCommit, statuses: Mapping[str, NodeStatus]) -> Iterator[MovedAddress]:
     left = left_addresses(change.before, change.after)
     former = defaultdict[LunAddress, list[Occupant]](list)
     for status in statuses.values():

@@ -27,8 +27,8 @@ from lunmapd.core.node import lio_objects
 from lunmapd.core.node.desire import Desired, compute_desired
 from lunmapd.core.node.failure import Failure
 from lunmapd.core.node.governed import PORT_ID
-from lunmapd.core.node.leases import as_leased, as_opened
 from lunmapd.core.node.observed import LOGGED_IN, IscsiSession, Login, Observed
+from lunmapd.core.node.projection.leases import as_leased, as_opened
 from lunmapd.core.planning.decide import Comparison, Decision, PassInput, compare, decide, impacts
 from lunmapd.core.planning.disruption_limit import allowed_disruption
 from lunmapd.core.planning.former import Former, FormerLuns, HolderRecord, held_luns, hosts_of, record_change
@@ -44,7 +44,7 @@ _NEVER_REPORTED = NodeStatus("", "", "", former_since=0, limits=_USUAL, features
 """Stands for the status of a node that has none: nobody is logged in there."""
 
 
-class MapChange(Struct, frozen=True):
+class ForeseenCommit(Struct, frozen=True):
     """A commit that may be made: the effective map `before` it, at `revision`, and the map `after` it.
 
     `allowance` is the override that would be in effect then; `now` is RFC 3339 in UTC, to the second. `whole`
@@ -145,7 +145,7 @@ class _SealedTexts(Struct, frozen=True):
 
 
 def forecast_node(
-    name: str, change: MapChange, outlook: NodeOutlook, status: NodeStatus | None, logins: Logins
+    name: str, change: ForeseenCommit, outlook: NodeOutlook, status: NodeStatus | None, logins: Logins
 ) -> NodeForecast:
     """Return what the node would do, if it is in the map after the commit.
 
@@ -170,7 +170,7 @@ def forecast_node(
     )
 
 
-def _assume(name: str, change: MapChange, status: NodeStatus | None) -> _Assumed:
+def _assume(name: str, change: ForeseenCommit, status: NodeStatus | None) -> _Assumed:
     known = status or _NEVER_REPORTED
     features = frozenset((PORT_ID,) if known.limits is None else known.features)
     bare = compute_desired(change.before, {}, name, Observed(features=features), _secrets(known))
@@ -182,7 +182,7 @@ def _assume(name: str, change: MapChange, status: NodeStatus | None) -> _Assumed
     return _Assumed(known, observed, bare.failures.keys(), tuple(status_notes(known)))
 
 
-def _with_total(comparison: Comparison, change: MapChange, given: PassInput) -> Comparison:
+def _with_total(comparison: Comparison, change: ForeseenCommit, given: PassInput) -> Comparison:
     """Return the comparison with all objects of the node, if so much is removed that the guard counts."""
     gone = sum(step.action is Action.DELETE for step in comparison.steps)
     if change.whole is None or gone <= given.limits.minimum:
@@ -214,7 +214,7 @@ def _sessions(status: NodeStatus, tag: int, objects: lio_objects.DesiredObjects)
             yield IscsiSession(login.target, each, login.initiator, LOGGED_IN)
 
 
-def _input(name: str, change: MapChange, status: NodeStatus) -> PassInput:
+def _input(name: str, change: ForeseenCommit, status: NodeStatus) -> PassInput:
     limits = status.limits or _USUAL
     usual = DISRUPTION_WORDS.get(limits.allow, Disruption.DATA_UNREACHABLE)
     return PassInput(
@@ -231,7 +231,7 @@ def _input(name: str, change: MapChange, status: NodeStatus) -> PassInput:
     )
 
 
-def _former(name: str, change: MapChange, status: NodeStatus) -> FormerLuns:
+def _former(name: str, change: ForeseenCommit, status: NodeStatus) -> FormerLuns:
     """Return the former occupants that the node would know once it has read the map after the commit."""
     known: dict[LunAddress, tuple[Former, ...]] = {}
     for each in status.former:

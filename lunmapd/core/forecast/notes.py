@@ -3,12 +3,11 @@
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 
-from lunmapd.core.base.leased_groups import takeover_group, takeover_luns, takeover_nodes
-from lunmapd.core.base.lunmap import Lunmap
-from lunmapd.core.base.serving import reporting_nodes
+from lunmapd.core.base.lunmap import Lunmap, reporting_nodes
 from lunmapd.core.base.text import first_of
 from lunmapd.core.fleet.logins import hides_logins
 from lunmapd.core.fleet.status import NodeStatus
+from lunmapd.core.placement.leased_groups import takeover_group, takeover_luns, takeover_nodes
 
 _MAX_NAMED = 5
 

@@ -5,8 +5,7 @@ from collections.abc import Mapping
 from msgspec import structs
 
 from lunmapd.core.base.documents import DocumentError, decode, encode
-from lunmapd.core.base.lunmap import SECTIONS, Document, Lun, Lunmap, Scope, Section, Shared
-from lunmapd.core.base.serving import reporting_nodes
+from lunmapd.core.base.lunmap import SECTIONS, Document, Lun, Lunmap, Scope, Section, Shared, reporting_nodes
 from lunmapd.core.history.changes import build_map, split_path
 
 

@@ -3,9 +3,8 @@
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from lunmapd.core.base.backing_paths import source_on
-from lunmapd.core.base.lunmap import Lun, Lunmap, Node
-from lunmapd.core.base.serving import reporting_nodes
+from lunmapd.core.base.lunmap import Lun, Lunmap, Node, reporting_nodes
+from lunmapd.core.placement.backing_paths import source_on
 
 
 class NodeSources(NamedTuple):

@@ -11,10 +11,8 @@ from contextlib import suppress
 from typing import TypeVar
 
 from lunmapd.core.base import names
-from lunmapd.core.base.backing_paths import source_on
 from lunmapd.core.base.backings import RamDisk, source
 from lunmapd.core.base.errors import Problem
-from lunmapd.core.base.leased_groups import preferred_nodes
 from lunmapd.core.base.lunmap import (
     SECTIONS,
     Document,
@@ -26,11 +24,14 @@ from lunmapd.core.base.lunmap import (
     Section,
     Target,
     initiators_of,
+    nodes_of,
+    reporting_nodes,
 )
-from lunmapd.core.base.serving import nodes_of, reporting_nodes
 from lunmapd.core.history.changes import build_map
 from lunmapd.core.history.map_change import ObjectName
 from lunmapd.core.map import rules
+from lunmapd.core.placement.backing_paths import source_on
+from lunmapd.core.placement.leased_groups import preferred_nodes
 
 _Claim = tuple[str | int, ...]
 _Key = TypeVar("_Key", _Claim, ObjectName)

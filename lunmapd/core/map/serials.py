@@ -2,7 +2,7 @@
 
 Serials are compared by the NAA identifier that LIO derives from them: hosts know a disk by that.
 `rules.sources` compares Luns that are mapped before and after a commit. This module compares the others, with
-the Lun that was the last one to be mapped with the serial, whatever its name.
+the Lun of any name that was the last one to be mapped with the serial.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,21 +10,13 @@ from collections.abc import Set as AbstractSet
 
 from msgspec import Struct
 
-from lunmapd.core.base.backing_paths import source_on
 from lunmapd.core.base.backings import plugin_of
 from lunmapd.core.base.documents import DocumentError, decode
-from lunmapd.core.base.lunmap import Lun, Lunmap
+from lunmapd.core.base.lunmap import Lun, Lunmap, reporting_nodes
 from lunmapd.core.base.names import naa
-from lunmapd.core.base.serving import reporting_nodes
-from lunmapd.core.history.changes import (
-    Change,
-    Revision,
-    as_bytes,
-    as_raw,
-    patch_map,
-    readable_change,
-)
+from lunmapd.core.history.changes import Change, Revision, as_bytes, as_raw, patch_map, readable_change
 from lunmapd.core.map.node_sources import rewrites_differ, sources_on_nodes
+from lunmapd.core.placement.backing_paths import source_on
 
 
 class LastMapping(Struct, frozen=True):

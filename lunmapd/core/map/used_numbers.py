@@ -13,7 +13,7 @@ NumberRange = tuple[int, int]
 class FormerUse(NamedTuple):
     """What a number stood for until `revision`, the commit that ended it.
 
-    `name` is for people; `identity` tells two uses apart. For a LUN number they are the name and the serial
+    `name` is for people; `identity` distinguishes two uses. For a LUN number they are the name and the serial
     of the Lun, for a port id the node and `TARGET NODE`, for a TPG tag twice the node.
     """
 

@@ -6,19 +6,18 @@ from collections.abc import Set as AbstractSet
 from msgspec import Struct
 from msgspec.structs import replace
 
-from lunmapd.core.base.lunmap import SECTIONS, Lunmap, Map
+from lunmapd.core.base.lunmap import SECTIONS, Lunmap, Map, nodes_of
 from lunmapd.core.base.reasons import Reason
-from lunmapd.core.base.serving import nodes_of
 from lunmapd.core.history.changes import build_map
 from lunmapd.core.map.rules import check_served
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.backing_failures import find_backing_failures, keep_read_only
-from lunmapd.core.node.chap import add_credentials
 from lunmapd.core.node.closed_access import close_access
 from lunmapd.core.node.failure import Failure
 from lunmapd.core.node.observed import Observed
-from lunmapd.core.node.project import project_map
-from lunmapd.core.node.project_target import is_always_listed
+from lunmapd.core.node.projection.chap import add_credentials
+from lunmapd.core.node.projection.project_map import project_map
+from lunmapd.core.node.projection.project_target import is_always_listed
 from lunmapd.core.secrets.sealing import SecretOpener
 
 _MAX_MESSAGE = 500  # characters

@@ -13,7 +13,6 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from lunmapd.core.base import names
-from lunmapd.core.base.backing_paths import source_on
 from lunmapd.core.base.backings import RamDisk, source
 from lunmapd.core.base.events import FullPass
 from lunmapd.core.base.lunmap import Lunmap
@@ -21,11 +20,12 @@ from lunmapd.core.history.map_change import MapChange, change_between, names_in
 from lunmapd.core.map.rule_index import part_with
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.backing_failures import is_open_for_reading
-from lunmapd.core.node.chap import add_credentials
 from lunmapd.core.node.desire import broken_documents
 from lunmapd.core.node.overlay import Overlay
-from lunmapd.core.node.project_lun import project_lun
-from lunmapd.core.node.project_target import served_targets
+from lunmapd.core.node.projection.chap import add_credentials
+from lunmapd.core.node.projection.project_lun import project_lun
+from lunmapd.core.node.projection.project_target import served_targets
+from lunmapd.core.placement.backing_paths import source_on
 from lunmapd.core.secrets.sealing import SecretOpener
 
 _FOLLOWED = {"luns", "initiators"}

@@ -8,8 +8,7 @@ from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 
 from lunmapd.core.base.documents import DocumentError, decode
-from lunmapd.core.base.lunmap import SECTIONS, Document, Group, Lun, Lunmap, Target
-from lunmapd.core.base.serving import nodes_of
+from lunmapd.core.base.lunmap import SECTIONS, Document, Group, Lun, Lunmap, Target, nodes_of
 from lunmapd.core.history.changes import build_map, split_path
 
 

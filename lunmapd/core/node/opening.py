@@ -47,7 +47,7 @@ class OpenMode(StrEnum):
 
 
 class DeviceAccess(Struct, frozen=True, gc=False, array_like=True, omit_defaults=True):
-    """How a device is opened. LIO opens a read-only device only if it is told to (readonly=1).
+    """How a device is opened. LIO opens a read-only device only with the option readonly=1.
 
     An instance with ANY equals every other one, so that a plan sees a difference only if a device that is
     opened for reading must be written to.

@@ -10,12 +10,12 @@ from collections.abc import Set as AbstractSet
 
 from msgspec import Struct
 
-from lunmapd.core.base.leased_groups import groups_on
 from lunmapd.core.base.lunmap import Lunmap, Target, portals_of
 from lunmapd.core.base.names import is_every_address
 from lunmapd.core.base.reasons import Reason
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.failure import Failure
+from lunmapd.core.placement.leased_groups import groups_on
 
 PortalProblems = Mapping[str, Failure]
 """Portal, as `10.0.0.1:3260`, to the problem that was found with it."""

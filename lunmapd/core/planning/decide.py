@@ -24,18 +24,17 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from lunmapd.core.base.disruption import Disruption
-from lunmapd.core.base.lunmap import Lunmap
-from lunmapd.core.base.serving import is_drained
+from lunmapd.core.base.lunmap import Lunmap, is_drained
 from lunmapd.core.history.map_change import MapChange
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.backing_reads import ReadProblems, read_failures
 from lunmapd.core.node.desire import Desired, compute_desired
 from lunmapd.core.node.desired_delta import Delta
 from lunmapd.core.node.failure import Failure
-from lunmapd.core.node.leases import as_leased
 from lunmapd.core.node.observed import Observed
 from lunmapd.core.node.out_of_band import RecordedDocuments, accept_edits
 from lunmapd.core.node.portals import PortalProblems, portal_failures, serving_portals
+from lunmapd.core.node.projection.leases import as_leased
 from lunmapd.core.planning import drift, guard
 from lunmapd.core.planning.backings import opens_other_data, returned_keys, withhold_other_data
 from lunmapd.core.planning.disruption_limit import limit_disruption

@@ -4,8 +4,8 @@ A session that ends under I/O costs the host a pause: it waits for a new connect
 uses another path. So a drained node first reports its paths as non-optimized (`offered_state`), which gives
 each host the unit attention ASYMMETRIC ACCESS STATE CHANGED, and keeps its TPGs enabled until the hosts have
 left. A host has left if, within a window, it sent no more commands to each of its Luns than path checkers do,
-has none in flight, and has sent at least one since the states changed: with that command it was told. Nothing
-is stored, so a restart of the daemon begins the observation anew.
+has none in flight, and has sent at least one since the states changed: the answer to that command was the
+unit attention. Nothing is stored, so a restart of the daemon begins the observation anew.
 
 Times are monotonic, in seconds.
 """

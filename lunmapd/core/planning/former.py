@@ -1,9 +1,9 @@
 """Former occupants: the Luns that hosts may still hold under LUN addresses that lead to another Lun. Pure.
 
 An address is dangerous as long as a host may hold a device for another serial there: Linux writes to the Lun
-that answers, whatever its serial is. So an address that led to a Lun and does not any more keeps that Lun as
-its former occupant, until the host is known to be logged out (hosts.py), the address leads to that Lun again,
-or another Lun was created there because an override allows it.
+that answers, of any serial. So an address that led to a Lun and does not any more keeps that Lun as its
+former occupant, until the host is known to be logged out (hosts.py), the address leads to that Lun again, or
+another Lun was created there because an override allows it.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -12,8 +12,7 @@ from collections.abc import Set as AbstractSet
 from msgspec import Struct
 from msgspec.structs import replace
 
-from lunmapd.core.base.lunmap import Lunmap, initiators_of
-from lunmapd.core.base.serving import nodes_of
+from lunmapd.core.base.lunmap import Lunmap, initiators_of, nodes_of
 from lunmapd.core.map.addresses import LunAddress, Occupant, left_addresses, new_addresses, occupants_of
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.observed import Observed

@@ -8,10 +8,10 @@ from functools import cached_property
 from msgspec import Struct
 
 from lunmapd.core.base.disruption import Disruption
-from lunmapd.core.base.lunmap import CLOSED, Lunmap, NodeState, initiators_of
-from lunmapd.core.base.serving import nodes_of, reporting_nodes, state_on
+from lunmapd.core.base.lunmap import CLOSED, Lunmap, NodeState, initiators_of, nodes_of, reporting_nodes
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.observed import IscsiSession, Login, Observed
+from lunmapd.core.placement.alua_states import state_on
 from lunmapd.core.planning.plan import Action, Plan, Step, disruption, shrinks
 
 AclKey = tuple[str, int, str]

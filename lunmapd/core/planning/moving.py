@@ -12,7 +12,7 @@ from enum import StrEnum
 from msgspec import Struct
 
 from lunmapd.core.base.disruption import Disruption
-from lunmapd.core.base.leased_groups import TpgId
+from lunmapd.core.base.lunmap import TpgId
 from lunmapd.core.base.reasons import Reason
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.failure import Failure

@@ -1,9 +1,9 @@
 """Other data under the same LUN address: which mapped LUNs may be created now. Pure.
 
-A mapped LUN at an address with a former occupant of another serial (former.py) is held, whatever the setting
-`allow` says, unless an override of the class other-data names the Lun. Even then the address stays empty for
-a while between the two Luns, so that hosts see it empty. In any case, no pass deletes and creates an address
-with two serials: the next pass observes again who is logged in.
+A mapped LUN at an address with a former occupant of another serial (former.py) is held, with every value of
+the setting `allow`, unless an override of the class other-data names the Lun. Even then the address
+stays empty for a while between the two Luns, so that hosts see it empty. In any case, no pass deletes and
+creates an address with two serials: the next pass observes again who is logged in.
 """
 
 from collections.abc import Iterable, Mapping

@@ -77,8 +77,8 @@ def compare_portal(promised: PromisedPortal, answer: PortalAnswer) -> Iterator[F
         yield Finding(reason=reason, message=answer.detail, node=promised.node, portal=promised.portal)
     if answer.listed is not None:
         yield from _listing(promised, answer.listed)
-    for target, told in answer.targets.items():
-        yield from _target(promised, target, told)
+    for target, of_target in answer.targets.items():
+        yield from _target(promised, target, of_target)
 
 
 def _listing(promised: PromisedPortal, listed: Mapping[str, AbstractSet[str]]) -> Iterator[Finding]:
@@ -125,7 +125,7 @@ def _target(promised: PromisedPortal, target: str, answer: TargetAnswer) -> Iter
 def probed_paths(promised: PromisedPortal, answer: PortalAnswer) -> Iterator[ProbedPath]:
     """Yield each LUN that the map promises on a portal, with what it answered."""
     for target, wanted in promised.targets.items():
-        told = answer.targets.get(target, TargetAnswer(outcome=Outcome.NOT_ASKED))
+        of_target = answer.targets.get(target, TargetAnswer(outcome=Outcome.NOT_ASKED))
         for number, lun in sorted(wanted.luns.items()):
             yield ProbedPath(
                 node=promised.node,
@@ -133,26 +133,28 @@ def probed_paths(promised: PromisedPortal, answer: PortalAnswer) -> Iterator[Pro
                 target=target,
                 active=promised.active,
                 promised=lun,
-                answer=told.luns.get(number),
-                blocked=_blocked(promised, answer, told, number),
-                findings=tuple(_of_lun(promised, target, lun, told)),
+                answer=of_target.luns.get(number),
+                blocked=_blocked(promised, answer, of_target, number),
+                findings=tuple(_of_lun(promised, target, lun, of_target)),
             )
 
 
 def _blocked(
-    promised: PromisedPortal, answer: PortalAnswer, told: TargetAnswer, number: int
+    promised: PromisedPortal, answer: PortalAnswer, of_target: TargetAnswer, number: int
 ) -> FindingReason | None:
     if not promised.active:
         return None
     if answer.outcome not in {Outcome.ANSWERS, Outcome.REFUSES}:
         return _OF_PORTAL[answer.outcome]
-    unasked = number in told.numbers and number not in told.luns
-    return FindingReason.NOT_PROBED if unasked else _OF_TARGET.get(told.outcome)
+    unasked = number in of_target.numbers and number not in of_target.luns
+    return FindingReason.NOT_PROBED if unasked else _OF_TARGET.get(of_target.outcome)
 
 
-def _of_lun(promised: PromisedPortal, target: str, lun: PromisedLun, told: TargetAnswer) -> Iterator[Finding]:
-    answer = told.luns.get(lun.number)
-    if told.outcome is Outcome.ANSWERS and lun.number not in told.numbers:
+def _of_lun(
+    promised: PromisedPortal, target: str, lun: PromisedLun, of_target: TargetAnswer
+) -> Iterator[Finding]:
+    answer = of_target.luns.get(lun.number)
+    if of_target.outcome is Outcome.ANSWERS and lun.number not in of_target.numbers:
         differences = [(FindingReason.LUN_MISSING, f"the node does not show LUN {lun.number}")]
     else:
         differences = [] if answer is None else list(compare_lun(lun, answer))

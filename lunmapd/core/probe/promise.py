@@ -7,20 +7,23 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from lunmapd.core.base.backings import DEFAULT_VENDOR, SizeSource, plugin_of
-from lunmapd.core.base.leased_groups import GroupId, floating_groups, takeover_group, takeover_nodes
 from lunmapd.core.base.lunmap import (
     CLOSED,
     AluaState,
     Authentication,
+    GroupId,
     Lunmap,
     Map,
     Node,
     NodeState,
     initiators_of,
+    nodes_of,
     portals_of,
+    reporting_nodes,
 )
 from lunmapd.core.base.names import is_every_address, naa
-from lunmapd.core.base.serving import nodes_of, offered_state, reporting_nodes
+from lunmapd.core.placement.alua_states import offered_state
+from lunmapd.core.placement.leased_groups import floating_groups, takeover_group, takeover_nodes
 
 _DEFAULT_BLOCK_SIZE = 512
 

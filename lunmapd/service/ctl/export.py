@@ -8,13 +8,12 @@ import msgspec
 
 from lunmapd.core.adoption.export import Exported, export_saveconfig
 from lunmapd.core.base.errors import LunmapdError
-from lunmapd.core.base.leased_groups import floating_groups, takeover_luns, takeover_nodes
-from lunmapd.core.base.lunmap import Lunmap
-from lunmapd.core.base.serving import is_drained
+from lunmapd.core.base.lunmap import Lunmap, is_drained
 from lunmapd.core.node import lio_objects
-from lunmapd.core.node.chap import add_credentials
-from lunmapd.core.node.leases import as_leased, as_opened
-from lunmapd.core.node.project import project_map
+from lunmapd.core.node.projection.chap import add_credentials
+from lunmapd.core.node.projection.leases import as_leased, as_opened
+from lunmapd.core.node.projection.project_map import project_map
+from lunmapd.core.placement.leased_groups import floating_groups, takeover_luns, takeover_nodes
 from lunmapd.core.secrets.sealing import Vault
 from lunmapd.files import replace_named_file
 from lunmapd.service import keyfile

@@ -14,13 +14,12 @@ import click
 from lunmapd.agent.floating.own_report import Identity
 from lunmapd.agent.floating.view import GroupView
 from lunmapd.agent.loop.agent import Agent
-from lunmapd.agent.loop.backing_checks import BackingChecks
 from lunmapd.agent.loop.daemon_state import DaemonFile
 from lunmapd.agent.loop.follow import Follower
 from lunmapd.agent.loop.node_files import NodeFiles
-from lunmapd.agent.loop.portal_checks import PortalChecks
 from lunmapd.agent.loop.registration import Registration
 from lunmapd.agent.loop.report import CycleResult
+from lunmapd.agent.loop.serving_checks import BackingChecks, PortalChecks
 from lunmapd.agent.loop.targetctl import Targetctl
 from lunmapd.agent.loop.wakeup import Wakeup
 from lunmapd.agent.reconcile.addresses import AddressKeeper
@@ -152,8 +151,8 @@ def _metrics_listener(
     if settings.metrics is None:
         yield lambda *_: None
         return
-    from lunmapd.service.daemon.metrics import Metrics  # noqa: PLC0415 - it is off by default
-    from lunmapd.service.daemon.metrics_server import served  # noqa: PLC0415
+    from lunmapd.service.daemon.metrics.collector import Metrics  # noqa: PLC0415 - it is off by default
+    from lunmapd.service.daemon.metrics.server import served  # noqa: PLC0415
 
     figures = Metrics(settings.node, connected, groups=groups, beat=settings.policy().beat)
     with served(figures.registry, settings.metrics.listen):

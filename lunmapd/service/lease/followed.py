@@ -12,7 +12,8 @@ from lunmapd.agent.floating.stored_group import StoredGroup
 from lunmapd.agent.floating.tpgs import ForeignTpgError, TpgError, TpgStuckError
 from lunmapd.agent.loop.unexpected import UnexpectedLog
 from lunmapd.clock import boot_time
-from lunmapd.core.base.leased_groups import GroupId, TpgId, takeover_nodes
+from lunmapd.core.base.lunmap import GroupId, TpgId
+from lunmapd.core.placement.leased_groups import takeover_nodes
 from lunmapd.lio.worker.switch import SwitchAction
 from lunmapd.lio.worker.switch_process import (
     SwitchForeignError,

@@ -18,7 +18,6 @@ _ETH_P_IP = 0x0800
 _REQUEST, _REPLY = 1, 2
 _ARP_HEADER = struct.Struct("!HHBBH")
 _IPV6_HEADER = struct.Struct("!IHBB16s16s")
-_ICMPV6 = 58
 _SOLICITATION, ADVERTISEMENT = 135, 136
 _OVERRIDE = 0x20000000
 _TARGET_LINK_ADDRESS = 2
@@ -30,7 +29,7 @@ TYPE_OFFSET = _IPV6_HEADER.size
 """Where the type of an ICMPv6 message is, if no extension header precedes it."""
 
 NEXT_HEADER_OFFSET = 6
-ICMPV6 = _ICMPV6
+ICMPV6 = 58
 
 Packet = tuple[int, bytes, bytes]
 """The protocol of a packet, the packet, and the hardware address that it goes to."""
@@ -80,7 +79,7 @@ def advertisement(link: NetworkLink, address: str) -> Packet:
 def advertised(packet: bytes) -> str | None:
     """Return the address that an IPv6 packet advertises as its sender's; None of another packet."""
     target = TYPE_OFFSET + 8
-    if len(packet) < target + 16 or packet[NEXT_HEADER_OFFSET] != _ICMPV6:
+    if len(packet) < target + 16 or packet[NEXT_HEADER_OFFSET] != ICMPV6:
         return None
     if packet[TYPE_OFFSET] != ADVERTISEMENT or packet[7] != _HOP_LIMIT:
         return None
@@ -93,9 +92,9 @@ def _arp(link: NetworkLink, operation: int, sender: bytes, target_hardware: byte
 
 
 def _ipv6(source: bytes, destination: bytes, body: bytes) -> bytes:
-    pseudo = source + destination + struct.pack("!II", len(body), _ICMPV6)
+    pseudo = source + destination + struct.pack("!II", len(body), ICMPV6)
     body = body[:2] + struct.pack("!H", _checksum(pseudo + body)) + body[4:]
-    return _IPV6_HEADER.pack(6 << 28, len(body), _ICMPV6, _HOP_LIMIT, source, destination) + body
+    return _IPV6_HEADER.pack(6 << 28, len(body), ICMPV6, _HOP_LIMIT, source, destination) + body
 
 
 def _checksum(data: bytes) -> int:

@@ -3,8 +3,7 @@
 from collections.abc import Callable, Mapping
 
 from lunmapd.agent.floating.addresses import Duplicate, GroupAddresses, LeaseProcessError, Presence
-from lunmapd.core.base.leased_groups import TpgId
-from lunmapd.core.base.lunmap import AluaState
+from lunmapd.core.base.lunmap import AluaState, TpgId
 from lunmapd.lio.worker.switch_process import SwitchLateError, SwitchProcess, SwitchRefusedError
 
 

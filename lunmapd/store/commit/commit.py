@@ -29,8 +29,8 @@ from lunmapd.store.commit.queue import CommitQueue
 from lunmapd.store.commit.write_back import prepare_rollout, write_back
 from lunmapd.store.session.errors import OlderSchemaError
 from lunmapd.store.session.session import Session
+from lunmapd.store.tree.permissions.roles import NO_ACLS
 from lunmapd.store.tree.refresh import refresh_for_commit
-from lunmapd.store.tree.roles import NO_ACLS
 from lunmapd.store.tree.snapshot import SCHEMA, Snapshot, effective_map
 from lunmapd.store.tree.znodes import read_revisions
 

@@ -25,8 +25,8 @@ from lunmapd.store.session import paths
 from lunmapd.store.session.refusals import refused
 from lunmapd.store.session.session import Session
 from lunmapd.store.tree.history import read_revision
+from lunmapd.store.tree.permissions.roles import read_parent_acls
 from lunmapd.store.tree.refresh import refresh
-from lunmapd.store.tree.roles import read_parent_acls
 from lunmapd.store.tree.snapshot import Snapshot
 
 _OVERTAKEN = (BadVersionError, NoNodeError, NotEmptyError)

@@ -6,15 +6,15 @@ from collections.abc import Iterator, Mapping
 from msgspec.structs import replace
 
 from lunmapd.core.base.access import FLOATING, AclEntries, acl_at
-from lunmapd.core.base.leased_groups import GroupId, leased_groups
-from lunmapd.core.base.lunmap import Lunmap
+from lunmapd.core.base.lunmap import GroupId, Lunmap
+from lunmapd.core.placement.leased_groups import leased_groups
 from lunmapd.store.commit.commit_errors import CommitInterruptedError
 from lunmapd.store.session import paths
 from lunmapd.store.session.errors import StoreError
 from lunmapd.store.session.session import Session
-from lunmapd.store.tree.acl import read_acls, request_set_acls
 from lunmapd.store.tree.floating import with_owners
-from lunmapd.store.tree.roles import create_znode, read_roles
+from lunmapd.store.tree.permissions.acl import read_acls, request_set_acls
+from lunmapd.store.tree.permissions.roles import create_znode, read_roles
 
 _log = logging.getLogger(__name__)
 

@@ -36,9 +36,9 @@ from lunmapd.store.session import paths
 from lunmapd.store.session.errors import DamagedError, NotInitialisedError, StoreError
 from lunmapd.store.session.refusals import refused
 from lunmapd.store.session.session import Session
-from lunmapd.store.tree.acl import read_stats_and_acls
+from lunmapd.store.tree.permissions.acl import read_stats_and_acls
+from lunmapd.store.tree.permissions.roles import NO_ACLS
 from lunmapd.store.tree.refresh import refresh
-from lunmapd.store.tree.roles import NO_ACLS
 from lunmapd.store.tree.snapshot import ANY_VERSION, Snapshot, with_head
 
 

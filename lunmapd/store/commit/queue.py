@@ -21,8 +21,8 @@ from lunmapd.store.commit.commit_errors import NestedCommitError
 from lunmapd.store.commit.draft import Write
 from lunmapd.store.session import paths
 from lunmapd.store.session.session import FORBIDDEN, KazooCall, Reply, Session
-from lunmapd.store.tree.acl import to_kazoo
-from lunmapd.store.tree.roles import NO_ACLS, create_znode, read_parent_acls
+from lunmapd.store.tree.permissions.acl import to_kazoo
+from lunmapd.store.tree.permissions.roles import NO_ACLS, create_znode, read_parent_acls
 from lunmapd.store.tree.znodes import list_children
 
 LONGEST_TURN = 30.0

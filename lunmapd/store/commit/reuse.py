@@ -6,8 +6,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from lunmapd.core.base.errors import Problem
-from lunmapd.core.base.lunmap import Lunmap, initiators_of
-from lunmapd.core.base.serving import nodes_of
+from lunmapd.core.base.lunmap import Lunmap, initiators_of, nodes_of
 from lunmapd.core.fleet.former_luns import doubt_of
 from lunmapd.core.history.map_change import ObjectName, with_few_luns
 from lunmapd.core.map.ledger import Ledger, MapDifference, compare_maps, fold_history, merge_ledgers

@@ -33,8 +33,8 @@ from lunmapd.store.session.errors import (
 )
 from lunmapd.store.session.refusals import refused
 from lunmapd.store.session.session import Reply, Session
-from lunmapd.store.tree.acl import to_kazoo
-from lunmapd.store.tree.roles import NO_ACLS, inherited_acls
+from lunmapd.store.tree.permissions.acl import to_kazoo
+from lunmapd.store.tree.permissions.roles import NO_ACLS, inherited_acls
 from lunmapd.store.tree.znodes import read_revisions, read_top, read_znodes, sync
 
 _ATTEMPTS = 3

@@ -50,7 +50,7 @@ class WatchedHandler(SequentialThreadingHandler):
         def run() -> None:
             try:
                 func(*args, **kwargs)
-            except Exception:  # noqa: BLE001 - whatever ends kazoo's thread
+            except Exception:  # noqa: BLE001 - any error ends kazoo's thread
                 _log.debug("a thread of kazoo's ends", exc_info=True)
 
         thread = super().spawn(run)

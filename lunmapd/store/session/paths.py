@@ -5,8 +5,7 @@ from collections.abc import Iterable
 
 from lunmapd.core.base.access import FLOATING, MEMBERS, ROLLOUTS
 from lunmapd.core.base.backing_reports import CHUNK_NAMES
-from lunmapd.core.base.leased_groups import GroupId
-from lunmapd.core.base.lunmap import SECTIONS
+from lunmapd.core.base.lunmap import SECTIONS, GroupId
 
 META = "meta"
 HEAD = "head"

@@ -10,7 +10,7 @@ from lunmapd.core.base.documents import DocumentError
 from lunmapd.store.session import paths
 from lunmapd.store.session.limits import check_document
 from lunmapd.store.session.session import FORBIDDEN, Forbidden, Session
-from lunmapd.store.tree.roles import create_znode
+from lunmapd.store.tree.permissions.roles import create_znode
 from lunmapd.store.tree.snapshot import Raw
 from lunmapd.store.tree.znodes import read_permitted
 

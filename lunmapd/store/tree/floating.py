@@ -11,10 +11,10 @@ from msgspec.structs import replace
 
 from lunmapd.core.base.access import FLOATING
 from lunmapd.core.base.documents import DocumentError, decode
-from lunmapd.core.base.leased_groups import GroupId, listed_nodes, takeover_nodes
-from lunmapd.core.base.lunmap import Target
+from lunmapd.core.base.lunmap import GroupId, Target
 from lunmapd.core.floating.documents import CandidateView, CandidateViews, Report, Wish
 from lunmapd.core.floating.lease import LeaseRecord, LeaseTimes, owner_record
+from lunmapd.core.placement.leased_groups import listed_nodes, takeover_nodes
 from lunmapd.store.session import paths
 from lunmapd.store.session.session import FORBIDDEN, Forbidden, KazooCall, Reply, Session
 from lunmapd.store.tree.snapshot import Raw

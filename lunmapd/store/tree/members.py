@@ -26,16 +26,10 @@ from lunmapd.store.session.errors import LostError, NodeNameTakenError, NotIniti
 from lunmapd.store.session.limits import check_document
 from lunmapd.store.session.refusals import refused
 from lunmapd.store.session.session import FORBIDDEN, Forbidden, Reply, Session
-from lunmapd.store.tree.acl import read_acls, to_kazoo
-from lunmapd.store.tree.roles import create_znode
+from lunmapd.store.tree.permissions.acl import read_acls, to_kazoo
+from lunmapd.store.tree.permissions.roles import create_znode
 from lunmapd.store.tree.snapshot import Raw
-from lunmapd.store.tree.znodes import (
-    list_children,
-    read_permitted,
-    read_top,
-    read_znodes,
-    request_znode,
-)
+from lunmapd.store.tree.znodes import list_children, read_permitted, read_top, read_znodes, request_znode
 
 _T = TypeVar("_T")
 _ATTEMPTS = 5

@@ -3,12 +3,12 @@
 from kazoo.exceptions import BadVersionError, NoNodeError
 
 from lunmapd.core.base.documents import encode
-from lunmapd.core.base.leased_groups import GroupId
+from lunmapd.core.base.lunmap import GroupId
 from lunmapd.core.floating.documents import Report, Wish
 from lunmapd.core.floating.lease import LeaseRecord
 from lunmapd.store.session import paths
 from lunmapd.store.session.session import Session
-from lunmapd.store.tree.roles import create_znode
+from lunmapd.store.tree.permissions.roles import create_znode
 from lunmapd.store.tree.znodes import request_stat
 
 

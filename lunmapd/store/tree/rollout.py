@@ -11,7 +11,7 @@ from lunmapd.core.history.changes import Rollout
 from lunmapd.core.history.rollout import is_undone, seconds_left
 from lunmapd.store.session import paths
 from lunmapd.store.session.session import Session
-from lunmapd.store.tree.roles import create_znode
+from lunmapd.store.tree.permissions.roles import create_znode
 from lunmapd.store.tree.snapshot import Snapshot
 
 _log = logging.getLogger(__name__)

@@ -13,8 +13,8 @@ from lunmapd.store.commit.send import submit_in_tree
 from lunmapd.store.session import paths
 from lunmapd.store.session.errors import OlderSchemaError, StoreError
 from lunmapd.store.session.session import FORBIDDEN, Forbidden, Session
-from lunmapd.store.tree.acl import read_stats
-from lunmapd.store.tree.roles import read_roles
+from lunmapd.store.tree.permissions.acl import read_stats
+from lunmapd.store.tree.permissions.roles import read_roles
 from lunmapd.store.tree.snapshot import SCHEMA, Raw, Snapshot
 from lunmapd.store.tree.znodes import read_permitted
 from lunmapd.store.upkeep.remove import deletions

@@ -23,7 +23,7 @@ from lunmapd.store.session.errors import (
     UnreachableError,
 )
 from lunmapd.store.session.session import Session
-from lunmapd.store.tree.acl import to_kazoo
+from lunmapd.store.tree.permissions.acl import to_kazoo
 from lunmapd.store.tree.snapshot import SCHEMA, Meta
 from lunmapd.store.tree.znodes import read_top, read_znodes
 

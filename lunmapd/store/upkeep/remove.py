@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from lunmapd.store.commit.draft import Write
 from lunmapd.store.session.session import Session
-from lunmapd.store.tree.acl import walk_znodes
+from lunmapd.store.tree.permissions.acl import walk_znodes
 
 
 def deletions(session: Session, top: str, hidden: Callable[[str], None] | None = None) -> list[Write]:

@@ -21,7 +21,7 @@ from lunmapd.store.session import paths
 from lunmapd.store.session.errors import NewerSchemaError
 from lunmapd.store.session.interrupt import interrupt_leaves
 from lunmapd.store.session.session import Session
-from lunmapd.store.tree.roles import read_roles
+from lunmapd.store.tree.permissions.roles import read_roles
 from lunmapd.store.tree.snapshot import MIN_SCHEMA, SCHEMA, Meta, sections_of
 from lunmapd.store.tree.znodes import list_children, read_znodes
 from lunmapd.store.upkeep.init import make_chroot

@@ -21,6 +21,7 @@ from lunmapd.store.tree.read import read_base
 from lunmapd.store.tree.znodes import list_children, list_revisions
 
 MAX_BATCH = 500
+"""The revisions that one transaction deletes at most."""
 
 
 class Trimmed(Struct, frozen=True):

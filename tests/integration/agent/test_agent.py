@@ -14,7 +14,7 @@ from lunmapd.core.base.password import Secret
 from lunmapd.core.fleet.status import APPLIED, STORE
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.governed import PORT_ID
-from lunmapd.core.node.project import project_map
+from lunmapd.core.node.projection.project_map import project_map
 from lunmapd.core.secrets.sealing import Vault
 from lunmapd.service.keyfile import add_key, read_keys
 from lunmapd.store.session.session import Session

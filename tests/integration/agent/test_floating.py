@@ -15,8 +15,7 @@ from lunmapd.agent.floating.groups import GroupThreads
 from lunmapd.agent.floating.own_report import Identity, Judgement
 from lunmapd.agent.floating.stored_group import StoredGroup
 from lunmapd.client import Client
-from lunmapd.core.base.leased_groups import GroupId
-from lunmapd.core.base.lunmap import FloatingGroup, Lunmap
+from lunmapd.core.base.lunmap import FloatingGroup, GroupId, Lunmap
 from lunmapd.core.floating.lease import RESTART_LIFETIME, LeaseTimes, before_restart
 from lunmapd.core.planning.moving import Others, ServedGroup
 from lunmapd.store.session.session import Session

@@ -17,7 +17,7 @@ from lunmapd.core.base.backings import Block
 from lunmapd.core.base.lunmap import Initiator, Lun, Lunmap, Map, Node, PortalGroup, Target
 from lunmapd.core.fleet.status import NodeStatus
 from lunmapd.core.node.governed import PORT_ID
-from lunmapd.core.node.project import project_map
+from lunmapd.core.node.projection.project_map import project_map
 from lunmapd.store.tree.members import read_fleet
 from lunmapd.store.upkeep.init import initialise
 from support.agents import AgentFactory, H, put_checked

@@ -17,9 +17,9 @@ from lunmapd.store.commit.queue import LONGEST_TURN, CommitQueue
 from lunmapd.store.session import paths
 from lunmapd.store.session.errors import UnreachableError
 from lunmapd.store.session.session import Session
+from lunmapd.store.tree.permissions.roles import read_roles
+from lunmapd.store.tree.permissions.set_roles import find_differences
 from lunmapd.store.tree.read import read_tree
-from lunmapd.store.tree.roles import read_roles
-from lunmapd.store.tree.set_roles import find_differences
 from lunmapd.store.tree.znodes import list_children
 from support.commits import overtake, put, terms
 from support.maps import lun, luns, with_lun

@@ -22,8 +22,8 @@ from lab.build.apt import extract, release
 from lab.build.cache import build_once, cache_directory
 from lab.wait import PATIENCE
 from lunmapd.core.fleet.status import GroupPhase, GroupStatus
-from lunmapd.service.daemon.metrics import Metrics
-from lunmapd.service.daemon.metrics_server import served
+from lunmapd.service.daemon.metrics.collector import Metrics
+from lunmapd.service.daemon.metrics.server import served
 from lunmapd.store.session.session import Session
 from support.agents import MAP, AgentFactory, put_checked
 from support.node_metrics import full

@@ -27,8 +27,8 @@ from lunmapd.client import (
 from lunmapd.core.base.access import Permission
 from lunmapd.core.base.lunmap import Node
 from lunmapd.store.session.session import Session
-from lunmapd.store.tree.acl import walk_znodes
 from lunmapd.store.tree.members import read_fleet, register, write_status
+from lunmapd.store.tree.permissions.acl import walk_znodes
 from lunmapd.store.tree.read import read_tree
 from lunmapd.store.upkeep.init import initialise
 from support.cluster import Answer, Ctl

@@ -13,7 +13,7 @@ from lunmapd.core.base.lunmap import Initiator, Lunmap
 from lunmapd.store.session.errors import ServerRefusedError, UnreachableError
 from lunmapd.store.session.session import Session
 from lunmapd.store.tree.members import register, write_status
-from lunmapd.store.tree.roles import create_znode
+from lunmapd.store.tree.permissions.roles import create_znode
 from lunmapd.store.upkeep.init import initialise
 from support.cluster import Ctl
 from support.commits import put

@@ -24,8 +24,7 @@ from lunmapd.client import (
     RolloutUndoneError,
     Secret,
 )
-from lunmapd.core.base.leased_groups import GroupId
-from lunmapd.core.base.lunmap import FloatingGroup, Lunmap, Target
+from lunmapd.core.base.lunmap import FloatingGroup, GroupId, Lunmap, Target
 from lunmapd.core.floating.lease import LeaseTimes, owner_record
 from lunmapd.core.secrets.sealing import NONCE_BYTES, SecretError, Vault, keyring
 from lunmapd.store.session import paths

@@ -9,8 +9,7 @@ from msgspec.structs import replace
 
 from lab import Ensemble
 from lab.wait import wait_until
-from lunmapd.core.base.leased_groups import GroupId
-from lunmapd.core.base.lunmap import FloatingGroup, Lunmap
+from lunmapd.core.base.lunmap import FloatingGroup, GroupId, Lunmap
 from lunmapd.core.floating.documents import CandidateView, Report, Wish
 from lunmapd.core.floating.lease import LeaseRecord, LeaseTimes, owner_record
 from lunmapd.store.session import paths

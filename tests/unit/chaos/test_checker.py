@@ -27,7 +27,7 @@ from lunmapd.core.base.lunmap import Lun, Lunmap, Map
 from lunmapd.core.history.changes import Change, Head, Revision, as_bytes, as_raw, diff_maps
 from lunmapd.core.history.digest import replace_document, show_digest
 from lunmapd.core.node.governed import PORT_ID
-from lunmapd.core.node.project import project_map
+from lunmapd.core.node.projection.project_map import project_map
 from support.digests import map_digest
 
 LAST = 8

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 from lunmapd.core.base import names
 from lunmapd.core.base.errors import Place, Problem
-from lunmapd.core.base.leased_groups import GroupId, floating_groups
-from lunmapd.core.base.lunmap import FloatingGroup, Lunmap, Scope, Takeover
-from lunmapd.core.base.serving import closed_nodes, reporting_nodes
+from lunmapd.core.base.lunmap import FloatingGroup, GroupId, Lunmap, Scope, Takeover, reporting_nodes
 from lunmapd.core.map.rules.common import check_repeated, check_text, no_such
+from lunmapd.core.placement.alua_states import closed_nodes
+from lunmapd.core.placement.leased_groups import floating_groups
 
 MAX_FAILBACK = 86_400
 MAX_GRACE = 600

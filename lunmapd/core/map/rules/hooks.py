@@ -5,10 +5,9 @@ from collections.abc import Iterator
 from lunmapd.core.base import names
 from lunmapd.core.base.backings import PluginName, plugin_of
 from lunmapd.core.base.errors import Place, Problem
-from lunmapd.core.base.leased_groups import GroupId, groups_of, listed_nodes, takeover_group, takeover_nodes
-from lunmapd.core.base.lunmap import CLOSED, Lun, Lunmap
-from lunmapd.core.base.serving import reporting_nodes
+from lunmapd.core.base.lunmap import CLOSED, GroupId, Lun, Lunmap, reporting_nodes
 from lunmapd.core.map.rules.common import check_text
+from lunmapd.core.placement.leased_groups import groups_of, listed_nodes, takeover_group, takeover_nodes
 
 
 def check_hooks(lunmap: Lunmap) -> Iterator[Problem]:

@@ -3,13 +3,13 @@
 from collections.abc import Iterator
 
 from lunmapd.core.base import attributes, names
-from lunmapd.core.base.backing_paths import source_on
 from lunmapd.core.base.backings import Backing, FileIO, Pscsi, RamDisk, SizeSource, User, plugin_of, source
 from lunmapd.core.base.errors import Place, Problem
-from lunmapd.core.base.leased_groups import preferred_nodes
-from lunmapd.core.base.lunmap import AluaState, Lun, Lunmap, has_read_only_map
-from lunmapd.core.base.serving import closed_nodes, reporting_nodes, serving_nodes
+from lunmapd.core.base.lunmap import AluaState, Lun, Lunmap, has_read_only_map, reporting_nodes, serving_nodes
 from lunmapd.core.map.rules.common import check_repeated, check_text, no_such
+from lunmapd.core.placement.alua_states import closed_nodes
+from lunmapd.core.placement.backing_paths import source_on
+from lunmapd.core.placement.leased_groups import preferred_nodes
 
 _FEWEST = 2  # nodes of a list of preferred nodes
 

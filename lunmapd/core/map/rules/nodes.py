@@ -4,12 +4,12 @@ import re
 from collections.abc import Iterator
 
 from lunmapd.core.base import names
-from lunmapd.core.base.backing_paths import has_prefix
 from lunmapd.core.base.backings import RamDisk, User
 from lunmapd.core.base.errors import Place, Problem
 from lunmapd.core.base.lunmap import Lunmap, Node
 from lunmapd.core.map.rules.chap import check_chap
 from lunmapd.core.map.rules.common import check_text
+from lunmapd.core.placement.backing_paths import has_prefix
 
 _LABEL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._/-]{0,61}[A-Za-z0-9])?")
 

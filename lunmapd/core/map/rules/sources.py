@@ -10,14 +10,13 @@ from collections.abc import Set as AbstractSet
 
 from msgspec import Struct
 
-from lunmapd.core.base.backing_paths import source_on
 from lunmapd.core.base.backing_reports import BackingReport
 from lunmapd.core.base.backings import plugin_of, source_field
 from lunmapd.core.base.errors import Place, Problem
-from lunmapd.core.base.lunmap import Lun, Lunmap, Node
-from lunmapd.core.base.serving import reporting_nodes
+from lunmapd.core.base.lunmap import Lun, Lunmap, Node, reporting_nodes
 from lunmapd.core.base.text import first_of
 from lunmapd.core.map.node_sources import rewrites_differ, sources_on_nodes
+from lunmapd.core.placement.backing_paths import source_on
 
 _MAX_NAMED = 4
 

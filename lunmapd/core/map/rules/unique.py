@@ -3,13 +3,12 @@
 from collections.abc import Iterator
 
 from lunmapd.core.base import names
-from lunmapd.core.base.backing_paths import source_on
 from lunmapd.core.base.backings import RamDisk, source, source_field
 from lunmapd.core.base.errors import Place, Problem
-from lunmapd.core.base.leased_groups import floating_groups
-from lunmapd.core.base.lunmap import Lunmap, initiators_of
-from lunmapd.core.base.serving import reporting_nodes
+from lunmapd.core.base.lunmap import Lunmap, initiators_of, reporting_nodes
 from lunmapd.core.map.rules.common import UniqueValue, check_clashes
+from lunmapd.core.placement.backing_paths import source_on
+from lunmapd.core.placement.leased_groups import floating_groups
 
 
 def check_unique(lunmap: Lunmap) -> Iterator[Problem]:

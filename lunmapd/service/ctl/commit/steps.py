@@ -16,7 +16,7 @@ from lunmapd.service.ctl.commit.waiting import echo_made, next_steps, remember_n
 from lunmapd.service.output import echo, echo_paragraphs
 
 if TYPE_CHECKING:
-    from lunmapd.service.ctl.text.host_lines import HostDuties
+    from lunmapd.service.ctl.text.hosts.host_lines import HostDuties
 
 dry_run_option = click.option(
     "-n", "--dry-run", is_flag=True, help="Show the changes and what nodes would do, and commit nothing."
@@ -75,7 +75,7 @@ def show_plan(
 
 def _find_duties(proposal: Proposal, output: str) -> "HostDuties":
     """Return what hosts have to do before and after the commit, for people."""
-    from lunmapd.service.ctl.text.host_lines import HostDuties
+    from lunmapd.service.ctl.text.hosts.host_lines import HostDuties
 
     return HostDuties() if output == "json" else _duties_between(proposal.before.lunmap, proposal.after)
 
@@ -88,7 +88,7 @@ def echo_duties(before: Lunmap, after: Lunmap) -> None:
 
 def _duties_between(before: Lunmap, after: Lunmap) -> "HostDuties":
     from lunmapd.core.forecast.reduce import reduce_maps
-    from lunmapd.service.ctl.text.host_lines import host_duties
+    from lunmapd.service.ctl.text.hosts.host_lines import host_duties
 
     # Unchanged Luns need nothing of hosts.
     return host_duties(*reduce_maps(before, after))

@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lunmapd.core.base.leased_groups import GroupId, describe_group
+from lunmapd.core.base.lunmap import GroupId
+from lunmapd.core.placement.leased_groups import describe_group
 from lunmapd.service.cli import output_option
 from lunmapd.service.ctl.cli import Connection
 from lunmapd.service.ctl.edits.floating_edits import floating_edits

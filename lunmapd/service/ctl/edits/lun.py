@@ -192,7 +192,7 @@ def _grow(connection: Connection, name: str, size: int | None, how: How) -> None
     commit_edit(connection, edit, how)
     if how.output == "json" or how.dry_run or is_planning():
         return
-    from lunmapd.service.ctl.text.host_lines import resize_commands
+    from lunmapd.service.ctl.text.hosts.host_lines import resize_commands
 
     with connection.client() as client:
         sizes = client.wait_sizes(name, size or 0, how.wait or 0.0)

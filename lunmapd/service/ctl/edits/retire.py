@@ -9,8 +9,7 @@ from msgspec.structs import replace
 
 from lunmapd.client import Client, LunmapdError, Note
 from lunmapd.core.base.errors import Exit
-from lunmapd.core.base.lunmap import Lunmap
-from lunmapd.core.base.serving import is_drained
+from lunmapd.core.base.lunmap import Lunmap, is_drained
 from lunmapd.core.edits.find import find_node
 from lunmapd.core.edits.servers import end_service, remove_node
 from lunmapd.service.ctl.cli import Connection

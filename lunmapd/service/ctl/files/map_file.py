@@ -62,7 +62,7 @@ class Basis(NamedTuple):
     """The options of `apply` about the base of its file.
 
     `revision` is a base to use in place of the file's; a file of a part stays one. With `replaces` none is
-    used: the file replaces the map, whatever it undoes.
+    used: the file replaces the map, and undoes what others committed.
     """
 
     revision: int | None

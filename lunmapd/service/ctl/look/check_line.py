@@ -45,7 +45,7 @@ def _refuses_known_hosts(fleet_status: FleetStatus) -> bool:
 
 
 def _outages(fleet_status: FleetStatus) -> list[PathProblem]:
-    return [trouble for trouble in fleet_status.lun_troubles if trouble.is_outage]
+    return [problem for problem in fleet_status.lun_troubles if problem.is_outage]
 
 
 def _unavailable(fleet_status: FleetStatus) -> list[str]:
@@ -58,7 +58,7 @@ def _unavailable(fleet_status: FleetStatus) -> list[str]:
 
 
 def _figures(fleet_status: FleetStatus) -> str:
-    nodes, troubles = fleet_status.nodes, fleet_status.lun_troubles
+    nodes, problems = fleet_status.nodes, fleet_status.lun_troubles
     figures = {
         "revision": fleet_status.revision,
         "nodes": len(nodes),
@@ -68,8 +68,8 @@ def _figures(fleet_status: FleetStatus) -> str:
         "failing": sum(line.failing for line in nodes),
         "sessions": sum(line.sessions or 0 for line in nodes),
         "luns": fleet_status.lun_count,
-        "luns_degraded": sum(len(trouble.luns) for trouble in troubles if not trouble.is_cut_off),
-        "luns_without_path": sum(len(trouble.luns) for trouble in troubles if trouble.is_cut_off),
+        "luns_degraded": sum(len(problem.luns) for problem in problems if not problem.is_cut_off),
+        "luns_without_path": sum(len(problem.luns) for problem in problems if problem.is_cut_off),
         "luns_different": len({each.lun for each in fleet_status.backing_differences if each.serious}),
         "lost_logins": sum(len(lost.missing) for lost in fleet_status.lost_logins),
         "refused_logins": sum(entry.count for line in nodes for entry in line.refused),

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterable, Iterator
 
-from lunmapd.core.base.leased_groups import GroupId, leased_groups, takeover_luns
+from lunmapd.core.base.lunmap import GroupId
 from lunmapd.core.base.text import count_of
 from lunmapd.core.explain.checks import unfit_reason
 from lunmapd.core.explain.world import World
 from lunmapd.core.map.short_names import short_names
+from lunmapd.core.placement.leased_groups import leased_groups, takeover_luns
 from lunmapd.service.ctl.page.blocks import Cell, Mood, PageTable, Query, Sentences
 from lunmapd.service.ctl.page.reading import ClusterReading
 from lunmapd.service.ctl.text.rollout_lines import RolloutReport

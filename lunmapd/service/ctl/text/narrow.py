@@ -5,13 +5,13 @@ from collections.abc import Set as AbstractSet
 
 from msgspec.structs import replace
 
-from lunmapd.core.base.leased_groups import GroupId, groups_of, leased_groups
-from lunmapd.core.base.lunmap import Lunmap
+from lunmapd.core.base.lunmap import GroupId, Lunmap
 from lunmapd.core.fleet.lun_paths import LunPaths
 from lunmapd.core.fleet.path_problems import PathProblem
 from lunmapd.core.fleet.path_state import NO_OWNER
 from lunmapd.core.fleet.status import Standing
 from lunmapd.core.map.find_object import ObjectSection
+from lunmapd.core.placement.leased_groups import groups_of, leased_groups
 from lunmapd.service.ctl.text.node_lines import NodeLine
 from lunmapd.service.ctl.text.summary import FleetStatus
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from msgspec import Struct
 
 from lunmapd.client import Fleet, FleetNode
-from lunmapd.core.base.serving import is_drained
+from lunmapd.core.base.lunmap import is_drained
 from lunmapd.core.base.text import count_of, first_of
 from lunmapd.core.fleet.lag import Lag
 from lunmapd.core.fleet.status import FormerOccupant, Standing, standing_of

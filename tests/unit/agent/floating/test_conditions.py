@@ -5,7 +5,7 @@ from msgspec.structs import replace
 
 from lunmapd.agent.floating.conditions import floating_conditions
 from lunmapd.agent.floating.view import GroupView
-from lunmapd.core.base.leased_groups import GroupId
+from lunmapd.core.base.lunmap import GroupId
 from lunmapd.core.base.reasons import Reason
 from lunmapd.core.fleet.status import GroupPhase
 from lunmapd.core.floating.documents import Report

@@ -9,8 +9,7 @@ from lunmapd.agent.floating.group import Edges, LeasedGroup
 from lunmapd.agent.floating.group_plan import GroupPlan
 from lunmapd.agent.floating.own_report import Identity, Judgement
 from lunmapd.agent.floating.view import GroupView
-from lunmapd.core.base.leased_groups import GroupId
-from lunmapd.core.base.lunmap import FloatingGroup
+from lunmapd.core.base.lunmap import FloatingGroup, GroupId
 from lunmapd.core.base.reasons import Reason
 from lunmapd.core.floating.documents import Wish
 from lunmapd.core.floating.promotion import HookCall

@@ -5,8 +5,7 @@ from msgspec.structs import replace
 
 from lunmapd.agent.floating.judge import judge_groups
 from lunmapd.agent.floating.own_report import Judgement
-from lunmapd.core.base.leased_groups import GroupId
-from lunmapd.core.base.lunmap import AluaState, Lunmap
+from lunmapd.core.base.lunmap import AluaState, GroupId, Lunmap
 from lunmapd.core.base.reasons import Reason
 from lunmapd.core.fleet.status import Failing
 from lunmapd.core.planning.moving import Others, ServedGroup

@@ -13,7 +13,7 @@ from lunmapd.core.fleet.status import MAX_FORMER, FormerOccupant
 from lunmapd.core.map.addresses import LunAddress
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.observed import Observed
-from lunmapd.core.node.project import project_map
+from lunmapd.core.node.projection.project_map import project_map
 from lunmapd.core.planning.former import Former, HolderRecord
 from lunmapd.core.planning.hosts import Hosts, TargetHost
 from lunmapd.core.planning.other_data import EMPTY_SECONDS, AddressRules, Reuse

@@ -17,7 +17,7 @@ from lunmapd.core.base.lunmap import Authentication, PortalGroup, Scope, Shared
 from lunmapd.core.base.password import Secret
 from lunmapd.core.map import rules
 from lunmapd.core.node import lio_objects
-from lunmapd.core.node.project import project_map
+from lunmapd.core.node.projection.project_map import project_map
 from lunmapd.core.planning.plan import plan
 from support.saveconfigs import DISK, FILE, HOST, MEMORY, OTHER, PASSED, PROGRAM, A, B, acl, saved, target
 from support.saved_settings import found

@@ -11,8 +11,8 @@ from lunmapd.core.adoption.saveconfig import read_saveconfig, saved_targets
 from lunmapd.core.base.lunmap import AluaState, Chap, Lunmap, Node, NodeState, PortalGroup, Scope, Shared
 from lunmapd.core.base.password import Secret
 from lunmapd.core.map.credentials import change_credentials
-from lunmapd.core.node.chap import add_credentials
-from lunmapd.core.node.project import project_map
+from lunmapd.core.node.projection.chap import add_credentials
+from lunmapd.core.node.projection.project_map import project_map
 from lunmapd.core.secrets.sealing import NONCE_BYTES, Vault, keyring
 from support.saveconfigs import DISK, FILE, HOST, MEMORY, OTHER, PASSED, PROGRAM, A, B, acl, saved, target
 from support.saved_settings import NODE, adopted, tpg_of

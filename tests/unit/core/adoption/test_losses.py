@@ -13,7 +13,7 @@ from lunmapd.core.adoption.convert import as_ours
 from lunmapd.core.adoption.losses import depth_losses, identity_losses, port_losses
 from lunmapd.core.base.attributes import STORAGE
 from lunmapd.core.base.lunmap import Access
-from lunmapd.core.node.project import project_map
+from lunmapd.core.node.projection.project_map import project_map
 from lunmapd.core.planning.plan import plan
 from support.saveconfigs import A
 from support.saved_settings import (

@@ -3,8 +3,7 @@
 import pytest
 from msgspec.structs import replace
 
-from lunmapd.core.base.leased_groups import GroupId
-from lunmapd.core.base.lunmap import AluaState
+from lunmapd.core.base.lunmap import AluaState, GroupId
 from lunmapd.core.explain.checks import Check, Topic, Verdict
 from lunmapd.core.explain.host import explain_host
 from lunmapd.core.explain.lun import explain_lun

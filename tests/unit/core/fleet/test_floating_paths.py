@@ -5,9 +5,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from lunmapd.core.base.leased_groups import GroupId, TpgId
-from lunmapd.core.base.lunmap import AluaState, NodeState, Target
-from lunmapd.core.base.serving import sole_path_luns
+from lunmapd.core.base.lunmap import AluaState, GroupId, NodeState, Target, TpgId
 from lunmapd.core.fleet.group_owners import find_owners, owned_tpgs
 from lunmapd.core.fleet.logins import Host
 from lunmapd.core.fleet.node_path import NodePath
@@ -15,6 +13,7 @@ from lunmapd.core.fleet.path_problems import find_lost_logins
 from lunmapd.core.fleet.path_state import NodeView
 from lunmapd.core.fleet.status import Failing, GroupPhase
 from lunmapd.core.node.observed import Login
+from lunmapd.core.placement.alua_states import sole_path_luns
 from support.explaining import paths
 from support.floating_map import FLOATING, GOLD, LUN, MIXED, OWNER, PORTAL, STANDBY, H, T
 from support.forecasts import view

@@ -17,7 +17,6 @@ from lunmapd.core.base.lunmap import (
     Target,
 )
 from lunmapd.core.base.reasons import Reason
-from lunmapd.core.base.serving import sole_path_luns
 from lunmapd.core.fleet.lag import RecentHistory
 from lunmapd.core.fleet.logins import Host
 from lunmapd.core.fleet.lun_paths import LunPaths, find_lun_paths
@@ -34,6 +33,7 @@ from lunmapd.core.fleet.status import (
     update_condition,
 )
 from lunmapd.core.node.observed import Login
+from lunmapd.core.placement.alua_states import sole_path_luns
 
 T, U = "iqn.2026-01.org.example:t", "iqn.2026-01.org.example:u"
 H, G = "iqn.2026-01.org.example:h", "iqn.2026-01.org.example:g"

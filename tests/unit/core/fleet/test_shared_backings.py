@@ -6,7 +6,7 @@ from lunmapd.core.base.backings import User
 from lunmapd.core.fleet.shared_backings import BackingTotals, shared_backings
 from lunmapd.core.node.backing_facts import BackingFacts
 from lunmapd.core.node.observed import Observed
-from lunmapd.core.node.project import project_map
+from lunmapd.core.node.projection.project_map import project_map
 from support.small_map import LUN, MAP, T
 
 MIB = 1 << 20

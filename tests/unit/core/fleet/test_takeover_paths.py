@@ -7,13 +7,13 @@ from lunmapd.agent.floating.judge import judge_groups
 from lunmapd.agent.floating.own_report import Judgement
 from lunmapd.core.base.lunmap import AluaState, Lunmap
 from lunmapd.core.base.reasons import Reason
-from lunmapd.core.base.serving import sole_path_luns
 from lunmapd.core.fleet.node_path import NodePath
 from lunmapd.core.fleet.only_ways import find_only_ways
 from lunmapd.core.fleet.path_problems import find_path_problems
 from lunmapd.core.fleet.path_state import NodeView
 from lunmapd.core.fleet.status import Failing
 from lunmapd.core.node.observed import Login
+from lunmapd.core.placement.alua_states import sole_path_luns
 from support.explaining import paths
 from support.forecasts import REVISION, status, view
 from support.small_map import LUN, drained

@@ -4,8 +4,7 @@ import pytest
 from msgspec.structs import replace
 
 from lunmapd.core.base.backings import FileIO
-from lunmapd.core.base.leased_groups import GroupId
-from lunmapd.core.base.lunmap import AluaState, Lun, Lunmap, Map
+from lunmapd.core.base.lunmap import AluaState, GroupId, Lun, Lunmap, Map
 from lunmapd.core.fleet.path_state import DEAD, DRAINED, PathState
 from lunmapd.core.floating.choice import Candidate
 from lunmapd.core.floating.fitness import fitness_of

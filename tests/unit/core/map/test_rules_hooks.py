@@ -6,8 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from lunmapd.core.base.backings import Block
-from lunmapd.core.base.leased_groups import GroupId
-from lunmapd.core.base.lunmap import AluaState, FloatingGroup, Lunmap, Map
+from lunmapd.core.base.lunmap import AluaState, FloatingGroup, GroupId, Lunmap, Map
 from lunmapd.core.floating.hooks import hook_calls
 from lunmapd.core.floating.promotion import HookCall
 from lunmapd.core.map import rules

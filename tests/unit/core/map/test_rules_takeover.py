@@ -5,11 +5,11 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from lunmapd.core.base.leased_groups import GroupId, leased_groups, takeover_luns
-from lunmapd.core.base.lunmap import AluaState, Failback, FloatingGroup, Lun, Lunmap, Map, Takeover
+from lunmapd.core.base.lunmap import AluaState, Failback, FloatingGroup, GroupId, Lun, Lunmap, Map, Takeover
 from lunmapd.core.edits.assign import assign_fields
 from lunmapd.core.edits.servers import remove_node
 from lunmapd.core.map import rules
+from lunmapd.core.placement.leased_groups import leased_groups, takeover_luns
 from support.small_map import LUN, MAP
 from support.takeover_map import GROUP, TAKEN, TAKEOVER, THREE, H, T
 

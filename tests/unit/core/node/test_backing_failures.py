@@ -12,7 +12,7 @@ from lunmapd.core.node.desire import compute_desired
 from lunmapd.core.node.failure import Failure
 from lunmapd.core.node.observed import Observed
 from lunmapd.core.node.opening import READ_ONLY, WRITABLE, DeviceAccess
-from lunmapd.core.node.project import project_map
+from lunmapd.core.node.projection.project_map import project_map
 from lunmapd.core.planning.plan import plan
 from lunmapd.core.secrets.sealing import Vault
 from support.small_map import LUN, MAP, H, T

@@ -10,7 +10,7 @@ from lunmapd.core.node import lio_objects
 from lunmapd.core.node.backing_facts import BackingFacts
 from lunmapd.core.node.desire import broken_documents, compute_desired, keep_observed
 from lunmapd.core.node.observed import Observed
-from lunmapd.core.node.project import project_map
+from lunmapd.core.node.projection.project_map import project_map
 from lunmapd.core.planning.plan import plan
 from lunmapd.core.secrets.sealing import Vault
 from support.floating_map import FLOATING

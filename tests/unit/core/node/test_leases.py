@@ -1,8 +1,8 @@
 """The enablement of floating portal groups: by leases alone."""
 
 from lunmapd.core.node import lio_objects
-from lunmapd.core.node.leases import as_leased
-from lunmapd.core.node.project import project_map
+from lunmapd.core.node.projection.leases import as_leased
+from lunmapd.core.node.projection.project_map import project_map
 from support.floating_map import MIXED, T
 
 KEY: lio_objects.Key = ("enabled", T, 1001)

@@ -12,7 +12,7 @@ from lunmapd.core.node.desire import compute_desired
 from lunmapd.core.node.needed_documents import restore_needed
 from lunmapd.core.node.observed import Observed
 from lunmapd.core.node.out_of_band import EffectiveMap, accept_edits, recorded_luns
-from lunmapd.core.node.project import project_map
+from lunmapd.core.node.projection.project_map import project_map
 from lunmapd.core.planning.plan import plan
 from lunmapd.core.secrets.sealing import Vault
 from support.floating_map import FLOATING

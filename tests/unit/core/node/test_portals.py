@@ -10,7 +10,7 @@ from lunmapd.core.node.failure import Failure
 from lunmapd.core.node.governed import PORT_ID
 from lunmapd.core.node.observed import Observed
 from lunmapd.core.node.portals import Interface, address_problem, portal_failures, serving_portals
-from lunmapd.core.node.project import project_map
+from lunmapd.core.node.projection.project_map import project_map
 from lunmapd.core.planning.decide import PassInput, compare
 from lunmapd.core.secrets.sealing import Vault
 

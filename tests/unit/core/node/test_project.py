@@ -4,7 +4,6 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from lunmapd.core.base.backing_paths import source_on
 from lunmapd.core.base.backings import Backing, Block, FileIO, Pscsi, RamDisk, User, source
 from lunmapd.core.base.lunmap import (
     Access,
@@ -22,7 +21,8 @@ from lunmapd.core.base.lunmap import (
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.alua import DEFAULT_GROUP, Alua, DefaultGroup
 from lunmapd.core.node.governed import PORT_ID, TPG_ATTRIBUTES, TPG_PARAMETERS
-from lunmapd.core.node.project import project_map
+from lunmapd.core.node.projection.project_map import project_map
+from lunmapd.core.placement.backing_paths import source_on
 from support.small_map import LUN, MAP, H, T, drained
 
 

@@ -6,8 +6,8 @@ from lunmapd.core.base.lunmap import AluaState, Lunmap, NodeState
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.governed import PORT_ID, TPG_PARAMETERS
 from lunmapd.core.node.portals import serving_portals
-from lunmapd.core.node.project import project_map
-from lunmapd.core.node.project_target import is_always_listed
+from lunmapd.core.node.projection.project_map import project_map
+from lunmapd.core.node.projection.project_target import is_always_listed
 from support.floating_map import FLOATING, GOLD, LUN, MIXED, PORTAL, H, T
 
 

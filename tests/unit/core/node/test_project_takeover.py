@@ -8,7 +8,7 @@ from lunmapd.core.base.lunmap import AluaState, Lunmap
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.alua import Alua
 from lunmapd.core.node.interning import ObjectPool
-from lunmapd.core.node.project import project_map
+from lunmapd.core.node.projection.project_map import project_map
 from lunmapd.core.planning.plan import disruption, plan
 from support.small_map import drained
 from support.takeover_map import TAKEN, TAKEOVER, THREE

@@ -6,7 +6,7 @@ from lunmapd.core.base.backings import FileIO
 from lunmapd.core.base.lunmap import Initiator, Lun, Lunmap, Map
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.observed import LOGGED_IN, IscsiSession, Observed
-from lunmapd.core.node.project import project_map
+from lunmapd.core.node.projection.project_map import project_map
 from lunmapd.core.planning.decide import Decision, PassInput, compare, decide
 from lunmapd.core.planning.drift import DriftBaseline
 from lunmapd.core.planning.enablement import Enablement

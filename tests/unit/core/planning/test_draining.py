@@ -5,7 +5,7 @@ from msgspec.structs import replace
 
 from lunmapd.core.base.lunmap import AluaState, Lun, Lunmap, PortalGroup, Target
 from lunmapd.core.node.observed import LOGGED_IN, AclLuns, HostCommands, IscsiSession, Observed
-from lunmapd.core.node.project import project_map
+from lunmapd.core.node.projection.project_map import project_map
 from lunmapd.core.planning.draining import (
     DRAIN_WINDOW,
     MAX_CHECKS,

@@ -10,7 +10,7 @@ from lunmapd.core.base.lunmap import Group, Initiator, Lun, Lunmap, Map, Node, P
 from lunmapd.core.map.addresses import LunAddress, Occupant
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.observed import Observed, SessionCounters
-from lunmapd.core.node.project import project_map
+from lunmapd.core.node.projection.project_map import project_map
 from lunmapd.core.planning.former import (
     MAX_SERIALS,
     Former,

@@ -6,7 +6,7 @@ from msgspec.structs import replace
 from lunmapd.core.base.backings import Block
 from lunmapd.core.base.lunmap import Initiator, Lun, Lunmap, Map, Node, PortalGroup, Target
 from lunmapd.core.node import lio_objects
-from lunmapd.core.node.project import project_map
+from lunmapd.core.node.projection.project_map import project_map
 from lunmapd.core.planning.guard import MassRemoval, RemovalLimits, find_mass_removal, removed_keys
 from lunmapd.core.planning.plan import plan
 

@@ -8,7 +8,7 @@ from lunmapd.core.base.lunmap import Lunmap, Map
 from lunmapd.core.base.reasons import Reason
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.observed import LOGGED_IN, IscsiSession, Observed
-from lunmapd.core.node.project import project_map
+from lunmapd.core.node.projection.project_map import project_map
 from lunmapd.core.planning.decide import Decision, PassInput, compare, decide
 from lunmapd.core.planning.moving import Others, ServedGroup
 from lunmapd.core.planning.outcome import kept_objects

@@ -9,7 +9,7 @@ from lunmapd.core.base.reasons import Reason
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.desire import keep_observed
 from lunmapd.core.node.failure import Failure
-from lunmapd.core.node.project import project_map
+from lunmapd.core.node.projection.project_map import project_map
 from lunmapd.core.planning.outcome import FailureTracker, StepOutcome, failures_of
 from lunmapd.core.planning.plan import Action, Step, disruption, plan
 from support.small_map import LUN, MAP, H, T

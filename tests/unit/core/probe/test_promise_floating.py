@@ -2,8 +2,7 @@
 
 from msgspec.structs import replace
 
-from lunmapd.core.base.leased_groups import GroupId
-from lunmapd.core.base.lunmap import AluaState, Lunmap, NodeState
+from lunmapd.core.base.lunmap import AluaState, GroupId, Lunmap, NodeState
 from lunmapd.core.probe.promise import PromisedPortal, promised_portals
 from support.floating_map import FLOATING, LUN, MIXED, PORTAL, H, T
 

@@ -7,7 +7,7 @@ import pytest
 from lunmapd.core.adoption.adopt import adopt
 from lunmapd.core.adoption.convert import as_ours
 from lunmapd.core.node import lio_objects
-from lunmapd.core.node.project import project_map
+from lunmapd.core.node.projection.project_map import project_map
 from lunmapd.core.planning.plan import plan
 from lunmapd.lio.apply.mark import mark_adopted
 from lunmapd.lio.base.refusal import KernelRefusedError

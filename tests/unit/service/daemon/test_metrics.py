@@ -17,7 +17,7 @@ from lunmapd.core.node import lio_objects
 from lunmapd.core.node.failure import Failure
 from lunmapd.core.planning.outcome import StepOutcome
 from lunmapd.core.planning.plan import Action, Step
-from lunmapd.service.daemon.metrics import _KINDS, Metrics
+from lunmapd.service.daemon.metrics.collector import _KINDS, Metrics
 from lunmapd.store.session.errors import UnreachableError
 from support.node_metrics import DONE, STATUS, STEP, full
 

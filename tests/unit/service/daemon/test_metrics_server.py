@@ -9,8 +9,8 @@ from urllib.request import urlopen
 import pytest
 
 from lab.wait import PATIENCE, wait_until
-from lunmapd.service.daemon import metrics_server
-from lunmapd.service.daemon.metrics_server import _MAX_REQUESTS, _Silent, served
+from lunmapd.service.daemon.metrics import server as metrics_server
+from lunmapd.service.daemon.metrics.server import _MAX_REQUESTS, _Silent, served
 from support.node_metrics import full
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from lunmapd.agent.floating.own_report import Identity
 from lunmapd.agent.floating.tpgs import TpgError, TpgStuckError
-from lunmapd.core.base.leased_groups import TpgId
+from lunmapd.core.base.lunmap import TpgId
 from lunmapd.lio.worker.switch_process import SwitchDeadlines, SwitchProcess
 from lunmapd.service.lease.followed import SwitchedTpgs, followed_groups, job_type
 from lunmapd.store.session.session import Session

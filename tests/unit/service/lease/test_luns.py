@@ -7,8 +7,7 @@ import pytest
 
 from lunmapd.agent.floating.addresses import GroupAddresses, LeaseProcessError, Presence
 from lunmapd.clock import boot_time
-from lunmapd.core.base.leased_groups import TpgId
-from lunmapd.core.base.lunmap import AluaState
+from lunmapd.core.base.lunmap import AluaState, TpgId
 from lunmapd.service.lease.luns import LunStates, NoTpg
 from support.switch_on_directory import switch_on
 

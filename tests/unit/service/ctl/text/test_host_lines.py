@@ -18,7 +18,7 @@ from lunmapd.core.base.lunmap import (
 )
 from lunmapd.core.edits.hosts import rename_host
 from lunmapd.core.map.short_names import short_names
-from lunmapd.service.ctl.text.host_lines import HostDuties, host_duties, resize_commands
+from lunmapd.service.ctl.text.hosts.host_lines import HostDuties, host_duties, resize_commands
 from support.floating_map import FLOATING, PORTAL
 from support.small_map import LUN, MAP, H, T, drained
 

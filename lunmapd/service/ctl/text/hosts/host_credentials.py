@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from lunmapd.core.base.lunmap import Authentication, Chap, Initiator, Lunmap
 from lunmapd.core.map.short_names import ShortNames
-from lunmapd.service.ctl.text.host_pairs import (
+from lunmapd.service.ctl.text.hosts.host_pairs import (
     Paragraph,
     by_target,
     hosts_text,

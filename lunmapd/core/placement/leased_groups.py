@@ -1,23 +1,8 @@
 """The groups that one node at a time owns: floating portal groups, and takeover groups of Luns."""
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
-from lunmapd.core.base.lunmap import FloatingGroup, Lun, Lunmap, Takeover, Target
-
-
-class GroupId(NamedTuple):
-    """The target of a floating portal group, and its name, which is unique in the target."""
-
-    target: str
-    name: str
-
-
-class TpgId(NamedTuple):
-    """A TPG: its target and its tag."""
-
-    target: str
-    tag: int
+from lunmapd.core.base.lunmap import FloatingGroup, GroupId, Lun, Lunmap, Takeover, Target
 
 
 def floating_groups(lunmap: Lunmap) -> Iterator[tuple[str, str, FloatingGroup]]:

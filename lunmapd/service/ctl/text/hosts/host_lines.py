@@ -9,8 +9,8 @@ from lunmapd.core.base.lunmap import Access, Authentication, Lunmap, initiators_
 from lunmapd.core.base.names import naa
 from lunmapd.core.map.addresses import LunAddress, Occupant, left_addresses, new_addresses
 from lunmapd.core.map.short_names import ShortNames, short_names
-from lunmapd.service.ctl.text.host_credentials import chap_lines, credentials_after, credentials_before
-from lunmapd.service.ctl.text.host_pairs import (
+from lunmapd.service.ctl.text.hosts.host_credentials import chap_lines, credentials_after, credentials_before
+from lunmapd.service.ctl.text.hosts.host_pairs import (
     MAX_LINES,
     MAX_PARAGRAPHS,
     WWID,
@@ -23,7 +23,7 @@ from lunmapd.service.ctl.text.host_pairs import (
     target_portals,
     wrapped,
 )
-from lunmapd.service.ctl.text.host_removals import removals
+from lunmapd.service.ctl.text.hosts.host_removals import removals
 
 _MORE_LOGINS = "to log in to in the same way: 'lunmapctl explain HOST' lists those of a host"
 _MORE_RENEWALS = "with other passwords: renew the sessions in the same way"

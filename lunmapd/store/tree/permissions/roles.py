@@ -13,8 +13,8 @@ from lunmapd.core.base.acl_entries import inherit
 from lunmapd.store.session import paths
 from lunmapd.store.session.errors import NotInitialisedError
 from lunmapd.store.session.session import Session
-from lunmapd.store.tree.acl import read_acls, read_znode_acls, to_kazoo
 from lunmapd.store.tree.floating import read_lists
+from lunmapd.store.tree.permissions.acl import read_acls, read_znode_acls, to_kazoo
 from lunmapd.store.tree.znodes import list_children
 
 _BY_ROLES = {"", ROLLOUTS}

@@ -16,7 +16,7 @@ from lunmapd.store.session import paths
 from lunmapd.store.session.access_errors import NotPermittedError
 from lunmapd.store.session.interrupt import interrupt_leaves
 from lunmapd.store.session.session import FORBIDDEN, Session
-from lunmapd.store.tree.acl import (
+from lunmapd.store.tree.permissions.acl import (
     ScanProgress,
     ZnodeAcl,
     read_stats,
@@ -24,7 +24,7 @@ from lunmapd.store.tree.acl import (
     request_set_acls,
     walk_znodes,
 )
-from lunmapd.store.tree.roles import create_znode
+from lunmapd.store.tree.permissions.roles import create_znode
 
 _PASSES = 5
 
@@ -43,9 +43,9 @@ def set_roles(session: Session, roles: Roles, progress: ScanProgress) -> RolesCh
     """Give every znode the ACL that follows from `roles`.
 
     The root and meta, from which the roles are read, come first, then the map, and the znodes of nodes last:
-    a principal that loses a role can't read the map any more, whatever its own znodes are like. A later call
-    completes the work of one that was interrupted. The walk is repeated until it changes nothing, since a
-    commit that is made meanwhile may create znodes with an inherited older ACL.
+    a principal that loses a role can't read the map any more, also if its own znodes keep their ACL. A later
+    call completes the work of one that was interrupted. The walk is repeated until it changes nothing, since
+    a commit that is made meanwhile may create znodes with an inherited older ACL.
     """
     with interrupt_leaves("some znodes may have the former ACL: repeat the command"):
         return _set_everywhere(session, roles, progress)

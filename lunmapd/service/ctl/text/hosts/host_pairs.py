@@ -4,8 +4,7 @@ import textwrap
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
-from lunmapd.core.base.lunmap import Lunmap, initiators_of
-from lunmapd.core.base.serving import is_drained, nodes_of
+from lunmapd.core.base.lunmap import Lunmap, initiators_of, is_drained, nodes_of
 from lunmapd.core.base.text import count_of, first_of
 from lunmapd.core.map.short_names import ShortNames
 from lunmapd.core.node.portals import portals_by_tag

@@ -1,4 +1,4 @@
-"""Metrics for Prometheus: a registry that each cycle fills; metrics_server.py serves it.
+"""Metrics for Prometheus: a registry that each cycle fills; server.py serves it.
 
 Names and units follow https://prometheus.io/docs/practices/naming/. No label has the name of a Lun, an
 initiator or a target, so that 10,000 Luns have as many series as ten.
@@ -22,12 +22,12 @@ from lunmapd.agent.reconcile.result import PassResult
 from lunmapd.clock import boot_time
 from lunmapd.core.base.lunmap import EMPTY_MAP
 from lunmapd.core.base.reasons import Reason
-from lunmapd.core.base.serving import sole_path_luns
 from lunmapd.core.fleet.shared_backings import shared_backings
 from lunmapd.core.fleet.status import GroupPhase, NodeStatus
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.observed import Observed
 from lunmapd.core.node.refused_logins import RefusalCause
+from lunmapd.core.placement.alua_states import sole_path_luns
 from lunmapd.core.planning.drift import CLASSES
 
 _KINDS: Mapping[type, str] = {

@@ -5,7 +5,6 @@ from collections.abc import Set as AbstractSet
 from typing import NamedTuple
 
 from lunmapd.core.base.attributes import PARAMETERS, TPG
-from lunmapd.core.base.leased_groups import groups_on
 from lunmapd.core.base.lunmap import (
     Authentication,
     FloatingGroup,
@@ -14,11 +13,12 @@ from lunmapd.core.base.lunmap import (
     NodeState,
     PortalGroup,
     Target,
+    nodes_of,
     portals_of,
 )
-from lunmapd.core.base.serving import nodes_of
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.governed import PORT_ID, TPG_ATTRIBUTES, TPG_PARAMETERS
+from lunmapd.core.placement.leased_groups import groups_on
 
 
 class ServedTarget(NamedTuple):

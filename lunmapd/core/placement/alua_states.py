@@ -1,28 +1,7 @@
-"""The nodes through which the map serves a target or a Lun, and the ALUA state on each."""
+"""The ALUA state of a Lun on each node that reports it, as the map says."""
 
-from collections.abc import Set as AbstractSet
-
-from lunmapd.core.base.leased_groups import preferred_nodes, takeover_group
-from lunmapd.core.base.lunmap import CLOSED, AluaState, Lun, Lunmap, NodeState, Target
-
-
-def nodes_of(target: Target) -> AbstractSet[str]:
-    """Return the nodes that serve a target: by a TPG of their own, or as a node of a floating group."""
-    if not target.floating:
-        return target.nodes.keys()
-    return target.nodes.keys() | {node for group in target.floating.values() for node in group.nodes}
-
-
-def serving_nodes(lunmap: Lunmap, lun: Lun) -> set[str]:
-    """Return the nodes that serve a target of the Lun's maps."""
-    targets = {entry.target for entry in lun.maps}
-    return {node for iqn in targets if iqn in lunmap.targets for node in nodes_of(lunmap.targets[iqn])}
-
-
-def reporting_nodes(lunmap: Lunmap, lun: Lun) -> tuple[str, ...]:
-    """Return the nodes that report the Lun, sorted: those that serve it, limited to its `nodes` if set."""
-    serving = serving_nodes(lunmap, lun)
-    return tuple(sorted(serving.intersection(lun.nodes) if lun.nodes else serving))
+from lunmapd.core.base.lunmap import CLOSED, AluaState, Lun, Lunmap, NodeState, is_drained, reporting_nodes
+from lunmapd.core.placement.leased_groups import preferred_nodes, takeover_group
 
 
 def state_on(lun: Lun, node: str, owner: str | None = None) -> AluaState:
@@ -53,12 +32,6 @@ def offered_state(lunmap: Lunmap, lun: Lun, node: str, owner: str | None = None)
     if any(is_drained(lunmap, preferred) for preferred in preferred_nodes(lun)):
         return AluaState.OPTIMIZED, False
     return state, node in preferred_nodes(lun)
-
-
-def is_drained(lunmap: Lunmap, node: str) -> bool:
-    """Return whether the map has the node, and drains it."""
-    itself = lunmap.nodes.get(node)
-    return itself is not None and itself.state is NodeState.DRAINED
 
 
 def closed_nodes(lunmap: Lunmap, lun: Lun, owner: str | None = None) -> frozenset[str]:

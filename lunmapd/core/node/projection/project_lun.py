@@ -5,9 +5,7 @@ from collections.abc import Iterator, Mapping
 from msgspec.structs import replace
 
 from lunmapd.core.base.attributes import STORAGE
-from lunmapd.core.base.backing_paths import source_on
 from lunmapd.core.base.backings import PLUGINS, PluginName, SizeSource, plugin_of
-from lunmapd.core.base.leased_groups import preferred_nodes, takeover_group
 from lunmapd.core.base.lunmap import (
     CLOSED,
     Access,
@@ -19,13 +17,16 @@ from lunmapd.core.base.lunmap import (
     Shared,
     has_read_only_map,
     initiators_of,
+    reporting_nodes,
 )
-from lunmapd.core.base.serving import offered_state, reporting_nodes
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.alua import Alua
 from lunmapd.core.node.governed import READ_ONLY_ATTRIBUTES
 from lunmapd.core.node.opening import ANY_ACCESS, UNDECLARED_SIZE, DeclaredSize
-from lunmapd.core.node.project_target import ServedTarget
+from lunmapd.core.node.projection.project_target import ServedTarget
+from lunmapd.core.placement.alua_states import offered_state
+from lunmapd.core.placement.backing_paths import source_on
+from lunmapd.core.placement.leased_groups import preferred_nodes, takeover_group
 
 _OFFERED: Mapping[Scope, str] = {Scope.OFF: "0", Scope.PER_NODE: "1"}
 

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from lunmapd.core.base.lunmap import AluaState
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.alua import Alua
-from lunmapd.core.node.project_target import is_always_listed
+from lunmapd.core.node.projection.project_target import is_always_listed
 
 
 def as_leased(

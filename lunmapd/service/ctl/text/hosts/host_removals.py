@@ -13,7 +13,7 @@ from lunmapd.core.base.names import naa
 from lunmapd.core.base.text import first_of
 from lunmapd.core.map.addresses import LunAddress, Occupant, left_addresses, occupants_of
 from lunmapd.core.map.short_names import ShortNames
-from lunmapd.service.ctl.text.host_pairs import (
+from lunmapd.service.ctl.text.hosts.host_pairs import (
     MAX_LINES,
     MAX_PARAGRAPHS,
     WWID,

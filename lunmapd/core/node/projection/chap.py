@@ -8,7 +8,7 @@ from lunmapd.core.base.reasons import Reason
 from lunmapd.core.map import credentials
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.failure import Failure
-from lunmapd.core.node.project_target import own_tags
+from lunmapd.core.node.projection.project_target import own_tags
 from lunmapd.core.secrets.sealing import SecretError, SecretOpener, UnfitPasswordError, check_password
 
 _Failures = dict[lio_objects.Key, Failure]

@@ -6,8 +6,8 @@ from itertools import chain
 from lunmapd.core.base.lunmap import Lunmap
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.interning import ObjectPool
-from lunmapd.core.node.project_lun import project_lun
-from lunmapd.core.node.project_target import project_remote, project_target, served_targets
+from lunmapd.core.node.projection.project_lun import project_lun
+from lunmapd.core.node.projection.project_target import project_remote, project_target, served_targets
 
 
 def project_map(

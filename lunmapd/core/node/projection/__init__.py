@@ -1,0 +1,1 @@
+"""From the map to the desired objects of one node."""

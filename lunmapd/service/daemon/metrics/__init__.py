@@ -1,0 +1,1 @@
+"""The metrics for Prometheus, and the HTTP server that answers its scrapes."""

@@ -1,0 +1,1 @@
+"""The ACLs of the tree, and the roles that they stand for."""
