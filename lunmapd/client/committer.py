@@ -59,6 +59,7 @@ class Committer:
             frozenset(note.reuse_luns),
             frozenset(note.reuse_ids),
             frozenset(note.rebacking),
+            committed=self._report,
         )
 
     def _rules(self, note: Note) -> Precondition:

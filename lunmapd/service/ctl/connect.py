@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from lunmapd.client.client import Client
 from lunmapd.service import zookeeper
 from lunmapd.service.ctl.cli import Connection, TlsFiles
-from lunmapd.service.ctl.text.output import note_committed
+from lunmapd.service.ctl.text.output import watch_commits
 from lunmapd.service.output import echo
 from lunmapd.service.zookeeper import TlsSettings, ZooKeeperSettings
 from lunmapd.store.session.session import DEFAULT_CHROOT
@@ -20,10 +20,8 @@ def connected(connection: Connection) -> Iterator[Client]:
     zookeeper.silence_kazoo()
     with zookeeper.create_session(endpoint_of(connection)) as session:
         client = Client(session, progress=_echo_progress)
-        try:
-            yield client
-        finally:
-            note_committed(client.committed)
+        watch_commits(lambda: client.committed)
+        yield client
 
 
 def endpoint_of(connection: Connection) -> ZooKeeperSettings:

@@ -30,6 +30,10 @@ def ignore_progress(_done: int, _total: int) -> None:
     """Do nothing; the default of `CommitOptions.progress`."""
 
 
+def ignore_revision(_number: int) -> None:
+    """Do nothing; the default of `CommitOptions.committed`."""
+
+
 class Trial(Struct, frozen=True):
     """How a commit is rolled out: see Rollout for `first` and `seconds`.
 
@@ -50,6 +54,9 @@ class CommitOptions(Struct, frozen=True):
     to another Lun, the nodes named in `reuse_ids` port ids and TPG tags that another one had, and the Luns
     named in `rebacking` another path under their serial. `new_serials` were chosen at random for this commit.
     With `trial` the commit starts a rollout.
+
+    `committed` is called with the number of a revision as soon as it is known that nodes can follow it, so
+    that an interrupt at any later time does not hide that.
     """
 
     signature: Signature
@@ -61,6 +68,7 @@ class CommitOptions(Struct, frozen=True):
     rebacking: AbstractSet[str] = frozenset()
     new_serials: AbstractSet[str] = frozenset()
     trial: Trial | None = None
+    committed: Callable[[int], None] = ignore_revision
 
     def check_map(self, change: MapChange) -> None:
         """Check a changed map against the rules. Raises InvalidInputError."""

@@ -127,7 +127,7 @@ def _end(session: Session, latest: Snapshot, options: CommitOptions, make: MakeD
         latest, rollout = _pending(session, latest, options)
         draft = make(latest, rollout, read_revision(session, rollout.undo, rollout.undo))
         created = {write.path.partition("/")[0] for write in draft.writes if write.before is None}
-        failure = send_draft(session, draft, read_parent_acls(session, created))
+        failure = send_draft(session, draft, read_parent_acls(session, created), options.committed)
         if failure is None:
             return draft.revision
         if not isinstance(failure.error, _OVERTAKEN):

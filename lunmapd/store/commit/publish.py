@@ -1,6 +1,6 @@
 """Writing a prepared commit: in one transaction, or in parts that are released together."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
 from kazoo.exceptions import BadVersionError, NodeExistsError, NoNodeError
@@ -18,7 +18,7 @@ from lunmapd.store.commit.commit_errors import (
     StoppedError,
     TakenOverError,
 )
-from lunmapd.store.commit.commit_options import CommitOptions
+from lunmapd.store.commit.commit_options import CommitOptions, ignore_revision
 from lunmapd.store.commit.draft import (
     Content,
     Draft,
@@ -97,7 +97,7 @@ def publish(  # noqa: PLR0913 - where, what and how
         whole = draft_rollout(whole, tip, latest, options.trial)
     tree = _Tree(session, latest, _read_acls(session, tip, content, parent_acls))
     if fits(whole, tree.extra()) and not tip.part:
-        _send(tree, whole)
+        _send(tree, whole, options.committed)
         try:
             return MadeCommit(whole.revision, _after(latest, whole, content.after))
         except KeyboardInterrupt:
@@ -187,7 +187,7 @@ def _in_parts(
             options.progress(written, len(parts))
         assert newest is not None, "a commit without steps needs no parts"
         with _stopping(tip, len(parts), len(parts)):
-            return release(tree.session, tree.latest, tip, newest, content)
+            return release(tree.session, tree.latest, tip, newest, content, options)
     except KeyboardInterrupt as error:
         raise _interrupted(error, tip, written, len(parts)) from None
 
@@ -213,14 +213,21 @@ def _stopping(tip: Tip, done: int, total: int) -> Iterator[None]:
         raise StoppedError(error, done, total) from error
 
 
-def release(session: Session, latest: Snapshot, tip: Tip, newest: Revision, content: Content) -> Revision:
+def release(  # noqa: PLR0913, PLR0917 - where, what and how
+    session: Session,
+    latest: Snapshot,
+    tip: Tip,
+    newest: Revision,
+    content: Content,
+    options: CommitOptions,
+) -> Revision:
     """Let nodes follow all parts up to `newest`, the revision of `tip`. Raises OvertakenError."""
-    _send(_Tree(session, latest), draft_release(tip, newest, content))
+    _send(_Tree(session, latest), draft_release(tip, newest, content), options.committed)
     return newest
 
 
-def _send(tree: _Tree, prepared: Draft) -> None:
-    failure = send_draft(tree.session, prepared, tree.parent_acls)
+def _send(tree: _Tree, prepared: Draft, committed: Callable[[int], None] = ignore_revision) -> None:
+    failure = send_draft(tree.session, prepared, tree.parent_acls, committed)
     if failure is not None:
         raise _reason(tree.session, prepared, tree.latest, failure)
 

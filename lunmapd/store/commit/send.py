@@ -1,6 +1,6 @@
 """Sending transactions, until their outcome is known."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 
 from kazoo.client import KazooClient, TransactionRequest
@@ -21,6 +21,7 @@ from lunmapd.core.base.access import AclEntries, Role
 from lunmapd.core.base.documents import encode
 from lunmapd.core.history.changes import Revision
 from lunmapd.store.commit.commit_errors import CommitInterruptedError, OutcomeUnknownError
+from lunmapd.store.commit.commit_options import ignore_revision
 from lunmapd.store.commit.draft import Draft, Write
 from lunmapd.store.session import paths
 from lunmapd.store.session.errors import (
@@ -49,20 +50,27 @@ class SendFailure(Struct, frozen=True):
 
 
 def send_draft(
-    session: Session, prepared: Draft, parent_acls: Mapping[str, AclEntries] = NO_ACLS
+    session: Session,
+    prepared: Draft,
+    parent_acls: Mapping[str, AclEntries] = NO_ACLS,
+    committed: Callable[[int], None] = ignore_revision,
 ) -> SendFailure | None:
     """Send a draft until the outcome is known; return what it failed at. For `parent_acls` see `submit`.
 
     The version of head makes a second attempt fail if the first one was done. Raises OutcomeUnknownError,
     UnreachableError if nothing was committed, and CommitInterruptedError for a KeyboardInterrupt during which
     the draft was committed. A session's requests are answered in order, so a read after it shows that.
+    `committed` is called with the number of the revision before anything can end this otherwise.
     """
     try:
-        return _send_until_known(session, prepared, parent_acls)
+        failure = _send_until_known(session, prepared, parent_acls)
+        if failure is None:
+            committed(prepared.revision.revision)
     except KeyboardInterrupt:
         if _is_committed(session, prepared):
             raise CommitInterruptedError.after(prepared.revision.revision) from None
         raise
+    return failure
 
 
 def _send_until_known(

@@ -109,7 +109,7 @@ def finish_commit(
             revision = publish(session, released, place, content, options).revision
         else:
             newest = read_revision(session, tip.revision, tip.revision)
-            revision = release(session, released, place, newest, content)
+            revision = release(session, released, place, newest, content, options)
     except OvertakenError:
         raise TakenOverError from None
     keep_leases(session, after, revision.revision)

@@ -8,12 +8,14 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 
 import pytest
 from msgspec.structs import replace
 
+from lunmapd.client import Client, Proposal
 from lunmapd.core.fleet.status import Live
+from lunmapd.core.history.changes import diff_maps
+from lunmapd.service.ctl.interrupts import raise_interrupts
 from lunmapd.store.commit.commit import commit
 from lunmapd.store.commit.commit_errors import CommitInterruptedError
 from lunmapd.store.commit.commit_options import CommitProgress
@@ -34,43 +36,55 @@ ATTEMPTS = 60
 
 @contextmanager
 def interrupted_after(seconds: float) -> Iterator[None]:
-    """Raise KeyboardInterrupt in the main thread after a time, as a SIGINT then does."""
-
-    def interrupt(_: int, __: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGALRM, interrupt)
+    """Interrupt the main thread after a time, as lunmapctl lets a SIGINT do."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGALRM, signal.SIGINT)}
+    raise_interrupts()
     signal.setitimer(signal.ITIMER_REAL, seconds)
     try:
         yield
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def test_an_interrupt_at_any_time_states_what_was_committed(session: Session) -> None:
-    """Only if the tree has the revision does the error name it; a plain interrupt committed nothing."""
+    """Only if the tree has the revision does the error name it, or the client; else nothing was committed."""
     began = time.monotonic()
     put(session, luns(1))
     usual = time.monotonic() - began
     outcomes = set()
     for attempt in range(ATTEMPTS):
-        before = read_tree(session)
+        before, client = read_tree(session), Client(session)
+        number = before.revision + 1
         after = luns(*range(1, 3 + attempt))
         try:
-            with interrupted_after(1.2 * usual * (attempt + 1) / ATTEMPTS):
-                commit(session, before, after, terms())
+            with interrupted_after(1.5 * usual * (attempt + 1) / ATTEMPTS):
+                client.apply(Proposal(before, after, diff_maps(before.lunmap, after)))
             outcome = "committed"
         except CommitInterruptedError as error:
-            assert str(error) == f"revision {before.revision + 1} is committed; stopped waiting"
+            assert str(error) == f"revision {number} is committed; stopped waiting"
             outcome = "interrupted, committed"
         except KeyboardInterrupt:
-            outcome = "interrupted"
+            outcome = "interrupted, committed" if client.committed == number else "interrupted"
         made = read_tree(session)
         assert made.revision == before.revision + (outcome != "interrupted")
         assert made.lunmap == (before.lunmap if outcome == "interrupted" else after)
         outcomes.add(outcome)
     assert "interrupted" in outcomes
+
+
+def test_a_commit_is_known_before_anything_can_interrupt_it(session: Session) -> None:
+    """The client has it once the transaction is answered; an interrupt there finds it in the tree."""
+    seen: list[int] = []
+
+    def interrupt(number: int) -> None:
+        seen.append(number)
+        raise KeyboardInterrupt
+
+    with pytest.raises(CommitInterruptedError, match="revision 1 is committed"):
+        commit(session, read_tree(session), luns(1), replace(terms(), committed=interrupt))
+    assert seen == [1]
 
 
 def interrupt_after(parts: int) -> CommitProgress:

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from lunmapd.client import Note
 from lunmapd.core.base.root_error import Exit, LunmapdError
 from lunmapd.service.ctl.commit.duration import duration
-from lunmapd.service.ctl.text.output import echo_committed, note_committed
+from lunmapd.service.ctl.text.output import echo_committed
 from lunmapd.service.output import echo
 
 if TYPE_CHECKING:
@@ -231,7 +231,6 @@ def _try_first(client: "Client", revision: int, seconds: float | None, report: _
         return
     made = client.continue_rollout(release_note(revision, meta[_AUTHOR]))
     if made is not None:
-        note_committed(made.revision)
         report.revision = made.revision
         report.nodes.clear()
 

@@ -29,17 +29,20 @@ closed_option = click.option(
 _COMMITTED = "lunmapd.committed"
 
 
-def note_committed(revision: int | None) -> None:
-    """Remember the revision that the command has committed, for the message after an interrupt."""
-    if revision is not None:
-        click.get_current_context().meta[_COMMITTED] = revision
+def watch_commits(committed: Callable[[], int | None]) -> None:
+    """Let the message after an interrupt name the last revision that a client of the command has committed.
+
+    `committed` returns its number, None for none.
+    """
+    if (context := click.get_current_context(silent=True)) is not None:
+        context.meta.setdefault(_COMMITTED, []).append(committed)
 
 
 def committed_revision() -> int | None:
-    """Return the revision that the command has committed, None for none."""
+    """Return the last revision that the command has committed, None for none."""
     context = click.get_current_context(silent=True)
-    revision: int | None = None if context is None else context.meta.get(_COMMITTED)
-    return revision
+    watched: list[Callable[[], int | None]] = [] if context is None else context.meta.get(_COMMITTED, [])
+    return max((number for each in watched if (number := each()) is not None), default=None)
 
 
 @contextmanager

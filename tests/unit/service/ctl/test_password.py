@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 from lunmapd.core.secrets.sealing import UnfitPasswordError
 from lunmapd.service.ctl.secrets.password import PasswordSource, obtained_password, password_options
-from lunmapd.service.ctl.text.output import note_committed
+from lunmapd.service.ctl.text.output import watch_commits
 from lunmapd.store.commit.commit_errors import CommitInterruptedError, OutcomeUnknownError
 from lunmapd.store.session.access_errors import CredentialsError
 
@@ -64,7 +64,7 @@ def test_a_made_password_that_may_be_committed_is_kept(
     """Nobody could know it otherwise: the wait for nodes failed, or the outcome is unknown."""
     path = tmp_path / "new"
     with click.Context(click.Command("set")):
-        note_committed(committed)
+        watch_commits(lambda: committed)
         with (
             pytest.raises(type(error)),
             obtained_password(PasswordSource(generate_to=path)) as password,

@@ -5,7 +5,7 @@ import io
 import click
 import pytest
 
-from lunmapd.service.ctl.text.output import committing, note_committed
+from lunmapd.service.ctl.text.output import committing, watch_commits
 from lunmapd.store.commit.commit_errors import CommitInterruptedError
 
 
@@ -26,7 +26,7 @@ def test_an_interrupt_at_a_question(
     """It is stated what was committed, as at any other moment."""
     monkeypatch.setattr("sys.stdin", Interrupted())
     with click.Context(click.Command("apply")):
-        note_committed(committed)
+        watch_commits(lambda: committed)
         with pytest.raises(CommitInterruptedError, match=text), committing():
             click.confirm("Commit?", err=True)
 
