@@ -12,10 +12,11 @@ _NUMBER = re.compile(r"\d+")
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """Return the known name that is most like `name`, "" if none is near."""
+    """Return the known name that is most like `name`, in upper or lower case; "" if none is near."""
     from difflib import get_close_matches  # noqa: PLC0415 - only a mistake needs it
 
-    return next(iter(get_close_matches(name, sorted(known), n=1)), "")
+    spelled = {each.casefold(): each for each in sorted(known)}
+    return next((spelled[each] for each in get_close_matches(name.casefold(), spelled, n=1)), "")
 
 
 def suggestion(near: str) -> str:

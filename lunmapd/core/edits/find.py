@@ -4,9 +4,9 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from lunmapd.core.base.lunmap import Lunmap, Map
-from lunmapd.core.base.text import first_of, nearest, suggestion
+from lunmapd.core.base.text import first_of, nearest
 from lunmapd.core.edits.errors import ChoiceNeededError
-from lunmapd.core.map.short_names import NoSuchNameError, resolve_name, short_names
+from lunmapd.core.map.short_names import no_such_name, resolve_name, short_names
 
 _MAX_NAMED = 5
 GROUP_PREFIX = "group:"
@@ -77,4 +77,4 @@ def find_target(lunmap: Lunmap, word: str = "") -> str:
 def _plain(kind: str, word: str, known: Iterable[str]) -> str:
     if word in known:
         return word
-    raise NoSuchNameError(f"the map has no {kind} {word!r}{suggestion(nearest(word, known))}")
+    raise no_such_name(kind, word, nearest(word, known))

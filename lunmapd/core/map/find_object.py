@@ -10,6 +10,9 @@ ObjectSection = Literal["luns", "nodes", "initiators"]
 _SECTIONS: tuple[ObjectSection, ...] = ("luns", "nodes", "initiators")
 
 
+_LISTED = "; 'lunmapctl get' has all names"
+
+
 def find_object(lunmap: Lunmap, word: str) -> tuple[ObjectSection, str]:
     """Return the section and the name that a word stands for; `luns/db1` names the section too.
 
@@ -26,7 +29,7 @@ def find_object(lunmap: Lunmap, word: str) -> tuple[ObjectSection, str]:
         choices = " or ".join(f"{kind}/{name}" for kind, name in there)
         raise NoSuchNameError(f"{word!r} stands for several: write {choices}")
     near = nearest(word, {*lunmap.luns, *lunmap.nodes, *short_names(lunmap).initiators.values()})
-    raise NoSuchNameError(f"the map has no host, Lun or node {word!r}{suggestion(near)}")
+    raise NoSuchNameError(f"the map has no host, Lun or node {word!r}{suggestion(near) or _LISTED}")
 
 
 def _name(lunmap: Lunmap, kind: ObjectSection, word: str) -> str:

@@ -77,4 +77,10 @@ def resolve_name(word: str, known: Mapping[str, Target] | Mapping[str, Initiator
     near = nearest(
         word, {*known, *map(last_part, known), *filter(None, (item.alias for item in known.values()))}
     )
-    raise NoSuchNameError(f"the map has no {kind} {word!r}{suggestion(near)}")
+    raise no_such_name(kind, word, near)
+
+
+def no_such_name(kind: str, word: str, near: str) -> NoSuchNameError:
+    """Return the error about a word that stands for no object of a kind, `near` being the nearest name."""
+    listed = suggestion(near) or f"; 'lunmapctl get {kind.lower()}s' lists them"
+    return NoSuchNameError(f"the map has no {kind} {word!r}{listed}")

@@ -27,8 +27,8 @@ _REFUSES = (
     "administrator's guide)"
 )
 _MAPPED = (
-    "it is in the map: remove it from its targets, wait until it has applied that, and remove it "
-    "from the map first"
+    "it is in the map: 'lunmapctl retire' drains it, removes it from its targets and from the map, and "
+    "forgets it"
 )
 
 

@@ -13,7 +13,7 @@ from lunmapd.core.base.plain_values import read_values
     ("value", "kind", "sentence"),
     [
         ("readonly", Access, "'readonly' is none of rw, ro"),
-        ("RO", Access, "'RO' is none of rw, ro"),
+        ("RO", Access, "'RO' is none of rw, ro; did you mean 'ro'?"),
         (["ro"], Access, "expected one of rw, ro, got a list"),
         ("yes", int, "expected a whole number, got 'yes'"),
         ("maybe", bool | None, "expected true or false, got 'maybe'"),

@@ -35,8 +35,8 @@ def test_a_word_stands_for_one_object(word: str, found: tuple[str, str]) -> None
     [
         ("n1", "'n1' stands for several: write luns/n1 or nodes/n1"),
         ("nn2", "the map has no host, Lun or node 'nn2'; did you mean 'n2'?"),
-        ("luns/", "the map has no host, Lun or node 'luns/'"),
-        ("luns/zzz", "the map has no host, Lun or node 'luns/zzz'"),
+        ("luns/", "the map has no host, Lun or node 'luns/'; 'lunmapctl get' has all names"),
+        ("luns/zzz", "the map has no host, Lun or node 'luns/zzz'; 'lunmapctl get' has all names"),
     ],
 )
 def test_a_word_that_stands_for_none_or_several_is_refused(word: str, sentence: str) -> None:

@@ -30,12 +30,16 @@ def test_a_word_stands_for_a_name(word: str) -> None:
 
 
 def test_a_word_for_several_or_none_is_refused() -> None:
-    """The message names those that it could be, or the nearest one."""
+    """The message names those that it could be, the nearest one in any case of letters, or all."""
     several = {A: Initiator(), OTHER_A: Initiator()}
     with pytest.raises(NoSuchNameError, match=r"'a' stands for several: .*com.example:a, .*org.example:a"):
         resolve_name("a", several, "initiator")
     with pytest.raises(NoSuchNameError, match="the map has no initiator 'web 3'; did you mean 'web"):
         resolve_name("web 3", HOSTS, "initiator")
+    with pytest.raises(NoSuchNameError, match="'SAN'; did you mean 'san'"):
+        resolve_name("SAN", {"iqn.2026-01.com.example:san": Target({})}, "target")
+    with pytest.raises(NoSuchNameError, match="'xyzzy'; 'lunmapctl get targets' lists them"):
+        resolve_name("xyzzy", {"iqn.2026-01.com.example:san": Target({})}, "target")
 
 
 def test_an_empty_word_stands_for_nothing() -> None:
