@@ -124,7 +124,7 @@ def test_status_and_check_name_a_rollout(session: Session, fleet: Fleet, ctl: Ct
     """Both say what is tried, and until when; it is a problem, since an admin has to end it."""
     Client(session).apply(fleet_map(1, 2), Note(confirm_within=MINUTE))
     fleet.run()
-    sentence = "revision 2 is tried; it is undone at "
+    sentence = "revision 2 is tried; a live node undoes it after "
     assert sentence in ctl("status", expect=6).out
     assert sentence in ctl("check", expect=1).out
     assert sentence in ctl("rollout", "show").out

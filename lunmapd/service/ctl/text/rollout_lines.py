@@ -77,5 +77,5 @@ def rollout_sentence(report: RolloutReport) -> str:
     if report.first:
         tried += f" on {', '.join(report.first)}, the other nodes wait for 'lunmapctl rollout continue'"
     if report.deadline:
-        tried += f"; it is undone at {report.deadline}, unless 'lunmapctl confirm' keeps it"
+        tried += f"; a live node undoes it after {report.deadline}, unless 'lunmapctl confirm' keeps it"
     return tried
