@@ -89,7 +89,7 @@ def test_a_session_gets_a_password_by_a_new_login(one_node: Cluster, tmp_path: P
     asked = one_node.ctl("target", "set", "san", "authentication=chap", "--wait", "60").out
     record = commands.partition("$node -p")[0]
     assert "first, on host1: later logins to san need a password" in asked
-    assert f"{node.machine.address}:3260 --logout && iscsiadm" in asked
+    assert f"{node.machine.address}:3260 --logout && $node" in asked
 
     one_node.initiator.machine.run(record)
     end_connections(node)

@@ -23,22 +23,27 @@ _NONE = Initiator()
 
 def chap_lines(lunmap: Lunmap, target: str, hosts: Sequence[str]) -> Iterator[str]:
     """Yield how a host gets the users and passwords for a target."""
+    for name, value in _chap_settings(lunmap, target, hosts):
+        yield f"  iscsiadm -m node -T {target} -o update -n node.session.auth.{name} -v {value}"
+
+
+def _chap_settings(lunmap: Lunmap, target: str, hosts: Sequence[str]) -> Iterator[tuple[str, str]]:
     found = [lunmap.initiators.get(host, _NONE) for host in hosts]
-    yield _setting(target, "authmethod", "CHAP")
-    yield _setting(target, "username", _user({each.chap for each in found}))
-    yield _setting(target, "password", "PASSWORD")
+    yield "authmethod", "CHAP"
+    yield "username", _user({each.chap for each in found})
+    yield "password", "PASSWORD"
     if lunmap.targets[target].authentication is Authentication.MUTUAL_CHAP:
-        yield _setting(target, "username_in", _user({each.mutual_chap for each in found}))
-        yield _setting(target, "password_in", "PASSWORD_OF_THE_TARGET")
+        yield "username_in", _user({each.mutual_chap for each in found})
+        yield "password_in", "PASSWORD_OF_THE_TARGET"
 
 
 def credentials_before(before: Lunmap, after: Lunmap, names: ShortNames) -> Iterator[Paragraph]:
     """Yield how hosts offer what a target is about to ask for, and offer no more what it will not know."""
     for target, hosts in _staying(before, after, lambda target, _: _asks_more(before, after, target)):
-        chap = chap_lines(after, target, hosts)
+        chap = _chap_settings(after, target, hosts)
         yield _renewal(after, target, hosts, names, ("first, on", "need a password", chap))
     for target, hosts in _staying(before, after, lambda _, host: _is_cleared(before, after, host)):
-        cleared = (_setting(target, name, "''") for name in ("username", "password"))
+        cleared = ((name, "''") for name in ("username", "password"))
         yield _renewal(after, target, hosts, names, ("first, on", "fail with a password", cleared))
 
 
@@ -49,7 +54,7 @@ def credentials_after(before: Lunmap, after: Lunmap, names: ShortNames) -> Itera
         return _is_changed(before, after, target, host) and not _asks_more(before, after, target)
 
     for target, hosts in _staying(before, after, is_concerned):
-        chap = chap_lines(after, target, hosts)
+        chap = _chap_settings(after, target, hosts)
         yield _renewal(after, target, hosts, names, ("on", "need the new password", chap))
 
 
@@ -58,12 +63,17 @@ def _renewal(
     target: str,
     hosts: Sequence[str],
     names: ShortNames,
-    what: tuple[str, str, Iterable[str]],
+    what: tuple[str, str, Iterable[tuple[str, str]]],
 ) -> Paragraph:
     """Return how hosts log in again to a target; `what` is when, what becomes of logins, and settings."""
     when, fate, settings = what
     first = f"{when} {hosts_text(hosts, names)}: later logins to {names.target(target)} {fate}"
-    return (*wrapped(first), *settings, *_new_logins(lunmap, target))
+    return (
+        *wrapped(first),
+        f'  node="iscsiadm -m node -T {target}"',
+        *(f"  $node -o update -n node.session.auth.{name} -v {value}" for name, value in settings),
+        *_new_logins(lunmap, target),
+    )
 
 
 def _staying(
@@ -99,12 +109,7 @@ def _new_logins(lunmap: Lunmap, target: str) -> Iterator[str]:
     if portals:
         yield "  # a session keeps its credentials: renew each, once 'multipath -ll' shows all paths"
     for portal in portals:
-        node = f"iscsiadm -m node -T {target} -p {portal}"
-        yield f"  {node} --logout && {node} --login"
-
-
-def _setting(target: str, name: str, value: str) -> str:
-    return f"  iscsiadm -m node -T {target} -o update -n node.session.auth.{name} -v {value}"
+        yield f"  $node -p {portal} --logout && $node -p {portal} --login"
 
 
 def _user(found: set[Chap | None]) -> str:

@@ -279,7 +279,7 @@ BOB, EVE = Chap("bob", "sealed"), Chap("eve", "sealed")
 RENEWAL = (
     "  # a session keeps its credentials: renew each, once 'multipath -ll' shows all paths",
     *(
-        f"  iscsiadm -m node -T {T} -p {portal} --logout && iscsiadm -m node -T {T} -p {portal} --login"
+        f"  $node -p {portal} --logout && $node -p {portal} --login"
         for portal in ("10.0.0.1:3260", "10.0.0.2:3260")
     ),
 )
@@ -292,7 +292,8 @@ def test_hosts_offer_a_password_before_it_is_asked_for() -> None:
     (lines,) = host_duties(known, with_chap(MAP, CHAP, *mutual)).before
     assert lines[0] == "first, on h: later logins to t need a password"
     assert settings(lines) == ["authmethod -v CHAP", "username -v bob", "password -v PASSWORD"]
-    assert lines[4:] == RENEWAL
+    assert lines[1] == f'  node="iscsiadm -m node -T {T}"'
+    assert lines[5:] == RENEWAL
     (lines,) = host_duties(known, with_chap(MAP, MUTUAL, *mutual)).before
     assert settings(lines)[3:] == ["username_in -v eve", "password_in -v PASSWORD_OF_THE_TARGET"]
     assert host_duties(with_chap(MAP, CHAP, *mutual), known) == HostDuties()
@@ -304,7 +305,7 @@ def test_hosts_offer_no_password_that_is_removed() -> None:
     (lines,) = host_duties(with_chap(MAP, NONE, BOB), MAP).before
     assert lines[0] == "first, on h: later logins to t fail with a password"
     assert settings(lines) == ["username -v ''", "password -v ''"]
-    assert lines[3:] == RENEWAL
+    assert lines[4:] == RENEWAL
 
 
 def test_hosts_get_a_changed_password_afterwards() -> None:
@@ -319,4 +320,4 @@ def test_hosts_get_a_changed_password_afterwards() -> None:
     mutual = [with_chap(MAP, MUTUAL, BOB, each) for each in (EVE, BOB)]
     assert len(host_duties(*mutual).after) == 1
     nowhere = drained(before, "n1", "n2")
-    assert len(host_duties(nowhere, drained(with_chap(MAP, CHAP, EVE), "n1", "n2")).after[0]) == 4
+    assert len(host_duties(nowhere, drained(with_chap(MAP, CHAP, EVE), "n1", "n2")).after[0]) == 5
