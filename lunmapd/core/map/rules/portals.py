@@ -1,7 +1,7 @@
 """Portals that a node can't listen on at the same time.
 
 A node listens on its own portals, and for each of its targets on those of the target's other nodes, which
-discovery reports (project.py, remote TPGs).
+discovery reports (core/node/projection, remote TPGs).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
