@@ -193,14 +193,13 @@ class Agent:
     def _read(self) -> ReadResult:
         """Register the node, then read the tree: a node that follows the map is one that others can see.
 
-        Whether it is still registered is asked before the read and answered with it, in one round trip.
+        Nearly always the request that reads what is new also reads whether the node is still registered.
         """
         try:
-            is_registered = self._registration.begin_check()
-            if is_registered is not None:
+            if self._registration.is_made:
                 reading = self._follower.read()
                 # Servers that have just not answered are not asked again in this cycle.
-                if isinstance(reading.error, NoAccessError) or is_registered():
+                if isinstance(reading.error, NoAccessError) or self._registration.is_held_by(reading.owner):
                     return reading
             self._registration.register()
             return self._follower.read()

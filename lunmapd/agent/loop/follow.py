@@ -39,13 +39,15 @@ _SPREAD = 0.1  # share of `full_read`, so that nodes that started together don't
 class ReadResult(Struct, frozen=True):
     """The result of a read: the map to follow, None for none, and the error if that is not the newest map.
 
-    `change` leads to the map from the one that was followed until then; None if nothing new was read.
+    `change` leads to the map from the one that was followed until then; None if nothing new was read. `owner`
+    is as in MapRead.
     """
 
     snapshot: Snapshot | None
     error: StoreError | None
     conditions: tuple[ConditionUpdate, ...]
     change: MapChange | None = None
+    owner: int = 0
 
 
 def read_accepted(session: Session, read: Read, known: Snapshot | None, home: str) -> MapRead:
@@ -116,7 +118,8 @@ class Follower:
             return self.unread(error)
         change = self._store(found)
         fresh = true_condition(FRESH, Reason.READ, "the effective map is the newest in ZooKeeper")
-        return ReadResult(found.snapshot, None, (fresh, self._kept(), _edits(found.snapshot)), change)
+        conditions = (fresh, self._kept(), _edits(found.snapshot))
+        return ReadResult(found.snapshot, None, conditions, change, found.owner)
 
     def unread(self, error: StoreError) -> ReadResult:
         """Return the map to follow while the tree can't be read because of `error`."""

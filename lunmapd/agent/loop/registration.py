@@ -15,7 +15,7 @@ from lunmapd.core.planning.impact import Logins
 from lunmapd.store.session.errors import StoreError
 from lunmapd.store.session.session import Session
 from lunmapd.store.tree.backings import write_chunk
-from lunmapd.store.tree.members import begin_check, read_logins, register, write_status
+from lunmapd.store.tree.members import is_registered, read_logins, register, write_status
 from lunmapd.trace import trace
 
 _log = logging.getLogger(__name__)
@@ -51,12 +51,20 @@ class Registration:
         register(self._session, self.node, self._live, held=self._registered)
         self._registered = True
 
-    def begin_check(self) -> Callable[[], bool] | None:
-        """Request whether the node is still registered by this session; return what waits for the reply.
+    @property
+    def is_made(self) -> bool:
+        """Whether this daemon has registered the node, by this session or an earlier one."""
+        return self._registered
 
-        None if it has not been registered yet. The function returns False if `register` must be called.
+    def is_held_by(self, owner: int) -> bool:
+        """Return whether this session is the owner that the registration was just read with.
+
+        For the owner 0, it is read again. If the registration is not held, `register` must be called. Raises
+        StoreError.
         """
-        return begin_check(self._session, self.node) if self._registered else None
+        if owner:
+            return owner == self._session.session_id
+        return is_registered(self._session, self.node)
 
     def is_new_session(self) -> bool:
         """Return whether the session with ZooKeeper is another one than at the last call."""

@@ -24,6 +24,7 @@ _ASK = _HEADER.pack(_GET_DATA, False, -1)  # noqa: FBT003 - `done`
 _NO_WATCH = b"\0"
 _VERSION_AT = 32  # bytes: Stat begins with four longs
 _ACL_AT = 40  # bytes
+_OWNER_AT = 44  # bytes
 _CHILDREN_AT = 56  # bytes
 _STAT_SIZE = 68  # bytes
 
@@ -34,8 +35,9 @@ NO_NODE, NO_AUTH = -101, -102  # KeeperException.Code
 class ZnodeRead(NamedTuple):
     """The bytes of a znode, its version, the number of its children, and the version of its ACL.
 
-    Or the code of the error, such as NO_NODE, and no bytes. `acl` is None for a znode with data: those that
-    other znodes inherit from have none.
+    Or the code of the error, such as NO_NODE, and no bytes. `owner` is the id of the session that an
+    ephemeral belongs to, 0 for any other znode. `acl` is None for a znode with data: those that other znodes
+    inherit from have none.
     """
 
     data: bytes
@@ -43,6 +45,7 @@ class ZnodeRead(NamedTuple):
     error: int = 0
     children: int = 0
     acl: AclVersion | None = None
+    owner: int = 0
 
 
 class _Request(NamedTuple):
@@ -72,8 +75,9 @@ class _Request(NamedTuple):
             end = offset + max(number, 0)
             (version,) = _INT.unpack_from(data, end + _VERSION_AT)
             (children,) = _INT.unpack_from(data, end + _CHILDREN_AT)
+            (owner,) = _LONG.unpack_from(data, end + _OWNER_AT)
             acl = _acl_version(data, end) if end == offset else None
-            found.append(ZnodeRead(bytes(data[offset:end]), version, children=children, acl=acl))
+            found.append(ZnodeRead(bytes(data[offset:end]), version, 0, children, acl, owner))
             offset = end + _STAT_SIZE
 
 

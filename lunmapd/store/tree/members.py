@@ -1,6 +1,6 @@
 """The znodes of nodes: registration, status, and reading them for the whole fleet."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TypeVar
 
 from kazoo.client import KazooClient
@@ -69,19 +69,10 @@ def register(session: Session, node: str, live: Live, *, held: bool = False) -> 
     raise UnreachableError(session.hosts, session.deadline, f"; node {node} is not registered")
 
 
-def begin_check(session: Session, node: str) -> Callable[[], bool]:
-    """Request whether the ephemeral of `node` belongs to this session.
-
-    Return the function that waits for the reply, and returns False if that is not so or not known: then
-    `register` does the rest.
-    """
-    reply = session.begin(request_znode(session, paths.live_of(node)))
-
-    def is_held() -> bool:
-        found = reply()
-        return isinstance(found, tuple) and found[1].ephemeralOwner == session.session_id
-
-    return is_held
+def is_registered(session: Session, node: str) -> bool:
+    """Return whether the ephemeral of `node` belongs to this session. Raises StoreError."""
+    (found,) = session.gather_permitted([request_znode(session, paths.live_of(node))])
+    return isinstance(found, tuple) and found[1].ephemeralOwner == session.session_id
 
 
 MemberZnode = tuple[bytes | None, ZnodeStat]

@@ -27,11 +27,13 @@ _MOST_EXPECTED = 32
 class MapRead(NamedTuple):
     """A map that was read, and the objects that may differ from those of the map that was known before.
 
-    None for the objects: any may differ, since everything was read.
+    None for the objects: any may differ, since everything was read. `owner` is the id of the session that the
+    registration of the reading node belongs to, 0 if there is none or it was not read.
     """
 
     snapshot: Snapshot
     objects: frozenset[ObjectName] | None = None
+    owner: int = 0
 
 
 def refresh(session: Session, known: Snapshot | None, *, node: str = "") -> Snapshot:
@@ -51,7 +53,10 @@ def read_newer(session: Session, known: Snapshot | None, *, node: str = "") -> M
     """
     if known is None:
         return read_again(session, None, FullRead.NOTHING_KNOWN, node=node)
-    return _refresh(session, known, node, 1, ())[0]
+    if not node:
+        return _refresh(session, known, node, 1, ())[0]
+    found, (live,) = _refresh(session, known, node, 1, (paths.live_of(node),))
+    return found._replace(owner=0 if live is None else live.owner)
 
 
 class CommitRead(NamedTuple):

@@ -60,7 +60,8 @@ class Raw(Struct, frozen=True):
     """The bytes of a znode and its version; ANY_VERSION if the bytes were taken from a revision.
 
     `forbidden` is why the client may not read the znode, "" if it may. Then there are no bytes. `children` is
-    the number of its children, and `acl` the version of its ACL, if the znode was read by `read_many`.
+    the number of its children, `acl` the version of its ACL, and `owner` the id of the session that owns it
+    (0: none does), if the znode was read by `read_many`.
     """
 
     data: bytes
@@ -68,6 +69,7 @@ class Raw(Struct, frozen=True):
     forbidden: str = ""
     children: int = 0
     acl: AclVersion | None = None
+    owner: int = 0
 
 
 class Snapshot(Struct, frozen=True):

@@ -101,7 +101,7 @@ def _read_batches(session: Session, batches: Sequence[Sequence[str]]) -> Iterato
 def _found(path: str, reply: multi_read.ZnodeRead) -> Raw | Forbidden | None:
     match reply.error:
         case 0:
-            return Raw(reply.data, reply.version, children=reply.children, acl=reply.acl)
+            return Raw(reply.data, reply.version, children=reply.children, acl=reply.acl, owner=reply.owner)
         case multi_read.NO_NODE:
             return None
         case multi_read.NO_AUTH:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.integration
 
-_GET_DATA, _SET_DATA, _MULTI_READ = 4, 5, 22  # ZooDefs.OpCode
+_SET_DATA, _MULTI_READ = 5, 22  # ZooDefs.OpCode
 SELDOM = Policy(audit=3600.0)
 
 
@@ -55,10 +55,10 @@ class _Request(Protocol):
     type: int
 
 
-def test_a_change_takes_a_node_three_requests(
+def test_a_change_takes_a_node_two_requests(
     session: Session, converged_agent: Agent, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its registration and the top of the tree, which are requested together, then its status."""
+    """One for its registration, the top of the tree and the next revision, one for its status."""
     put_checked(session, mapped_luns(*range(11)))
     requests: list[int] = []
     send = KazooClient._call
@@ -69,7 +69,7 @@ def test_a_change_takes_a_node_three_requests(
 
     monkeypatch.setattr(KazooClient, "_call", record)
     assert converged_agent.run_cycle().converged
-    assert requests == [_GET_DATA, _MULTI_READ, _SET_DATA]
+    assert requests == [_MULTI_READ, _SET_DATA]
 
 
 def test_nothing_is_looked_at_when_nothing_changed(

@@ -7,7 +7,9 @@ from lunmapd.store.session import paths
 from lunmapd.store.session.errors import NodeNameTakenError, NotInitialisedError
 from lunmapd.store.session.limits import TooLargeError
 from lunmapd.store.session.session import Session
-from lunmapd.store.tree.members import FleetNode, begin_check, read_fleet, register, write_status
+from lunmapd.store.tree.members import FleetNode, is_registered, read_fleet, register, write_status
+from lunmapd.store.tree.read import read_tree
+from lunmapd.store.tree.refresh import read_newer
 from support.commits import NOW
 from support.plain_client import PlainClient, owns
 from support.sessions import LIVE, STATUS, Connect, expire
@@ -25,15 +27,22 @@ def test_a_node_registers_once(session: Session) -> None:
 
 
 def test_a_registration_is_known_to_be_held(session: Session, connect: Connect) -> None:
-    """A registration is held by the session that owns the ephemeral, as long as that exists."""
-    assert not begin_check(session, "n1")()
+    """A registration is held by the session that owns the ephemeral, as long as that exists.
+
+    A node reads its owner together with what is new in the tree.
+    """
+    known = read_tree(session)
+    assert not is_registered(session, "n1")
     register(session, "n1", LIVE)
-    assert begin_check(session, "n1")()
+    assert is_registered(session, "n1")
+    assert read_newer(session, known, node="n1").owner == session.session_id
+    assert read_newer(session, known, node="n2").owner == 0
     other = connect()
-    assert not begin_check(other, "n1")()
+    assert not is_registered(other, "n1")
+    assert read_newer(other, known, node="n1").owner == session.session_id
     with PlainClient(session) as shell:
         shell.delete(paths.live_of("n1"))
-    assert not begin_check(session, "n1")()
+    assert not is_registered(session, "n1")
 
 
 def test_the_ephemeral_of_ones_own_past_is_taken_over(session: Session, connect: Connect) -> None:

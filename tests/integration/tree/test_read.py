@@ -129,10 +129,11 @@ def test_deltas_lead_to_what_is_there(session: Session, seed: int) -> None:
         full = read_tree(session)
         each = refresh(session, each)
         if dice.random() < 0.2:
-            before, (some, objects) = some, read_newer(session, some)
-            assert objects is not None
+            before, found = some, read_newer(session, some)
+            some = found.snapshot
+            assert found.objects is not None
             compared = change_between(before.lunmap, some.lunmap)
-            assert change_among(objects, before.lunmap, some.lunmap) == compared
+            assert change_among(found.objects, before.lunmap, some.lunmap) == compared
         assert content(each) == content(full)
     assert read_again(session, some).objects is None
     assert content(refresh(session, some)) == content(full)

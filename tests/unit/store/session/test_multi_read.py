@@ -56,9 +56,9 @@ def test_each_znode_has_its_data_or_its_error() -> None:
     )
     read = request_of().deserialize(b"header" + answer, 6)  # type: ignore[attr-defined]
     assert read == [
-        ZnodeRead(b"abc", 7, children=9),
+        ZnodeRead(b"abc", 7, children=9, owner=7),
         ZnodeRead(b"", 0, NO_NODE),
-        ZnodeRead(b"", 2, children=9, acl=(1, 6)),
+        ZnodeRead(b"", 2, children=9, acl=(1, 6), owner=7),
         ZnodeRead(b"", 0, NO_AUTH),
-        ZnodeRead(b"", 0, children=9, acl=(1, 6)),
+        ZnodeRead(b"", 0, children=9, acl=(1, 6), owner=7),
     ]
