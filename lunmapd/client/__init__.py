@@ -32,8 +32,6 @@ if TYPE_CHECKING:
     from lunmapd.client.note import Note, Prefer, Proposal
     from lunmapd.client.revert import RevertConflictError
     from lunmapd.client.rollouts import FirstNodesDeadError
-    from lunmapd.core.base.access import Principal, Role, Roles, parse_principal, with_password
-    from lunmapd.core.base.acl_entries import AclDifference
     from lunmapd.core.base.backings import Backing, Block, FileIO, Pscsi, RamDisk, User
     from lunmapd.core.base.errors import InvalidInputError, LunmapdError, Problem
     from lunmapd.core.base.lunmap import (
@@ -57,6 +55,9 @@ if TYPE_CHECKING:
         Target,
     )
     from lunmapd.core.base.password import Secret
+    from lunmapd.core.base.permissions.access import Roles, parse_principal, with_password
+    from lunmapd.core.base.permissions.acl_entries import AclDifference
+    from lunmapd.core.base.permissions.principals import Principal, Role
     from lunmapd.core.edits.maps import FreeNumbers
     from lunmapd.core.fleet.lag import Lag, UnappliedRevision
     from lunmapd.core.fleet.logins import Host
@@ -267,8 +268,8 @@ _NAMES: Mapping[str, str] = {
     "client.note": "Note Prefer Proposal",
     "client.revert": "RevertConflictError",
     "client.rollouts": "FirstNodesDeadError",
-    "core.base.access": "Principal Role Roles parse_principal with_password",
-    "core.base.acl_entries": "AclDifference",
+    "core.base.permissions.access": "Roles parse_principal with_password",
+    "core.base.permissions.acl_entries": "AclDifference",
     "core.base.backings": "Backing Block FileIO Pscsi RamDisk User",
     "core.base.errors": "InvalidInputError LunmapdError Problem",
     "core.base.lunmap": (
@@ -276,6 +277,7 @@ _NAMES: Mapping[str, str] = {
         "Lun Lunmap Map Node NodeState PortalGroup Shared Takeover Target"
     ),
     "core.base.password": "Secret",
+    "core.base.permissions.principals": "Principal Role",
     "core.edits.maps": "FreeNumbers",
     "core.fleet.lag": "Lag UnappliedRevision",
     "core.fleet.logins": "Host",

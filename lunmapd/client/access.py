@@ -1,8 +1,9 @@
 """The roles of principals in the tree of a cluster."""
 
-from lunmapd.core.base.access import (
-    Principal,
-    Role,
+from lunmapd.core.base.errors import Exit, LunmapdError
+from lunmapd.core.base.names import check_name
+from lunmapd.core.base.password import Secret
+from lunmapd.core.base.permissions.access import (
     Roles,
     digest_algorithm,
     is_admin,
@@ -10,10 +11,8 @@ from lunmapd.core.base.access import (
     with_password,
     without_grant,
 )
-from lunmapd.core.base.acl_entries import AclDifference
-from lunmapd.core.base.errors import Exit, LunmapdError
-from lunmapd.core.base.names import check_name
-from lunmapd.core.base.password import Secret
+from lunmapd.core.base.permissions.acl_entries import AclDifference
+from lunmapd.core.base.permissions.principals import Principal, Role
 from lunmapd.core.base.text import first_of
 from lunmapd.store.session.session import Session
 from lunmapd.store.tree.permissions.acl import ScanProgress

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from lunmapd.client.fleet import Fleet, SeeFleet
     from lunmapd.client.floating import FloatingGroupStatus
     from lunmapd.client.note import Prefer
-    from lunmapd.core.base.lunmap import Lunmap, Section
+    from lunmapd.core.base.lunmap import Lunmap
+    from lunmapd.core.base.sections import Section
     from lunmapd.core.edits.maps import FreeNumbers
     from lunmapd.core.fleet.backing_differences import BackingDifference
     from lunmapd.core.fleet.known_problems import KnownProblems

@@ -3,7 +3,10 @@
 import re
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from lunmapd.core.base.text import printable
 
@@ -12,7 +15,7 @@ _MIN_CUT = 8
 _CUT = "..."
 
 
-class Column(NamedTuple):
+class Column(Struct, frozen=True):
     """A column, whose cells `show` turns into text; None and "" are shown as a dash.
 
     Where the terminal is too narrow, the columns with the highest `drop` are left out first, those with 0
@@ -25,7 +28,7 @@ class Column(NamedTuple):
     show: Callable[[Any], str] = str
 
 
-class Layout(NamedTuple):
+class Layout(Struct, frozen=True):
     """How tables are laid out: for a terminal of `width` columns, None for any; with full or short names."""
 
     width: int | None = None
@@ -45,7 +48,7 @@ def terminal_layout(*, full_names: bool = False) -> Layout:
     return Layout(shutil.get_terminal_size().columns, full_names)
 
 
-class Table(NamedTuple):
+class Table(Struct, frozen=True):
     """A table; each row has a value for each column."""
 
     columns: tuple[Column, ...]
@@ -70,8 +73,8 @@ class Table(NamedTuple):
         import csv  # noqa: PLC0415 - no other output needs it
 
         lines: list[str] = []
-        columns = tuple(column._replace(show=_plain) for column in self.columns)
-        plain = self._replace(columns=columns).texts("")
+        columns = tuple(replace(column, show=_plain) for column in self.columns)
+        plain = replace(self, columns=columns).texts("")
         writer = csv.writer(_Lines(lines.append), lineterminator="")
         writer.writerows([[column.name for column in self.columns], *plain])
         return lines
@@ -84,7 +87,7 @@ class Table(NamedTuple):
         """Return the table in the order of a column, numbers within texts by their value, None at the end."""
         there = [row for row in self.rows if row[index] not in {None, ""}]
         ordered = sorted(there, key=lambda row: _natural(row[index]), reverse=descending)
-        return self._replace(rows=[*ordered, *(row for row in self.rows if row[index] in {None, ""})])
+        return replace(self, rows=[*ordered, *(row for row in self.rows if row[index] in {None, ""})])
 
     def texts(self, nothing: str) -> list[list[str]]:
         """Return the printable text of each cell, `nothing` for None and ""."""
@@ -97,7 +100,7 @@ class Table(NamedTuple):
         ]
 
 
-class _Lines(NamedTuple):
+class _Lines(Struct, frozen=True):
     """What csv writes its rows to."""
 
     write: Callable[[str], object]

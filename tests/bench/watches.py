@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from lab import Ensemble
-    from lunmapd.core.base.events import WakeCause
+    from lunmapd.core.base.event_reasons import WakeCause
 
 _SIZES = (100, 1000, 10_000)
 _FOLLOWERS = 3

@@ -11,7 +11,8 @@ import pytest
 from lab.build.project import package
 from lab.pytest_plugin import NewLab
 from lab.wait import wait_until
-from lunmapd.core.base.events import Event, FullPass
+from lunmapd.core.base.event_reasons import FullPass
+from lunmapd.core.base.events import Event
 from lunmapd.core.base.messages import Message
 from lunmapd.core.floating.lease import RESTART_LIFETIME
 from package.serving import Site, converged, undisturbed

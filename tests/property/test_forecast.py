@@ -21,7 +21,7 @@ from lunmapd.agent.state.address_file import AddressFile
 from lunmapd.agent.state.claims import Claims
 from lunmapd.core.base.disruption import Disruption
 from lunmapd.core.base.documents import decode, encode
-from lunmapd.core.base.events import FullPass
+from lunmapd.core.base.event_reasons import FullPass
 from lunmapd.core.base.lunmap import Lunmap, TpgId
 from lunmapd.core.fleet.group_owners import owned_tpgs
 from lunmapd.core.fleet.path_state import NodeView

@@ -4,7 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from lunmapd.core.base.lunmap import SECTIONS, Lunmap, Section
+from lunmapd.core.base.lunmap import SECTIONS, Lunmap
+from lunmapd.core.base.sections import Section
 from lunmapd.core.forecast.reduce import reduce_maps
 from lunmapd.service.ctl.text.hosts.host_lines import host_duties
 from support.strategies import lunmaps

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from lunmapd.core.base.attributes import PARAMETERS, STORAGE
 from lunmapd.core.base.documents import DocumentError, decode
-from lunmapd.core.base.lunmap import EMPTY_MAP, SECTIONS, Document, Lunmap, Section
+from lunmapd.core.base.lunmap import EMPTY_MAP, SECTIONS, Document, Lunmap
+from lunmapd.core.base.sections import Section
 from lunmapd.core.fleet.lag import RecentHistory
 from lunmapd.core.fleet.lun_paths import find_lun_paths
 from lunmapd.core.fleet.path_problems import find_path_problems

@@ -24,7 +24,7 @@ from lunmapd.agent.state.claims import Claims
 from lunmapd.agent.state.process import this_process
 from lunmapd.agent.state.seen_file import SeenFile, ValidityKey, baseline_from
 from lunmapd.core.base.disruption import Disruption
-from lunmapd.core.base.events import FullPass
+from lunmapd.core.base.event_reasons import FullPass
 from lunmapd.core.base.lunmap import Lunmap
 from lunmapd.core.fleet.status import HistoryPoint
 from lunmapd.core.node import lio_objects

@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lunmapd.core.base.documents import DocumentError, convert
-from lunmapd.core.base.lunmap import SECTIONS, Section
+from lunmapd.core.base.lunmap import SECTIONS
 from lunmapd.core.base.plain_values import read_values, related
+from lunmapd.core.base.sections import Section
 from support.strategies import lunmaps
 
 ODD: tuple[Any, ...] = (None, "", "x", "1", 7, [], [[]], {}, {"type": "block"}, {"x": {}}, [None], True)

@@ -18,10 +18,10 @@ from lunmapd.core.base.lunmap import (
     Node,
     PortalGroup,
     Scope,
-    Section,
     Shared,
     Target,
 )
+from lunmapd.core.base.sections import Section
 from lunmapd.core.history.map_change import compare_objects
 from lunmapd.core.map import rules
 from lunmapd.core.map.rule_index import RuleIndex

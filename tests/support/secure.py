@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lunmapd.core.base.access import parse_principal, with_password
 from lunmapd.core.base.password import Secret
+from lunmapd.core.base.permissions.access import parse_principal, with_password
 from lunmapd.store.session.credentials import Credentials, PasswordLogin, Tls
 from lunmapd.store.session.session import Session
 from support.pki import Authority

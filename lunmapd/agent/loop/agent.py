@@ -46,7 +46,8 @@ from lunmapd.agent.state.process import this_process
 from lunmapd.agent.state.seen_file import ValidityKey
 from lunmapd.clock import utc_now
 from lunmapd.core.base.errors import LunmapdError
-from lunmapd.core.base.events import Event, Timer, WakeCause
+from lunmapd.core.base.event_reasons import Timer, WakeCause
+from lunmapd.core.base.events import Event
 from lunmapd.core.fleet.status import FLOATING_SERVED, ConditionUpdate, HistoryPoint
 from lunmapd.core.node.refused_logins import Refusals, update_refusals
 from lunmapd.core.planning.decide import PassInput

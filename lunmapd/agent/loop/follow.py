@@ -13,7 +13,7 @@ from lunmapd.agent.loop.confirmations import Confirmations
 from lunmapd.agent.loop.policy import Policy
 from lunmapd.agent.loop.snapshot_fallback import NOT_READ, assess_snapshot, no_map
 from lunmapd.agent.state.map_snapshot import KeptSnapshot, LocalSnapshot, SnapshotDamagedError
-from lunmapd.core.base.events import FullRead, WakeCause
+from lunmapd.core.base.event_reasons import FullRead, WakeCause
 from lunmapd.core.base.lunmap import EMPTY_MAP
 from lunmapd.core.base.messages import Message, journal_fields
 from lunmapd.core.base.reasons import Reason

@@ -2,7 +2,7 @@
 
 import queue
 
-from lunmapd.core.base.events import WakeCause
+from lunmapd.core.base.event_reasons import WakeCause
 
 
 class Wakeup:

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from lunmapd.agent.reconcile.result import PassResult
 from lunmapd.core.base.disruption import Disruption
-from lunmapd.core.base.events import FullPass
+from lunmapd.core.base.event_reasons import FullPass
 from lunmapd.core.base.reasons import OF_BACKINGS, OF_PORTALS, Reason
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.backing_reads import ReadProblems

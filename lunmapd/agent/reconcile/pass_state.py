@@ -28,8 +28,8 @@ change it in place.
 
 `start` returns a full pass if, in this order: the audit is due or there is no starting point; a deferred
 object is due; something besides Luns and initiators differs from the last pass; the change of the map
-concerns objects that are not as desired yet. core/base/events.py names each reason, and the debug log has it
-(FULL_RECONCILE).
+concerns objects that are not as desired yet. core/base/event_reasons.py names each reason, and the debug log
+has it (FULL_RECONCILE).
 
 Invariants of a starting point:
 
@@ -55,7 +55,7 @@ from lunmapd.agent.reconcile.incremental import StartingPoint, starting_point
 from lunmapd.agent.reconcile.result import PassResult
 from lunmapd.agent.reconcile.schedule import Schedule
 from lunmapd.core.base.errors import LunmapdError
-from lunmapd.core.base.events import FullPass
+from lunmapd.core.base.event_reasons import FullPass
 from lunmapd.core.base.lunmap import Lunmap
 from lunmapd.core.base.reasons import Reason
 from lunmapd.core.node import lio_objects

@@ -18,7 +18,8 @@ from lunmapd.agent.reconcile.result import PassResult, RemovalHeldError
 from lunmapd.agent.reconcile.transition_log import log_ended, log_outcome, log_restored
 from lunmapd.agent.state.claims import Claims
 from lunmapd.agent.state.seen_file import SeenFile, ValidityKey
-from lunmapd.core.base.events import Event, FullPass
+from lunmapd.core.base.event_reasons import FullPass
+from lunmapd.core.base.events import Event
 from lunmapd.core.map.addresses import LunAddress
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.backing_failures import find_backing_failures

@@ -4,7 +4,8 @@ import logging
 from collections.abc import Callable, Iterator, Mapping
 
 from lunmapd.agent.reconcile.backoff import Backoff
-from lunmapd.core.base.events import Event, FullPass, Timer
+from lunmapd.core.base.event_reasons import FullPass, Timer
+from lunmapd.core.base.events import Event
 from lunmapd.core.base.text import first_of
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.failure import Failure

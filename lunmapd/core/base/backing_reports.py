@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from msgspec import Struct
 
 from lunmapd.core.base.documents import DocumentError, decode, encode
+from lunmapd.core.base.permissions.principals import CHUNK_NAMES
 
 DM_UUID, WWN, SERIAL = "dm_uuid", "wwn", "serial"
 """The kinds of identity that a device may have."""
@@ -14,14 +15,6 @@ DM_UUID, WWN, SERIAL = "dm_uuid", "wwn", "serial"
 MAX_NAMES = 16
 """The largest number of other names of a device in a report."""
 
-CHUNKS = 32
-"""The number of chunks of a node. With 10,000 Luns each has about 300, compressed to some 20 KiB.
-
-It is fixed, since an admin creates the chunks of a node that is a digest: the node does not see the hashes
-that their ACLs need (`acl_entries.inherit`).
-"""
-
-CHUNK_NAMES = tuple(f"{number:04d}" for number in range(CHUNKS))
 _MAX_CHUNK = 1 << 24  # bytes of its JSON
 
 
@@ -59,7 +52,7 @@ Reports = Mapping[str, BackingReport]
 
 def chunk_of(lun: str) -> str:
     """Return the name of the chunk that has the report of a Lun: four digits."""
-    return CHUNK_NAMES[int.from_bytes(hashlib.sha256(lun.encode()).digest()[:8]) % CHUNKS]
+    return CHUNK_NAMES[int.from_bytes(hashlib.sha256(lun.encode()).digest()[:8]) % len(CHUNK_NAMES)]
 
 
 def pack_reports(reports: Reports) -> bytes:

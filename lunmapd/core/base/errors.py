@@ -5,9 +5,9 @@ from typing import ClassVar
 
 from msgspec import Struct
 
-from lunmapd.core.base.lunmap import SECTIONS
 from lunmapd.core.base.reasons import Reason
 from lunmapd.core.base.root_error import Exit, LunmapdError
+from lunmapd.core.base.sections import SECTION_NAMES
 from lunmapd.core.base.text import sum_alike
 
 __all__ = [
@@ -52,7 +52,7 @@ def show_place(place: Place) -> str:
     """
     if not place:
         return "(top level)"
-    names_follow = place[0] in SECTIONS
+    names_follow = place[0] in SECTION_NAMES
     text = str(place[0])
     for depth, step in enumerate(place[1:]):
         in_brackets = isinstance(step, int) or (depth == 0 and names_follow)

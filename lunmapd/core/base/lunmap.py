@@ -8,12 +8,13 @@ from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from enum import StrEnum
 from sys import intern
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 from msgspec import Struct
 from msgspec.structs import force_setattr
 
 from lunmapd.core.base.backings import Backing, RamDisk
+from lunmapd.core.base.sections import Section
 
 
 class Access(StrEnum):
@@ -247,7 +248,6 @@ class Node(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
 
 
 Document = Lun | Target | Initiator | Group | Node
-Section = Literal["luns", "targets", "initiators", "groups", "nodes"]
 SECTIONS: Mapping[Section, type[Document]] = {
     "luns": Lun,
     "targets": Target,

@@ -10,16 +10,9 @@ from itertools import count
 
 from msgspec import Struct, structs
 
-from lunmapd.core.base.lunmap import (
-    Document,
-    Node,
-    PortalGroup,
-    Section,
-    Target,
-    initiators_of,
-    reporting_nodes,
-)
+from lunmapd.core.base.lunmap import Document, Node, PortalGroup, Target, initiators_of, reporting_nodes
 from lunmapd.core.base.names import naa
+from lunmapd.core.base.sections import Section
 from lunmapd.core.conversion.conversion import Conversion, Notes
 from lunmapd.core.conversion.join_luns import NodeLun, NodeMap, join_luns
 from lunmapd.core.history.changes import build_map

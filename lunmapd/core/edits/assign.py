@@ -6,7 +6,8 @@ from typing import Any
 
 from msgspec import to_builtins
 
-from lunmapd.core.base.lunmap import Document, Lunmap, Section
+from lunmapd.core.base.lunmap import Document, Lunmap
+from lunmapd.core.base.sections import Section
 from lunmapd.core.edits.errors import BadAssignmentError
 from lunmapd.core.edits.objects import with_object
 from lunmapd.core.map.mapfile import read_document

@@ -1,9 +1,10 @@
 """The objects of a map that the words of an admin stand for."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 from lunmapd.core.base.lunmap import Lunmap, Map
+from lunmapd.core.base.sections import Section
 from lunmapd.core.base.text import first_of, nearest
 from lunmapd.core.edits.errors import ChoiceNeededError
 from lunmapd.core.map.short_names import no_such_name, resolve_name, short_names
@@ -72,6 +73,18 @@ def find_target(lunmap: Lunmap, word: str = "") -> str:
     names = short_names(lunmap)
     known = [names.target(name) for name in sorted(lunmap.targets)]
     raise ChoiceNeededError(f"the map has several targets ({first_of(known, _MAX_NAMED)}): add --target NAME")
+
+
+def find_name_in(lunmap: Lunmap, section: Section, word: str) -> str:
+    """Return the name of an object of a section. Raises NoSuchNameError."""
+    finders: Mapping[Section, Callable[[Lunmap, str], str]] = {
+        "luns": find_lun,
+        "targets": find_target,
+        "initiators": find_host,
+        "groups": find_group,
+        "nodes": find_node,
+    }
+    return finders[section](lunmap, word)
 
 
 def _plain(kind: str, word: str, known: Iterable[str]) -> str:

@@ -6,7 +6,8 @@ from typing import TypeVar
 from msgspec import to_builtins
 from msgspec.structs import replace
 
-from lunmapd.core.base.lunmap import Document, Lunmap, Section
+from lunmapd.core.base.lunmap import Document, Lunmap
+from lunmapd.core.base.sections import Section
 from lunmapd.core.edits.errors import DiffersError
 from lunmapd.core.map.fill_in import keep_identities
 

@@ -9,7 +9,8 @@ from msgspec import UNSET, Raw, Struct, UnsetType
 from msgspec.structs import replace
 
 from lunmapd.core.base.documents import DocumentError, decode, encode
-from lunmapd.core.base.lunmap import EMPTY_MAP, SECTIONS, Document, Lunmap, Section
+from lunmapd.core.base.lunmap import EMPTY_MAP, SECTIONS, Document, Lunmap
+from lunmapd.core.base.sections import Section
 from lunmapd.core.history.digest import replace_document
 
 _RUN = 64

@@ -6,7 +6,8 @@ from collections.abc import Set as AbstractSet
 from msgspec import Struct
 from msgspec.structs import replace
 
-from lunmapd.core.base.lunmap import SECTIONS, Lunmap, Section
+from lunmapd.core.base.lunmap import SECTIONS, Lunmap
+from lunmapd.core.base.sections import Section
 from lunmapd.core.history.changes import Change, differing_names, object_change
 
 ObjectName = tuple[Section, str]

@@ -1,12 +1,16 @@
 """From the documents of one schema to those of the next."""
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from msgspec import structs
 
 from lunmapd.core.base.documents import DocumentError, decode, encode
-from lunmapd.core.base.lunmap import SECTIONS, Document, Lun, Lunmap, Scope, Section, Shared, reporting_nodes
+from lunmapd.core.base.lunmap import SECTIONS, Document, Lun, Lunmap, Scope, Shared, reporting_nodes
 from lunmapd.core.history.changes import build_map, split_path
+
+if TYPE_CHECKING:
+    from lunmapd.core.base.sections import Section
 
 
 def migrate_to_schema_2(documents: Mapping[str, bytes]) -> dict[str, bytes]:

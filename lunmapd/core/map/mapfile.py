@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 
 from lunmapd.core.base.errors import InvalidInputError, Place, Problem
-from lunmapd.core.base.lunmap import SECTIONS, Document, Lun, Lunmap, Section
+from lunmapd.core.base.lunmap import SECTIONS, Document, Lun, Lunmap
 from lunmapd.core.base.names import parse_portal
 from lunmapd.core.base.plain_values import FormProblem, read_values
+from lunmapd.core.base.sections import Section
 from lunmapd.core.history.changes import build_map
 from lunmapd.core.map.file_base import FileBase
 

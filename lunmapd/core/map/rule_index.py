@@ -8,7 +8,7 @@ report is that of `check_map`.
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from lunmapd.core.base import names
 from lunmapd.core.base.backings import RamDisk, source
@@ -21,7 +21,6 @@ from lunmapd.core.base.lunmap import (
     Lun,
     Lunmap,
     Node,
-    Section,
     Target,
     initiators_of,
     nodes_of,
@@ -32,6 +31,9 @@ from lunmapd.core.history.map_change import ObjectName
 from lunmapd.core.map import rules
 from lunmapd.core.placement.backing_paths import source_on
 from lunmapd.core.placement.leased_groups import preferred_nodes
+
+if TYPE_CHECKING:
+    from lunmapd.core.base.sections import Section
 
 _Claim = tuple[str | int, ...]
 _Key = TypeVar("_Key", _Claim, ObjectName)

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from lunmapd.core.base import names
 from lunmapd.core.base.backings import RamDisk, source
-from lunmapd.core.base.events import FullPass
+from lunmapd.core.base.event_reasons import FullPass
 from lunmapd.core.base.lunmap import Lunmap
 from lunmapd.core.history.map_change import MapChange, change_between, names_in
 from lunmapd.core.map.rule_index import part_with

@@ -2,19 +2,23 @@
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from lunmapd.core.base.documents import DocumentError, decode
 from lunmapd.core.base.errors import Problem, show_place
-from lunmapd.core.base.lunmap import SECTIONS, Document, Lun, Lunmap, Section
+from lunmapd.core.base.lunmap import SECTIONS, Document, Lun, Lunmap
 from lunmapd.core.base.reasons import Reason
 from lunmapd.core.history.changes import build_map, split_path
 from lunmapd.core.map.rules import check_changes
 from lunmapd.core.node import lio_objects
 from lunmapd.core.node.failure import Failure
 from lunmapd.core.node.needed_documents import restore_needed
+
+if TYPE_CHECKING:
+    from lunmapd.core.base.sections import Section
 
 RecordedDocuments = Mapping[str, bytes | None]
 """Path of each object with an out-of-band edit to its last committed document; None if the revisions have no

@@ -8,12 +8,13 @@ from pathlib import Path
 import click
 from msgspec import Struct
 
-from lunmapd.core.base.access import Permission, Principal, Role, Roles, parse_principal
-from lunmapd.core.base.acl_entries import AclDifference, show_permission
 from lunmapd.core.base.errors import Exit
 from lunmapd.core.base.password import Secret
+from lunmapd.core.base.permissions.access import Permission, Roles, parse_principal
+from lunmapd.core.base.permissions.acl_entries import AclDifference, show_permission
+from lunmapd.core.base.permissions.principals import Principal, Role
 from lunmapd.service.cli import output_option
-from lunmapd.service.ctl.cli import Connection
+from lunmapd.service.ctl.connection import Connection
 from lunmapd.service.output import echo, echo_json
 from lunmapd.service.table import table
 from lunmapd.store.session.secret_files import read_secret

@@ -1,9 +1,7 @@
 """The click group of `lunmapctl`, and its options. It imports click only: see `start`."""
 
 import os
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
@@ -11,36 +9,6 @@ from lunmapd.service.cli import CONTEXT, config_option, examples_text, version_o
 from lunmapd.service.ctl.start.examples import EXAMPLES
 from lunmapd.service.ctl.start.lazy import LazyGroup
 from lunmapd.service.ctl.start.verbs import VERBS
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from lunmapd.client import Client
-
-
-class TlsFiles(NamedTuple):
-    """The files for TLS that options name, "" for none."""
-
-    ca: str = ""
-    certificate: str = ""
-    key: str = ""
-
-
-class Connection(NamedTuple):
-    """How to reach the tree: from the options, or from the settings file when `hosts` is None."""
-
-    config: Path
-    chroot: str | None = None
-    hosts: str | None = None
-    tls: TlsFiles = TlsFiles()
-
-    @contextmanager
-    def client(self) -> "Iterator[Client]":
-        """Open a client for one command. Raises the errors of the settings and StoreError."""
-        from lunmapd.service.ctl.connect import connected
-
-        with connected(self) as client:
-            yield client
 
 
 def _given(context: click.Context, option: click.Parameter, value: str | None) -> str | None:
@@ -99,6 +67,8 @@ def ctl(
     Exit codes: 0 done, 1 failed, 2 wrong usage, 3 invalid map, 4 conflict, 5 ZooKeeper unreachable,
     6 degraded, 7 a file can't be used, 130 interrupted.
     """
+    from lunmapd.service.ctl.connection import Connection, TlsFiles
+
     tls = TlsFiles(tls_ca or "", tls_certificate or "", tls_key or "")
     if tls != TlsFiles() and hosts is None:
         raise click.UsageError(

@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from msgspec.structs import replace
+from msgspec.structs import astuple, replace
 
 from lunmapd.client.client import Client
 from lunmapd.service import zookeeper
-from lunmapd.service.ctl.cli import Connection, TlsFiles
+from lunmapd.service.ctl.connection import Connection, TlsFiles
 from lunmapd.service.ctl.text.output import watch_commits
 from lunmapd.service.output import echo
 from lunmapd.service.zookeeper import TlsSettings, ZooKeeperSettings
@@ -32,7 +32,7 @@ def endpoint_of(connection: Connection) -> ZooKeeperSettings:
 
         endpoint = settings.load_settings(connection.config).zookeeper
         return endpoint if chroot is None else replace(endpoint, chroot=chroot)
-    tls = None if connection.tls == TlsFiles() else TlsSettings(*connection.tls)
+    tls = None if connection.tls == TlsFiles() else TlsSettings(*astuple(connection.tls))
     endpoint = ZooKeeperSettings(tuple(hosts.split(",")), chroot or DEFAULT_CHROOT, tls=tls)
     zookeeper.check_settings(endpoint)
     return endpoint

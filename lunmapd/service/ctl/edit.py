@@ -1,38 +1,29 @@
 """The verbs that initialise the tree and change the map."""
 
-from typing import TextIO
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TextIO
 
 import click
-from click.core import ParameterSource
 
-from lunmapd.client import Client, Note, Proposal, Revision
 from lunmapd.service.cli import output_option
-from lunmapd.service.ctl.cli import Connection
-from lunmapd.service.ctl.commit.consent import Consent, can_ask, consent_options
-from lunmapd.service.ctl.commit.permissions import EVERY_PERMISSION, permission_options
-from lunmapd.service.ctl.commit.steps import (
-    commit_proposal,
+from lunmapd.service.ctl.commit.options import (
+    Consent,
+    consent_options,
     dry_run_option,
-    nothing_text,
-    show_plan,
-    warn_of_changes,
-    warn_of_file,
+    rollout_options,
+    wait_option,
 )
-from lunmapd.service.ctl.commit.waiting import echo_made, is_waiting, rollout_options, wait_for, wait_option
-from lunmapd.service.ctl.files.map_file import (
-    Basis,
-    MapFile,
-    basis_options,
-    check_undone,
-    read_map_file,
-    renew_base,
-)
-from lunmapd.service.ctl.files.map_text import map_text
+from lunmapd.service.ctl.commit.permissions import EVERY_PERMISSION, permission_options
+from lunmapd.service.ctl.files.options import Basis, basis_options, file_option
 from lunmapd.service.ctl.files.sections import full_name, section_and_name, section_argument
-from lunmapd.service.ctl.start.lazy import LazyGroup, start_planning
-from lunmapd.service.ctl.start.verbs import EDITS
 from lunmapd.service.ctl.text.output import echo_committed, note_options
 from lunmapd.service.output import echo
+
+if TYPE_CHECKING:
+    from lunmapd.client import Client, Note, Proposal, Revision
+    from lunmapd.service.ctl.connection import Connection
+    from lunmapd.service.ctl.files.map_file import MapFile
 
 _REPORT_TIME = 3.0  # seconds after a revision was applied in which nodes report what they have opened
 
@@ -54,15 +45,6 @@ def init(connection: Connection, closed: bool) -> None:
     with connection.client() as client:
         cluster = client.initialise(closed=closed)
         echo(f"initialised {client.chroot}: cluster {cluster}, revision 0")
-
-
-file_option = click.option(
-    "-f",
-    "--file",
-    "file",
-    type=click.File("r", encoding="utf-8"),
-    help="The whole map, as YAML; - for standard input.",
-)
 
 
 @click.command()
@@ -103,9 +85,15 @@ def apply(
     the removal of much, it asks on a terminal; elsewhere it commits nothing without --allow or --yes.
     """
     _refuse_dry_resume(resume=resume, dry_run=dry_run)
+    from lunmapd.service.ctl.files.map_file import check_undone, read_map_file, renew_base
+
     given = read_map_file(_one_file(given_file, file))
     base = basis.of(given)
     with connection.client() as client, given.located(client, base):
+        from lunmapd.service.ctl.commit.consent import can_ask
+        from lunmapd.service.ctl.commit.steps import commit_proposal, nothing_text, warn_of_file
+        from lunmapd.service.ctl.commit.waiting import wait_for
+
         proposal = client.propose(given.lunmap, note, base=base, prefer=basis.prefer, resume=resume)
         warn_of_file(proposal, given.source.problem)
         _warn_of_backings(client, proposal)
@@ -126,52 +114,6 @@ def _one_file(*files: TextIO | None) -> TextIO:
     if len(named) != 1:
         raise click.UsageError("name one FILE with the whole map, - for standard input")
     return named[0]
-
-
-@click.group(cls=LazyGroup, verbs=EDITS, invoke_without_command=True)
-@file_option
-@basis_options
-@note_options
-@permission_options(*EVERY_PERMISSION)
-@output_option
-@click.pass_context
-def plan(context: click.Context, file: TextIO | None, basis: Basis, note: Note, output: str) -> None:
-    """Show what every node would do if the map were made equal to FILE, and to whom. Nothing is committed.
-
-    A short verb with its arguments can take the place of FILE, as in 'plan unmap db1 host2'.
-
-    It takes the file as 'apply' does, with the same options about it. Each node is taken to be as the newest
-    map says, with the logins that it last reported. Exit code 6 if a host would lose a path, a node would
-    hold steps or leave the map, or an object would fail; a unit attention disturbs nobody.
-    """
-    if context.invoked_subcommand is not None:
-        _check_no_option(context)
-        start_planning(context)
-        return
-    if file is None:
-        raise click.UsageError("Missing option '-f' / '--file', or a verb such as 'unmap'")
-    _plan_file(context.obj, file, basis, note, output)
-
-
-def _check_no_option(context: click.Context) -> None:
-    """Refuse options between `plan` and a verb, which has its own."""
-    for parameter in context.command.params:
-        source = parameter.name and context.get_parameter_source(parameter.name)
-        if source is ParameterSource.COMMANDLINE:
-            raise click.UsageError(
-                f"{parameter.opts[-1]} is for a whole map: write the options of {context.invoked_subcommand} "
-                "behind it"
-            )
-
-
-def _plan_file(connection: Connection, file: TextIO, basis: Basis, note: Note, output: str) -> None:
-    given = read_map_file(file)
-    base = basis.of(given)
-    with connection.client() as client, given.located(client, base):
-        proposal = client.propose(given.lunmap, note, base=base, prefer=basis.prefer)
-        warn_of_file(proposal, given.source.problem)
-        check_undone(client, proposal, given, basis, dry_run=True)
-        show_plan(client, proposal, note, output)
 
 
 def _refuse_dry_resume(*, resume: bool, dry_run: bool) -> None:
@@ -206,6 +148,8 @@ def edit_map(
 
     def commit(file: MapFile) -> tuple[Proposal, Revision | None]:
         with connection.client() as client, file.located(client, file.base):
+            from lunmapd.service.ctl.commit.steps import commit_proposal, nothing_text, warn_of_file
+
             proposal = client.propose(file.lunmap, note, base=file.base)
             warn_of_file(proposal, file.source.problem)
             revision = commit_proposal(
@@ -214,11 +158,13 @@ def edit_map(
             return proposal, revision
 
     with connection.client() as client:
+        from lunmapd.service.ctl.commit.waiting import is_waiting, wait_for
+        from lunmapd.service.ctl.files.editor import edit_file
+        from lunmapd.service.ctl.files.map_text import map_text
+
         snapshot = client.read()
         part, name = section_and_name(section, name)
         text = map_text(snapshot, part, full_name(snapshot.lunmap, part, name))
-    from lunmapd.service.ctl.files.editor import edit_file
-
     done = edit_file(text, commit)
     if done is None:
         echo_committed(None, (), output, "nothing was edited, and nothing committed")
@@ -273,6 +219,9 @@ def rollback(
     _refuse_dry_resume(resume=resume, dry_run=dry_run)
     nothing = f"nothing to change: the map equals revision {revision}"
     with connection.client() as client:
+        from lunmapd.service.ctl.commit.steps import commit_proposal, nothing_text, warn_of_changes
+        from lunmapd.service.ctl.commit.waiting import wait_for
+
         proposal = client.propose_rollback(revision, note, resume=resume)
         if dry_run and proposal.changes:
             nothing = nothing_text(proposal, dry_run=True)
@@ -311,6 +260,8 @@ def confirm(
     if rewound and revision is not None:
         raise click.UsageError("--rewound confirms the tree as it is: omit REVISION")
     with connection.client() as client:
+        from lunmapd.service.ctl.commit.waiting import echo_made, wait_for
+
         made = client.confirm_rewound(note) if rewound else client.confirm(revision, note)
         echo_made(made, (), output, "nothing to do: the removals are already confirmed", wait)
         wait_for(client, made, client.newest(), wait, output)

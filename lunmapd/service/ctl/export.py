@@ -17,8 +17,9 @@ from lunmapd.core.placement.leased_groups import floating_groups, takeover_luns,
 from lunmapd.core.secrets.sealing import Vault
 from lunmapd.files import replace_named_file
 from lunmapd.service import keyfile
-from lunmapd.service.ctl.cli import Connection
-from lunmapd.service.ctl.secrets.secret_keys import configured_key_file, key_file_option
+from lunmapd.service.ctl.connection import Connection
+from lunmapd.service.ctl.secrets.options import key_file_option
+from lunmapd.service.ctl.secrets.secret_keys import configured_key_file
 from lunmapd.service.output import echo, echo_json
 from lunmapd.store.tree.snapshot import Snapshot, effective_map
 

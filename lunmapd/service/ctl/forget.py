@@ -3,7 +3,7 @@
 import click
 
 from lunmapd.service.cli import output_option
-from lunmapd.service.ctl.cli import Connection
+from lunmapd.service.ctl.connection import Connection
 from lunmapd.service.output import echo, echo_json
 
 

@@ -1,21 +1,24 @@
 """`lunmapctl get`: prints the map."""
 
-from collections.abc import Mapping
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import click
 
-from lunmapd.client import Client, Snapshot
-from lunmapd.core.base.lunmap import SECTIONS, Section
+from lunmapd.core.base.sections import SECTION_NAMES
 from lunmapd.core.base.text import nearest, suggestion
-from lunmapd.core.map.short_names import FULL_NAMES
-from lunmapd.service.ctl.cli import Connection
-from lunmapd.service.ctl.files.map_text import base_at, map_text, select
 from lunmapd.service.ctl.files.sections import full_name, section_and_name, section_argument
 from lunmapd.service.ctl.text.layout import full_names_option, layout_of, names_for
-from lunmapd.service.ctl.text.rollout_lines import rollout_note
-from lunmapd.service.ctl.text.tables import TABLES
 from lunmapd.service.output import echo, echo_json, echo_paragraphs
-from lunmapd.service.table import Layout, Table
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from lunmapd.client import Client, Snapshot
+    from lunmapd.core.base.sections import Section
+    from lunmapd.service.ctl.connection import Connection
+    from lunmapd.service.table import Layout, Table
 
 _EXPORTS = ("csv", "markdown", "name")
 _LISTS = ("table", "wide", *_EXPORTS)
@@ -53,6 +56,11 @@ def get(
     output = output or ("table" if section is not None and (name is None or sort) else "yaml")
     _check_table(section, output, sort)
     with connection.client() as client:
+        from lunmapd.core.map.short_names import FULL_NAMES
+        from lunmapd.service.ctl.files.map_text import base_at, map_text, select
+        from lunmapd.service.ctl.text.rollout_lines import rollout_note
+        from lunmapd.service.ctl.text.tables import TABLES
+
         fleet = client.fleet() if output in _LISTS and section in {None, "luns"} else None
         snapshot = _read(client, section, name, output) if fleet is None else fleet.snapshot
     for path, reason in snapshot.unreadable.items():
@@ -60,7 +68,7 @@ def get(
     echo(*rollout_note(snapshot), err=True)
     name = full_name(snapshot.lunmap, section, name)
     selected = select(snapshot.lunmap, section, name)
-    sections: tuple[Section, ...] = tuple(SECTIONS) if section is None else (section,)
+    sections: tuple[Section, ...] = SECTION_NAMES if section is None else (section,)
     if output in _LISTS:
         layout = layout_of(output, full_names=full_names)
         names = FULL_NAMES if output in _EXPORTS else names_for(snapshot.lunmap, layout)
@@ -84,7 +92,9 @@ def _read(client: Client, section: Section | None, name: str | None, output: str
 def _check_table(section: Section | None, output: str, sort: str | None) -> None:
     """Raise UsageError for options that need the table of one section."""
     if section is None and (sort or output == "csv"):
-        raise click.UsageError(f"name a SECTION with {'--sort' if sort else '-o csv'}: {', '.join(SECTIONS)}")
+        raise click.UsageError(
+            f"name a SECTION with {'--sort' if sort else '-o csv'}: {', '.join(SECTION_NAMES)}"
+        )
     if output not in _LISTS and sort:
         raise click.UsageError(f"--sort orders tables, and -o {output} is none: leave one of them out")
 

@@ -1,27 +1,25 @@
 """The verbs that read the history: log, show, diff."""
 
+from __future__ import annotations
+
 from datetime import UTC, datetime, timedelta
 from itertools import islice
+from typing import TYPE_CHECKING
 
 import click
 
-from lunmapd.client import Client, Difference, differences
 from lunmapd.clock import rfc3339
-from lunmapd.core.map.short_names import FULL_NAMES, ShortNames
 from lunmapd.service.cli import output_option
-from lunmapd.service.ctl.cli import Connection
 from lunmapd.service.ctl.commit.duration import duration
 from lunmapd.service.ctl.files.sections import object_path
-from lunmapd.service.ctl.text.differences import (
-    difference_lines,
-    log_table,
-    names_for_changes,
-    revision_lines,
-    revision_report,
-)
 from lunmapd.service.ctl.text.layout import full_names_option, table_options
 from lunmapd.service.output import echo, echo_json, echo_painted
 from lunmapd.service.table import Layout, terminal_layout
+
+if TYPE_CHECKING:
+    from lunmapd.client import Client, Difference
+    from lunmapd.core.map.short_names import ShortNames
+    from lunmapd.service.ctl.connection import Connection
 
 _LONGEST = 3650 * 86400  # seconds
 
@@ -84,6 +82,8 @@ def log(
     Their times are those of the machines that committed them, in UTC.
     """
     with connection.client() as client:
+        from lunmapd.service.ctl.text.differences import log_table, revision_report
+
         if path is not None:
             path = object_path(client.read().lunmap, path)
         # Times are compared as text; those of two machines need not be in order.
@@ -120,6 +120,9 @@ def parse_revision(_: click.Context, __: click.Parameter, word: str) -> int:
 def show(connection: Connection, revision: int, output: str, full_names: bool) -> None:
     """Show author, time, message and changes of REVISION, field by field."""
     with connection.client() as client:
+        from lunmapd.core.history.fields import differences
+        from lunmapd.service.ctl.text.differences import revision_lines, revision_report
+
         shown = client.revision(revision)
         names = _names_for(client, differences(shown.changes), output, full_names=full_names)
     if output == "json":
@@ -136,6 +139,9 @@ def show(connection: Connection, revision: int, output: str, full_names: bool) -
 def diff(connection: Connection, span: tuple[int, int | None], output: str, full_names: bool) -> None:
     """Show the changes from revision A to B, or from A to the newest (A..), field by field."""
     with connection.client() as client:
+        from lunmapd.core.history.fields import differences
+        from lunmapd.service.ctl.text.differences import difference_lines
+
         changed = differences(client.diff(*span))
         names = _names_for(client, changed, output, full_names=full_names)
     if output == "json":
@@ -148,6 +154,9 @@ def _names_for(
     client: Client, changed: tuple[Difference, ...], output: str, *, full_names: bool
 ) -> ShortNames:
     """Return the names to use in changes: the short ones on a terminal, as in tables."""
+    from lunmapd.core.map.short_names import FULL_NAMES
+    from lunmapd.service.ctl.text.differences import names_for_changes
+
     if output == "json" or terminal_layout(full_names=full_names).full_names:
         return FULL_NAMES
     return names_for_changes(changed, client.read().lunmap)

@@ -15,15 +15,15 @@ from threading import Thread
 import msgspec
 from msgspec.structs import replace
 
-from lunmapd.core.base.access import FLOATING
 from lunmapd.core.base.documents import decode
 from lunmapd.core.base.lunmap import SECTIONS, Lun
+from lunmapd.core.base.permissions.principals import FLOATING
 from lunmapd.core.edits.find import GROUP_PREFIX
 from lunmapd.core.map.short_names import shorten_names
 from lunmapd.files import replace_file
 from lunmapd.service import zookeeper
-from lunmapd.service.ctl.cli import Connection, TlsFiles
 from lunmapd.service.ctl.connect import endpoint_of
+from lunmapd.service.ctl.connection import Connection, TlsFiles
 from lunmapd.service.ctl.start.completion import MAPPED
 from lunmapd.store.session import paths
 from lunmapd.store.tree.znodes import list_children, read_znodes

@@ -5,7 +5,7 @@ import click
 from lunmapd.client import Note
 from lunmapd.core.base.disruption import DISRUPTION_WORDS
 from lunmapd.service.cli import output_option
-from lunmapd.service.ctl.cli import Connection
+from lunmapd.service.ctl.connection import Connection
 from lunmapd.service.ctl.text.output import echo_committed, note_options
 
 _DAY = 86400.0

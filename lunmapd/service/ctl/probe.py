@@ -17,7 +17,7 @@ from lunmapd.core.probe.result import ProbeResult, probe_result
 from lunmapd.core.probe.setup import NoProbeError, UnknownNameError, check_probe, chosen_luns, mapped_luns
 from lunmapd.initiator import libiscsi, walk
 from lunmapd.initiator.connection import InitiatorAccess
-from lunmapd.service.ctl.cli import Connection
+from lunmapd.service.ctl.connection import Connection
 from lunmapd.service.ctl.plugin import Level, end_with, end_with_error
 from lunmapd.service.ctl.probe_access import DEFAULT_ACCESS_FILE, ProbeAccess, read_access
 from lunmapd.service.ctl.text.probe_lines import (

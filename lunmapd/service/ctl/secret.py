@@ -26,14 +26,15 @@ from lunmapd.core.map import credentials
 from lunmapd.core.map.short_names import find_name
 from lunmapd.core.secrets.sealing import KEY_BYTES, Keyring, Vault, warn_password
 from lunmapd.service import keyfile
-from lunmapd.service.ctl.cli import Connection
-from lunmapd.service.ctl.commit.waiting import remember_nodes, wait_for, wait_option
-from lunmapd.service.ctl.secrets.password import PasswordSource, obtained_password, password_options
+from lunmapd.service.ctl.commit.options import wait_option
+from lunmapd.service.ctl.commit.waiting import remember_nodes, wait_for
+from lunmapd.service.ctl.connection import Connection
+from lunmapd.service.ctl.secrets.options import PasswordSource, key_file_option, password_options
+from lunmapd.service.ctl.secrets.password import obtained_password
 from lunmapd.service.ctl.secrets.secret_keys import (
     check_key_on_nodes,
     configured_key_file,
     echo_listing,
-    key_file_option,
     list_secrets,
 )
 from lunmapd.service.ctl.text.output import note_options

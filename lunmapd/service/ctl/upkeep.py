@@ -7,9 +7,9 @@ from msgspec.structs import replace
 
 from lunmapd.client import KEEP, Client, Lunmap, LunmapdError, Note
 from lunmapd.service.cli import output_option
-from lunmapd.service.ctl.cli import Connection
+from lunmapd.service.ctl.commit.options import dry_run_option
 from lunmapd.service.ctl.commit.permissions import REUSE_ID, REUSE_LUN, permission_options
-from lunmapd.service.ctl.commit.steps import commit_proposal, dry_run_option, echo_duties
+from lunmapd.service.ctl.connection import Connection
 from lunmapd.service.ctl.text.output import (
     closed_option,
     echo_committed,
@@ -76,6 +76,8 @@ def restore(
     """
     note = replace(note, message=note.message or f"restored from {file.name}")
     with connection.client() as client:
+        from lunmapd.service.ctl.commit.steps import echo_duties
+
         former = _readable_map(client) if replaced else None
         meta = client.restore(file, note, replaced=replaced, closed=closed)
         restored = client.read()
@@ -106,6 +108,8 @@ def repair(connection: Connection, note: Note, dry_run: bool, output: str) -> No
     To keep the edits instead, commit anything else: a commit includes them, except in objects that it sets.
     """
     with connection.client() as client:
+        from lunmapd.service.ctl.commit.steps import commit_proposal, echo_duties
+
         proposal = client.propose_repair()
         nothing = "nothing was reverted (dry run)" if proposal.changes else "there are no out-of-band edits"
         if dry_run:

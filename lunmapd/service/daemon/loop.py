@@ -12,7 +12,8 @@ from lunmapd.agent.loop.report import CycleResult
 from lunmapd.agent.loop.unexpected import UnexpectedLog
 from lunmapd.agent.loop.wakeup import Wakeup
 from lunmapd.core.base.errors import LunmapdError
-from lunmapd.core.base.events import Event, WakeCause
+from lunmapd.core.base.event_reasons import WakeCause
+from lunmapd.core.base.events import Event
 from lunmapd.core.base.messages import Message, journal_fields
 from lunmapd.core.fleet.status import NodeStatus
 from lunmapd.service.daemon.manager import Manager

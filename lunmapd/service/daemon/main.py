@@ -31,7 +31,7 @@ from lunmapd.agent.state.map_snapshot import LocalSnapshot
 from lunmapd.agent.state.seen_file import SeenFile
 from lunmapd.clock import utc_now
 from lunmapd.core.base.errors import Exit
-from lunmapd.core.base.events import WakeCause
+from lunmapd.core.base.event_reasons import WakeCause
 from lunmapd.lio.worker.kernel import Deadlines, Kernel
 from lunmapd.service import zookeeper
 from lunmapd.service.cli import (

@@ -4,7 +4,7 @@ import signal
 from collections.abc import Callable
 from types import FrameType
 
-from lunmapd.core.base.events import WakeCause
+from lunmapd.core.base.event_reasons import WakeCause
 
 
 class Signals:

@@ -4,9 +4,9 @@ import random
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from lunmapd.core.base.access import AclEntries
 from lunmapd.core.base.errors import InvalidInputError
 from lunmapd.core.base.lunmap import Lunmap
+from lunmapd.core.base.permissions.access import AclEntries
 from lunmapd.core.history.changes import Revision, diff_maps
 from lunmapd.core.history.fields import changed_field_names
 from lunmapd.core.history.map_change import MapChange, compare_objects

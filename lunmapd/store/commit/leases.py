@@ -5,8 +5,9 @@ from collections.abc import Iterator, Mapping
 
 from msgspec.structs import replace
 
-from lunmapd.core.base.access import FLOATING, AclEntries, acl_at
 from lunmapd.core.base.lunmap import GroupId, Lunmap
+from lunmapd.core.base.permissions.access import AclEntries, acl_at
+from lunmapd.core.base.permissions.principals import FLOATING
 from lunmapd.core.placement.leased_groups import leased_groups
 from lunmapd.store.commit.commit_errors import CommitInterruptedError
 from lunmapd.store.session import paths

@@ -7,9 +7,9 @@ from kazoo.exceptions import BadVersionError, NodeExistsError, NoNodeError
 from msgspec import Struct
 from msgspec.structs import replace
 
-from lunmapd.core.base.access import AclEntries, acl_size
 from lunmapd.core.base.errors import Exit
 from lunmapd.core.base.lunmap import SECTIONS, Lunmap
+from lunmapd.core.base.permissions.access import AclEntries, acl_size
 from lunmapd.core.history.changes import Revision
 from lunmapd.store.commit.commit_errors import (
     CommitInterruptedError,

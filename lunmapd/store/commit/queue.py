@@ -15,8 +15,9 @@ from kazoo.client import KazooClient
 from kazoo.exceptions import NoNodeError
 from kazoo.protocol.states import WatchedEvent
 
-from lunmapd.core.base.access import AclEntries, Role
-from lunmapd.core.base.acl_entries import inherit
+from lunmapd.core.base.permissions.access import AclEntries
+from lunmapd.core.base.permissions.acl_entries import inherit
+from lunmapd.core.base.permissions.principals import Role
 from lunmapd.store.commit.commit_errors import NestedCommitError
 from lunmapd.store.commit.draft import Write
 from lunmapd.store.session import paths

@@ -17,8 +17,9 @@ from kazoo.exceptions import (
 )
 from msgspec import Struct
 
-from lunmapd.core.base.access import AclEntries, Role
 from lunmapd.core.base.documents import encode
+from lunmapd.core.base.permissions.access import AclEntries
+from lunmapd.core.base.permissions.principals import Role
 from lunmapd.core.history.changes import Revision
 from lunmapd.store.commit.commit_errors import CommitInterruptedError, OutcomeUnknownError
 from lunmapd.store.commit.commit_options import ignore_revision

@@ -1,8 +1,8 @@
 """Before and after a rollout: the parent of its znode, and writing back the objects that it changed."""
 
-from lunmapd.core.base.access import ROLLOUTS
 from lunmapd.core.base.documents import encode
 from lunmapd.core.base.lunmap import Lunmap
+from lunmapd.core.base.permissions.principals import ROLLOUTS
 from lunmapd.core.history.changes import Head, Revision, Rollout, patch_map
 from lunmapd.core.history.spans import invert_changes
 from lunmapd.store.commit.commit_errors import RolloutEditedError

@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from lunmapd.core.base.access import Role
 from lunmapd.core.base.errors import Exit
+from lunmapd.core.base.permissions.principals import Role
 from lunmapd.core.base.reasons import Reason
 from lunmapd.store.session.errors import NoAccessError, TreeError, UnreachableError
 

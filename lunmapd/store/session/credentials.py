@@ -3,7 +3,6 @@
 The files are read again for each client or connection, so that a renewed or corrected file takes effect.
 """
 
-import importlib.util
 import ssl
 from pathlib import Path
 
@@ -47,7 +46,9 @@ ANONYMOUS = Credentials()
 
 def has_sasl() -> bool:
     """Return whether the library for SASL is installed."""
-    return importlib.util.find_spec("puresasl") is not None
+    from importlib.util import find_spec  # noqa: PLC0415 - a session without SASL does not need it
+
+    return find_spec("puresasl") is not None
 
 
 def sasl_options(login: PasswordLogin) -> dict[str, str]:

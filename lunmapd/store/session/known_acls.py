@@ -1,6 +1,6 @@
 """The ACLs that a session has read, so that a znode that has the same one still is not asked for it again."""
 
-from lunmapd.core.base.access import AclEntries
+from lunmapd.core.base.permissions.access import AclEntries
 
 AclVersion = tuple[int, int]
 """The zxid that created a znode, and the version of its ACL: they identify the ACL.

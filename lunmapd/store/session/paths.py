@@ -2,10 +2,13 @@
 
 import re
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
-from lunmapd.core.base.access import FLOATING, MEMBERS, ROLLOUTS
-from lunmapd.core.base.backing_reports import CHUNK_NAMES
-from lunmapd.core.base.lunmap import SECTIONS, GroupId
+from lunmapd.core.base.permissions.principals import CHUNK_NAMES, FLOATING, MEMBERS, ROLLOUTS
+from lunmapd.core.base.sections import SECTION_NAMES
+
+if TYPE_CHECKING:
+    from lunmapd.core.base.lunmap import GroupId
 
 META = "meta"
 HEAD = "head"
@@ -16,7 +19,7 @@ ADDRESSES = "addresses"
 IDS = f"{ADDRESSES}/ids"
 QUEUE = "queue"
 
-PARENTS = (*SECTIONS, REVISIONS, CHECKPOINTS, ADDRESSES, MEMBERS, ROLLOUTS, QUEUE)
+PARENTS = (*SECTION_NAMES, REVISIONS, CHECKPOINTS, ADDRESSES, MEMBERS, ROLLOUTS, QUEUE)
 FORMER = ("live", "status")
 _LIVE = "live"
 
@@ -96,32 +99,32 @@ def owned_by(node: str) -> tuple[str, ...]:
     return (member_of(node), status_of(node), backings_of(node), *chunks)
 
 
-def floating_group(group: GroupId) -> str:
+def floating_group(group: "GroupId") -> str:
     """Return the path of a floating portal group; neither name has a space."""
     return f"{FLOATING}/{group.target} {group.name}"
 
 
-def lease_of(group: GroupId) -> str:
+def lease_of(group: "GroupId") -> str:
     """Return the path of the record of a group's lease."""
     return f"{floating_group(group)}/lease"
 
 
-def wish_of(group: GroupId) -> str:
+def wish_of(group: "GroupId") -> str:
     """Return the path of the node that an admin moved a group to."""
     return f"{floating_group(group)}/wish"
 
 
-def candidates_of(group: GroupId) -> str:
+def candidates_of(group: "GroupId") -> str:
     """Return the path of the parent of a group's nodes."""
     return f"{floating_group(group)}/candidates"
 
 
-def candidate_of(group: GroupId, node: str) -> str:
+def candidate_of(group: "GroupId", node: str) -> str:
     """Return the path at which a node reports how well it can own a group; its ephemeral is below."""
     return f"{candidates_of(group)}/{node}"
 
 
-def presence_of(group: GroupId, node: str) -> str:
+def presence_of(group: "GroupId", node: str) -> str:
     """Return the path of the ephemeral of a node in a group."""
     return f"{candidate_of(group, node)}/{_LIVE}"
 

@@ -5,9 +5,9 @@ connection thread: kazoo 2.9 (Debian 13) does not know those below -119, nor -12
 """
 
 from collections.abc import Mapping
-from typing import NamedTuple
 
 from kazoo.exceptions import EXCEPTIONS, ZookeeperError
+from msgspec import Struct
 
 from lunmapd.store.session.errors import NotServedError, ServerRefusedError, StoreError
 
@@ -33,7 +33,7 @@ EXCEPTIONS.default_factory = _unknown_code
 LoginRequiredError = EXCEPTIONS[-124]
 
 
-class _Cause(NamedTuple):
+class _Cause(Struct, frozen=True):
     """Why a server refuses a request, and what to do."""
 
     what: str
@@ -71,7 +71,8 @@ NOT_SERVED = tuple(EXCEPTIONS[code] for code in _NOT_SERVED)
 
 def not_served(hosts: str, error: Exception) -> NotServedError:
     """Return the error for one of NOT_SERVED."""
-    return NotServedError(hosts, *_NOT_SERVED[_code_of(error)])
+    cause = _NOT_SERVED[_code_of(error)]
+    return NotServedError(hosts, cause.what, cause.remedy)
 
 
 def refused(error: Exception, path: str = "") -> StoreError:

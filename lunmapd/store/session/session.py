@@ -24,7 +24,7 @@ from kazoo.exceptions import (
 )
 from kazoo.handlers.threading import KazooTimeoutError
 
-from lunmapd.core.base.access import Principal, Role
+from lunmapd.core.base.permissions.principals import Principal, Role
 from lunmapd.store.session import paths
 from lunmapd.store.session.access_errors import NotPermittedError, UnknownIdentityError
 from lunmapd.store.session.credentials import ANONYMOUS, Credentials

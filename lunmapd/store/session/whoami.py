@@ -5,16 +5,17 @@ ZooKeeper 3.7, zookeeper.jute: WhoAmIResponse.
 
 import struct
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 from kazoo.client import KazooClient
+from msgspec import Struct
 
-from lunmapd.core.base.access import Principal
+from lunmapd.core.base.permissions.principals import Principal
 
 _INT = struct.Struct(">i")
 
 
-class _Request(NamedTuple):
+class _Request(Struct, frozen=True):
     """A request as kazoo sends it (kazoo.protocol.serialization)."""
 
     type: int = 107  # org.apache.zookeeper.ZooDefs.OpCode.whoAmI

@@ -5,8 +5,9 @@ from collections.abc import Iterable, Mapping
 from kazoo.exceptions import NoNodeError
 from msgspec import Struct
 
-from lunmapd.core.base.backing_reports import CHUNK_NAMES, BackingReport, Reports, chunk_of, unpack_reports
+from lunmapd.core.base.backing_reports import BackingReport, Reports, chunk_of, unpack_reports
 from lunmapd.core.base.documents import DocumentError
+from lunmapd.core.base.permissions.principals import CHUNK_NAMES
 from lunmapd.store.session import paths
 from lunmapd.store.session.limits import check_document
 from lunmapd.store.session.session import FORBIDDEN, Forbidden, Session

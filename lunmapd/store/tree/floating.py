@@ -9,9 +9,9 @@ from kazoo.protocol.states import WatchedEvent, ZnodeStat
 from msgspec import Struct
 from msgspec.structs import replace
 
-from lunmapd.core.base.access import FLOATING
 from lunmapd.core.base.documents import DocumentError, decode
 from lunmapd.core.base.lunmap import GroupId, Target
+from lunmapd.core.base.permissions.principals import FLOATING
 from lunmapd.core.floating.documents import CandidateView, CandidateViews, Report, Wish
 from lunmapd.core.floating.lease import LeaseRecord, LeaseTimes, owner_record
 from lunmapd.core.placement.leased_groups import listed_nodes, takeover_nodes

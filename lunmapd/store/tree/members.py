@@ -15,9 +15,10 @@ from kazoo.exceptions import (
 from kazoo.protocol.states import ZnodeStat
 from msgspec import Struct
 
-from lunmapd.core.base.access import MEMBERS, Permission, Role
-from lunmapd.core.base.acl_entries import inherit
 from lunmapd.core.base.documents import DocumentError, decode, encode
+from lunmapd.core.base.permissions.access import Permission
+from lunmapd.core.base.permissions.acl_entries import inherit
+from lunmapd.core.base.permissions.principals import MEMBERS, Role
 from lunmapd.core.fleet.status import Live, NodeStatus, serving_logins
 from lunmapd.core.node.observed import Login
 from lunmapd.store.session import paths

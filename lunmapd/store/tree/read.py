@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 from msgspec.structs import replace
 
-from lunmapd.core.base.access import Role
 from lunmapd.core.base.lunmap import EMPTY_MAP, Lunmap
+from lunmapd.core.base.permissions.principals import Role
 from lunmapd.core.history.changes import Head, Revision
 from lunmapd.core.history.rollout import base_head, edited_objects
 from lunmapd.core.history.spans import objects_at, span_of

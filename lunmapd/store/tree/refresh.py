@@ -4,9 +4,10 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from lunmapd.core.base.access import AclEntries
 from lunmapd.core.base.documents import DocumentError
-from lunmapd.core.base.events import Event, FullRead
+from lunmapd.core.base.event_reasons import FullRead
+from lunmapd.core.base.events import Event
+from lunmapd.core.base.permissions.access import AclEntries
 from lunmapd.core.history.changes import Head, Revision, split_path
 from lunmapd.core.history.map_change import ObjectName
 from lunmapd.store.session import paths

@@ -7,7 +7,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from lunmapd.core.base.documents import DocumentError, decode, encode
-from lunmapd.core.base.lunmap import EMPTY_MAP, SECTIONS, Document, Lunmap, Section
+from lunmapd.core.base.lunmap import EMPTY_MAP, SECTIONS, Document, Lunmap
+from lunmapd.core.base.sections import Section
 from lunmapd.core.history.changes import (
     Allowance,
     Change,

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from kazoo.protocol.states import WatchedEvent
 
-from lunmapd.core.base.events import WakeCause
+from lunmapd.core.base.event_reasons import WakeCause
 from lunmapd.store.session.paths import HEAD
 from lunmapd.store.session.session import Session
 

@@ -8,8 +8,8 @@ from kazoo.client import KazooClient
 from kazoo.exceptions import EXCEPTIONS
 from kazoo.protocol.states import ZnodeStat
 
-from lunmapd.core.base.access import Role
 from lunmapd.core.base.documents import DocumentError, decode
+from lunmapd.core.base.permissions.principals import Role
 from lunmapd.core.history.changes import Head, Revision
 from lunmapd.core.history.rollout import followed_head
 from lunmapd.store.session import multi_read, paths

@@ -2,10 +2,10 @@
 
 from msgspec import Struct
 
-from lunmapd.core.base.access import Role
 from lunmapd.core.base.documents import DocumentError, decode
 from lunmapd.core.base.errors import Exit
 from lunmapd.core.base.names import check_name
+from lunmapd.core.base.permissions.principals import Role
 from lunmapd.core.base.text import first_of
 from lunmapd.core.fleet.status import NodeStatus
 from lunmapd.store.commit.draft import Write

@@ -5,9 +5,10 @@ import uuid
 from kazoo.exceptions import NodeExistsError
 from kazoo.security import ACL
 
-from lunmapd.core.base.access import WORLD, Permission, Principal
-from lunmapd.core.base.acl_entries import CREATOR
 from lunmapd.core.base.documents import encode
+from lunmapd.core.base.permissions.access import Permission
+from lunmapd.core.base.permissions.acl_entries import CREATOR
+from lunmapd.core.base.permissions.principals import WORLD, Principal
 from lunmapd.core.history.changes import Head
 from lunmapd.core.history.digest import EMPTY_DIGEST, show_digest
 from lunmapd.store.commit.draft import Write

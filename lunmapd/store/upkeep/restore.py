@@ -10,8 +10,9 @@ from typing import TypeVar
 from msgspec import Struct
 from msgspec.structs import replace
 
-from lunmapd.core.base.access import FLOATING, MEMBERS, ROLLOUTS, acl_at, acl_size
 from lunmapd.core.base.documents import DocumentError, decode, encode
+from lunmapd.core.base.permissions.access import acl_at, acl_size
+from lunmapd.core.base.permissions.principals import FLOATING, MEMBERS, ROLLOUTS
 from lunmapd.core.history.backup import Backup
 from lunmapd.core.history.changes import Head, Revision
 from lunmapd.store.commit.commit_options import CommitOptions

@@ -3,7 +3,7 @@
 import uuid
 from collections.abc import Sequence
 
-from lunmapd.core.base.access import FLOATING, MEMBERS, ROLLOUTS
+from lunmapd.core.base.permissions.principals import FLOATING, MEMBERS, ROLLOUTS
 from lunmapd.store.commit.draft import Write
 from lunmapd.store.commit.send import SendFailure, submit_repeatable
 from lunmapd.store.commit.sizes import WriteOverhead, batches

@@ -24,8 +24,8 @@ from lunmapd.client import (
     parse_principal,
     with_password,
 )
-from lunmapd.core.base.access import Permission
 from lunmapd.core.base.lunmap import Node
+from lunmapd.core.base.permissions.access import Permission
 from lunmapd.store.session.session import Session
 from lunmapd.store.tree.members import read_fleet, register, write_status
 from lunmapd.store.tree.permissions.acl import walk_znodes

@@ -10,8 +10,9 @@ from itertools import count
 import pytest
 
 from lab.wait import wait_until
-from lunmapd.core.base.access import MEMBERS
-from lunmapd.core.base.events import Event, WakeCause
+from lunmapd.core.base.event_reasons import WakeCause
+from lunmapd.core.base.events import Event
+from lunmapd.core.base.permissions.principals import MEMBERS
 from lunmapd.core.fleet.status import Live
 from lunmapd.store.session.errors import (
     NoAccessError,

@@ -3,7 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from lunmapd.core.base.events import Event, FullPass, FullRead, Timer, WakeCause
+from lunmapd.core.base.event_reasons import FullPass, FullRead, Timer, WakeCause
+from lunmapd.core.base.events import Event
 
 ROWS = dict(
     re.findall(r"^\| `([A-Z_]+)` \| `(.+?)` \| .*\|$", Path("docs/operations.md").read_text(), re.MULTILINE)

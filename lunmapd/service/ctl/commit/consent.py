@@ -1,36 +1,23 @@
 """What a verb asks before it commits: whether hosts may be disturbed, and much may be removed."""
 
-import functools
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import click
-from msgspec import Struct
+from msgspec.structs import replace
 
 from lunmapd.client import Client, Lunmap, Note, Proposal
-from lunmapd.core.base.disruption import DISRUPTION_WORDS, Disruption
+from lunmapd.core.base.disruption import Disruption
 from lunmapd.core.base.errors import Exit, LunmapdError
 from lunmapd.core.base.text import first_of
+from lunmapd.service.ctl.commit.options import Consent
 from lunmapd.service.output import echo, echo_json, echo_paragraphs
 
 if TYPE_CHECKING:
     from lunmapd.core.forecast.fleet import Forecast
 
 _MAX_NAMED = 3
-_ALLOWABLE = [word for word in DISRUPTION_WORDS if word != Disruption.OTHER_DATA.word]
-
-
-class Consent(Struct, frozen=True):
-    """What the admin has agreed to beforehand.
-
-    Disruptions up to `allow`; with `yes` everything but an empty map, which `empty` allows, and a drain of
-    the only way to a Lun, which `allow` must name.
-    """
-
-    allow: Disruption = Disruption.UNIT_ATTENTION
-    yes: bool = False
-    empty: bool = False
 
 
 class NotAgreedError(LunmapdError):
@@ -49,33 +36,6 @@ class NotAgreedError(LunmapdError):
     def lines(self) -> tuple[str, ...]:
         """The questions, one a line."""
         return (*self.questions, "nothing was committed")
-
-
-_allow_option = click.option(
-    "--allow",
-    type=click.Choice(_ALLOWABLE),
-    default=Disruption.UNIT_ATTENTION.word,
-    metavar="CLASS",
-    help="Agree to disturb hosts up to this class, of those that 'plan' names.",
-)
-_yes_option = click.option("--yes", is_flag=True, help="Agree to disturb hosts, and to remove much at once.")
-_empty_option = click.option("--allow-empty", "empty", is_flag=True, help="Agree to a map without nodes.")
-
-
-def consent_options(*, can_empty: bool) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Return a decorator that adds the options that answer the questions of a commit.
-
-    The command receives them as `consent`. `can_empty`: its edit can remove the last node or object.
-    """
-
-    def decorate(command: Callable[..., None]) -> Callable[..., None]:
-        @functools.wraps(command)
-        def wrapped(*args: object, allow: str, yes: bool, empty: bool = False, **rest: object) -> None:
-            command(*args, consent=Consent(DISRUPTION_WORDS[allow], yes, empty), **rest)
-
-        return _allow_option(_yes_option(_empty_option(wrapped) if can_empty else wrapped))
-
-    return decorate
 
 
 def foresee(client: Client, proposal: Proposal, note: Note, output: str) -> "Forecast":
@@ -111,7 +71,7 @@ def _echo_plan(proposal: Proposal, forecast: "Forecast", output: str) -> None:
         from lunmapd.service.ctl.text.forecast_lines import plan_paragraphs
         from lunmapd.service.table import terminal_layout
 
-        layout = terminal_layout()._replace(full_names=False)
+        layout = replace(terminal_layout(), full_names=False)
         echo_paragraphs(*plan_paragraphs(proposal, forecast, datetime.now(UTC), layout))
 
 

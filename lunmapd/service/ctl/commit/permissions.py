@@ -2,15 +2,15 @@
 
 import functools
 from collections.abc import Callable
-from typing import NamedTuple
 
 import click
+from msgspec import Struct
 from msgspec.structs import replace
 
-from lunmapd.client import Note
+from lunmapd.client.note import Note
 
 
-class EditPermission(NamedTuple):
+class EditPermission(Struct, frozen=True):
     """A permission: its option, the field of Note that it sets, and its help."""
 
     option: str

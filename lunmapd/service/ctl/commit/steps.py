@@ -5,22 +5,18 @@ from collections.abc import Callable, Iterable
 from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING
 
-import click
 from msgspec.structs import replace
 
 from lunmapd.client import Client, Lunmap, Note, Problem, Proposal, Revision
 from lunmapd.core.base.errors import Exit, Place, problem_lines
 from lunmapd.core.base.text import count_of
-from lunmapd.service.ctl.commit.consent import Consent, agree, foresee, show_forecast
+from lunmapd.service.ctl.commit.consent import agree, foresee, show_forecast
+from lunmapd.service.ctl.commit.options import Consent
 from lunmapd.service.ctl.commit.waiting import echo_made, next_steps, remember_nodes
 from lunmapd.service.output import echo, echo_paragraphs
 
 if TYPE_CHECKING:
     from lunmapd.service.ctl.text.hosts.host_lines import HostDuties
-
-dry_run_option = click.option(
-    "-n", "--dry-run", is_flag=True, help="Show the changes and what nodes would do, and commit nothing."
-)
 
 
 def commit_proposal(

@@ -1,18 +1,16 @@
 """After a commit: waiting for nodes, a line for each, and letting the first nodes of a rollout try it."""
 
-import functools
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import click
 from msgspec.structs import replace
 
 from lunmapd.client import Note
 from lunmapd.core.base.root_error import Exit, LunmapdError
-from lunmapd.service.ctl.commit.duration import duration
+from lunmapd.service.ctl.commit.options import TRIAL_PAUSE, Pause
 from lunmapd.service.ctl.text.output import echo_committed
 from lunmapd.service.output import echo
 
@@ -20,79 +18,15 @@ if TYPE_CHECKING:
     from lunmapd.client import Change, Client, FirstNodes, Fleet, Progress, Revision
     from lunmapd.core.fleet.known_problems import KnownProblems
 
-_LEAST_TRIAL, _MOST_TRIAL, _PATIENCE = 10, 7 * 86400, 60.0
-_PAUSE, _FIRST, _AUTHOR = "lunmapd.pause", "lunmapd.first", "lunmapd.author"
+_PATIENCE = 60.0
+_FIRST, _AUTHOR = "lunmapd.first", "lunmapd.author"
 _KNOWN = "lunmapd.known"
-
-wait_option = click.option(
-    "--wait",
-    type=click.FloatRange(min=0),
-    metavar="SECONDS",
-    help="Wait until every live node of the map has applied the revision. What failed there before, of other "
-    "objects, does not count.",
-)
-
-
-class _Pause(NamedTuple):
-    """How long the first nodes try a revision before it goes on, or whether that is asked."""
-
-    seconds: int = 0
-    asks: bool = False
-
-
-def _pause(context: click.Context, option: click.Parameter, value: str | None) -> _Pause | None:
-    if value == "ask":
-        if not (sys.stdin.isatty() and sys.stderr.isatty()):
-            raise click.BadParameter("nobody can answer: it needs a terminal", context, option)
-        return _Pause(asks=True)
-    seconds = duration(0, _MOST_TRIAL)(context, option, value)
-    return None if seconds is None else _Pause(seconds)
-
-
-def rollout_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Add the options that start a rollout; the command receives them in its `note`."""
-
-    @click.option(
-        "--first",
-        default="",
-        metavar="NODE[,NODE]",
-        help="Only these nodes follow the revision until 'rollout continue'.",
-    )
-    @click.option(
-        "--pause",
-        callback=_pause,
-        metavar="DURATION|ask",
-        help="Continue by itself if the first nodes have had no new problem for this time (as 90s, 10m), or "
-        "ask.",
-    )
-    @click.option(
-        "--confirm-within",
-        callback=duration(_LEAST_TRIAL, _MOST_TRIAL),
-        metavar="DURATION",
-        help="The nodes undo the revision after this time (as 90s, 10m, 2h), unless 'confirm' keeps it.",
-    )
-    @functools.wraps(command)
-    def wrapped(
-        *args: object,
-        note: Note,
-        first: str,
-        pause: _Pause | None,
-        confirm_within: int | None,
-        **rest: object,
-    ) -> None:
-        names = tuple(name.strip() for name in first.split(",")) if first else ()
-        if pause is not None and not names:
-            raise click.UsageError("--pause needs --first: it is how long the first nodes try the revision")
-        click.get_current_context().meta[_PAUSE] = pause
-        command(*args, note=replace(note, first=names, confirm_within=confirm_within or 0), **rest)
-
-    return wrapped
 
 
 def remember_nodes(client: "Client", note: Note, seconds: float | None) -> None:
     """Read the nodes before a commit, for `wait_for`: what is wrong with them, and the first of a rollout."""
     meta = click.get_current_context().meta
-    is_tried = bool(note.first) and meta.get(_PAUSE) is not None
+    is_tried = bool(note.first) and meta.get(TRIAL_PAUSE) is not None
     if seconds is not None or is_tried:
         meta[_KNOWN] = client.known_problems()
     if is_tried:
@@ -102,7 +36,7 @@ def remember_nodes(client: "Client", note: Note, seconds: float | None) -> None:
 
 def next_steps(note: Note, revision: int) -> Iterator[str]:
     """Yield what the admin has to do after a commit that started a rollout, in sentences."""
-    if note.first and click.get_current_context().meta.get(_PAUSE) is None:
+    if note.first and click.get_current_context().meta.get(TRIAL_PAUSE) is None:
         names = ", ".join(note.first)
         yield f"the other nodes than {names} follow revision {revision} after 'lunmapctl rollout continue'"
     if note.confirm_within:
@@ -222,7 +156,7 @@ def _try_first(client: "Client", revision: int, seconds: float | None, report: _
     first: FirstNodes | None = meta.get(_FIRST)
     if first is None:
         return
-    pause: _Pause = meta[_PAUSE]
+    pause: Pause = meta[TRIAL_PAUSE]
     first.wait(revision, _PATIENCE if seconds is None else seconds, report.see, report.known)
     if pause.asks and not click.confirm("Continue on all nodes?", err=True):
         first.halt(revision)

@@ -1,17 +1,24 @@
 """`lunmapctl drain` and `undrain`: a node out of use, and back."""
 
+from __future__ import annotations
+
 import functools
+from typing import TYPE_CHECKING
 
 import click
 from msgspec.structs import replace
 
-from lunmapd.client import Client, NodeState
 from lunmapd.core.base.disruption import Disruption
-from lunmapd.core.edits.servers import set_node_state
-from lunmapd.service.ctl.cli import Connection
-from lunmapd.service.ctl.edits.run import How, commit_edit, commit_edit_by, edit_options
+from lunmapd.service.ctl.edits.options import How, commit_edit, edit_options
 from lunmapd.service.ctl.start.lazy import is_planning
 from lunmapd.service.output import echo
+
+if TYPE_CHECKING:
+    from lunmapd.client import Client
+    from lunmapd.core.base.lunmap import Lunmap
+    from lunmapd.core.edits.maps import FreeNumbers
+    from lunmapd.service.ctl.connection import Connection
+    from lunmapd.service.ctl.edits.options import EditMap
 
 
 @click.command()
@@ -39,9 +46,11 @@ def drain(connection: Connection, node: str, how: How) -> None:
 
 def drain_node(client: Client, node: str, how: How) -> None:
     """Commit that a node is drained. Raises NotAgreedError where it is the only way to a Lun."""
+    from lunmapd.service.ctl.edits.run import commit_edit_by
+
     commit_edit_by(
         client,
-        lambda lunmap, _: set_node_state(lunmap, node, NodeState.DRAINED),
+        _state_edit(node, "DRAINED"),
         replace(
             how,
             consent=replace(how.consent, allow=max(how.consent.allow, Disruption.SESSION_DROP)),
@@ -73,4 +82,16 @@ def undrain(connection: Connection, node: str, how: How) -> None:
     Its paths report the states of the map and take logins; hosts come back by themselves, and use it as the
     map's 'preferred' and their failback say.
     """
-    commit_edit(connection, lambda lunmap, _: set_node_state(lunmap, node, NodeState.ACTIVE), how)
+    commit_edit(connection, _state_edit(node, "ACTIVE"), how)
+
+
+def _state_edit(node: str, state: str) -> EditMap:
+    """Return the edit that gives a node a state, by its name in NodeState."""
+
+    def edit(lunmap: Lunmap, _: FreeNumbers) -> Lunmap:
+        from lunmapd.core.base.lunmap import NodeState
+        from lunmapd.core.edits.servers import set_node_state
+
+        return set_node_state(lunmap, node, NodeState[state])
+
+    return edit

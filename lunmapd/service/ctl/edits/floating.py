@@ -4,14 +4,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lunmapd.core.base.lunmap import GroupId
-from lunmapd.core.placement.leased_groups import describe_group
 from lunmapd.service.cli import output_option
-from lunmapd.service.ctl.cli import Connection
+from lunmapd.service.ctl.connection import Connection
 from lunmapd.service.ctl.edits.floating_edits import floating_edits
 from lunmapd.service.ctl.files.sections import full_name
 from lunmapd.service.output import echo, echo_json, echo_paragraphs
-from lunmapd.service.table import Column, Table, terminal_layout
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,6 +40,8 @@ def list_floating(connection: Connection, output: str) -> None:
 
 
 def _table(lines: "Sequence[FloatingGroupStatus]") -> list[str]:
+    from lunmapd.service.table import Column, Table, terminal_layout
+
     rows = [
         (line.target, line.name, line.owner, _lease(line), line.wish, ", ".join(map(_node, line.nodes)))
         for line in lines
@@ -92,6 +91,9 @@ def move(connection: Connection, target: str, group: str, node: str, seconds: fl
     once it can.
     """
     with connection.client() as client:
+        from lunmapd.core.base.lunmap import GroupId
+        from lunmapd.core.placement.leased_groups import describe_group
+
         target = full_name(client.read().lunmap, "targets", target) or target
         moved_to = client.move_floating_group(target, group, node, seconds)
     if output == "json":

@@ -1,17 +1,19 @@
 """`lunmapctl float create`, `set` and `delete`: the floating portal groups of the map."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import click
 
-from lunmapd.client import Lunmap
-from lunmapd.core.base.lunmap import Failback, FloatingGroup
-from lunmapd.core.base.names import check_iscsi_name
-from lunmapd.core.edits.find import find_target
-from lunmapd.core.edits.floating import assign_floating, create_floating, delete_floating
-from lunmapd.core.edits.maps import FreeNumbers
-from lunmapd.service.ctl.cli import Connection
+from lunmapd.core.base.lunmap import Failback, FloatingGroup, Lunmap
 from lunmapd.service.ctl.commit.permissions import REUSE_ID
+from lunmapd.service.ctl.edits.options import How, commit_edit, edit_options
 from lunmapd.service.ctl.edits.portals import read_portals
-from lunmapd.service.ctl.edits.run import How, commit_edit, edit_options
+
+if TYPE_CHECKING:
+    from lunmapd.core.edits.maps import FreeNumbers
+    from lunmapd.service.ctl.connection import Connection
 
 
 @click.group("float")
@@ -51,6 +53,10 @@ def create(
     asked = FloatingGroup(0, addresses, nodes, failback=Failback(failback))
 
     def edit(lunmap: Lunmap, free: FreeNumbers) -> Lunmap:
+        from lunmapd.core.base.names import check_iscsi_name
+        from lunmapd.core.edits.find import find_target
+        from lunmapd.core.edits.floating import create_floating
+
         iqn = target if check_iscsi_name(target) is None else find_target(lunmap, target)
         return create_floating(lunmap, iqn, group, asked, free)
 
@@ -68,11 +74,14 @@ def set_fields(connection: Connection, target: str, group: str, fields: tuple[st
 
     They are those of a map file, such as portals=10.0.1.9, nodes=n1,n2 or failback=manual.
     """
-    commit_edit(
-        connection,
-        lambda lunmap, _: assign_floating(lunmap, find_target(lunmap, target), group, fields),
-        how,
-    )
+
+    def edit(lunmap: Lunmap, _: FreeNumbers) -> Lunmap:
+        from lunmapd.core.edits.find import find_target
+        from lunmapd.core.edits.floating import assign_floating
+
+        return assign_floating(lunmap, find_target(lunmap, target), group, fields)
+
+    commit_edit(connection, edit, how)
 
 
 @floating_edits.command("delete")
@@ -85,6 +94,11 @@ def delete(connection: Connection, target: str, group: str, how: How) -> None:
 
     Hosts lose its addresses. The target stays.
     """
-    commit_edit(
-        connection, lambda lunmap, _: delete_floating(lunmap, find_target(lunmap, target), group), how
-    )
+
+    def edit(lunmap: Lunmap, _: FreeNumbers) -> Lunmap:
+        from lunmapd.core.edits.find import find_target
+        from lunmapd.core.edits.floating import delete_floating
+
+        return delete_floating(lunmap, find_target(lunmap, target), group)
+
+    commit_edit(connection, edit, how)

@@ -1,36 +1,25 @@
 """`lunmapctl host` and `group`: initiators, and those with the same Luns."""
 
+from __future__ import annotations
+
 import os
 import sys
-from collections.abc import Callable, Iterable
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from lunmapd.client import Group, Initiator, Lunmap
-from lunmapd.core.edits.assign import with_fields
-from lunmapd.core.edits.find import find_group, find_host
-from lunmapd.core.edits.hosts import (
-    add_host,
-    add_members,
-    create_group,
-    delete_group,
-    remove_host,
-    remove_members,
-    rename_host,
-)
-from lunmapd.core.edits.maps import FreeNumbers
-from lunmapd.core.edits.passwords import GivenPassword, Sealer, add_password
-from lunmapd.core.map.credentials import CHAP, rebind_secrets
-from lunmapd.core.map.short_names import find_name
-from lunmapd.core.secrets.sealing import Vault
-from lunmapd.service.ctl.cli import Connection
 from lunmapd.service.ctl.commit.permissions import REUSE_LUN
-from lunmapd.service.ctl.edits.run import EditMap, How, commit_edit, edit_options
-from lunmapd.service.ctl.secrets.password import PasswordSource, obtained_password, password_options
-from lunmapd.service.ctl.secrets.secret_keys import check_key_on_nodes, configured_key_file, key_file_option
+from lunmapd.service.ctl.edits.options import EditMap, How, commit_edit, commit_fields, edit_options
+from lunmapd.service.ctl.secrets.options import PasswordSource, key_file_option, password_options
 from lunmapd.service.ctl.start.lazy import is_planning
-from lunmapd.service.keyfile import read_keys
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from lunmapd.core.base.lunmap import Lunmap
+    from lunmapd.core.edits.maps import FreeNumbers
+    from lunmapd.core.edits.passwords import Sealer
+    from lunmapd.service.ctl.connection import Connection
 
 unmap_option = click.option("--unmap", is_flag=True, help="Also if hosts see Luns by it.")
 
@@ -70,6 +59,9 @@ def _add(
         raise click.UsageError("add --chap USER, whose password it is")
 
     def edit(lunmap: Lunmap, _: FreeNumbers) -> Lunmap:
+        from lunmapd.core.base.lunmap import Initiator
+        from lunmapd.core.edits.hosts import add_host
+
         for iqn in names:
             lunmap = add_host(lunmap, iqn, Initiator(alias), groups)
         return lunmap
@@ -77,6 +69,10 @@ def _add(
     if not user:
         commit_edit(connection, edit, how)
         return
+    from lunmapd.core.edits.passwords import GivenPassword, add_password
+    from lunmapd.core.map.credentials import CHAP
+    from lunmapd.service.ctl.secrets.password import obtained_password
+
     sealer = _sealer(connection, key_file)
     with obtained_password(source, is_trial=how.dry_run or is_planning()) as password:
         given = GivenPassword(CHAP, user, password)
@@ -87,6 +83,11 @@ def _add(
 
 def _sealer(connection: Connection, key_file: Path | None) -> Sealer:
     """Return the sealer with the key of this machine, which all live nodes have. Raises KeyMissingError."""
+    from lunmapd.core.edits.passwords import Sealer
+    from lunmapd.core.secrets.sealing import Vault
+    from lunmapd.service.ctl.secrets.secret_keys import check_key_on_nodes, configured_key_file
+    from lunmapd.service.keyfile import read_keys
+
     keys = read_keys(key_file or configured_key_file(connection.config))
     current = keys.current
     with connection.client() as client:
@@ -104,9 +105,7 @@ def _set(connection: Connection, host: str, fields: tuple[str, ...], how: How) -
 
     They are those of a map file, such as alias=db1.
     """
-    commit_edit(
-        connection, lambda lunmap, _: with_fields(lunmap, "initiators", find_host(lunmap, host), fields), how
-    )
+    commit_fields(connection, "initiators", host, fields, how)
 
 
 @host_verbs.command("rename")
@@ -131,6 +130,13 @@ def _renaming(connection: Connection, cluster: str, old: str, new: str, key_file
     """Return the edit; the keys are read only for a host with passwords."""
 
     def edit(lunmap: Lunmap, _: FreeNumbers) -> Lunmap:
+        from lunmapd.core.edits.hosts import rename_host
+        from lunmapd.core.map.credentials import rebind_secrets
+        from lunmapd.core.map.short_names import find_name
+        from lunmapd.core.secrets.sealing import Vault
+        from lunmapd.service.ctl.secrets.secret_keys import configured_key_file
+        from lunmapd.service.keyfile import read_keys
+
         iqn = find_name(old, lunmap.initiators)
         host = lunmap.initiators.get(iqn)
         if host is None or (host.chap is None and host.mutual_chap is None):
@@ -150,6 +156,9 @@ def _remove(connection: Connection, host: str, unmap: bool, how: How) -> None:
     """Remove HOST; it can't log in any more."""
 
     def edit(lunmap: Lunmap, _: FreeNumbers) -> Lunmap:
+        from lunmapd.core.edits.hosts import remove_host
+        from lunmapd.core.map.short_names import find_name
+
         return remove_host(lunmap, find_name(host, lunmap.initiators) or host, unmap=unmap)
 
     commit_edit(connection, edit, how, ("initiators", host))
@@ -174,6 +183,10 @@ def _create_group(connection: Connection, group: str, hosts: tuple[str, ...], al
     words = _words(hosts)
 
     def edit(lunmap: Lunmap, _: FreeNumbers) -> Lunmap:
+        from lunmapd.core.base.lunmap import Group
+        from lunmapd.core.edits.find import find_host
+        from lunmapd.core.edits.hosts import create_group
+
         members = tuple(dict.fromkeys(find_host(lunmap, word) for word in words))
         return create_group(lunmap, group, Group(members, alias))
 
@@ -190,7 +203,7 @@ def _add_members(connection: Connection, group: str, hosts: tuple[str, ...], how
 
     They see all its Luns. A single - reads their names from standard input.
     """
-    _commit_members(connection, add_members, group, hosts, how)
+    _commit_members(connection, group, hosts, how, adds=True)
 
 
 @group_verbs.command("remove")
@@ -203,19 +216,20 @@ def _remove_members(connection: Connection, group: str, hosts: tuple[str, ...], 
 
     They lose its Luns. A single - reads their names from standard input.
     """
-    _commit_members(connection, remove_members, group, hosts, how)
+    _commit_members(connection, group, hosts, how, adds=False)
 
 
 def _commit_members(
-    connection: Connection,
-    change: Callable[[Lunmap, str, Iterable[str]], Lunmap],
-    group: str,
-    hosts: tuple[str, ...],
-    how: How,
+    connection: Connection, group: str, hosts: tuple[str, ...], how: How, *, adds: bool
 ) -> None:
+    """Add hosts to a group, or remove them."""
     words = _words(hosts)
 
     def edit(lunmap: Lunmap, _: FreeNumbers) -> Lunmap:
+        from lunmapd.core.edits.find import find_host
+        from lunmapd.core.edits.hosts import add_members, remove_members
+
+        change = add_members if adds else remove_members
         return change(lunmap, group, [find_host(lunmap, word) for word in words])
 
     commit_edit(connection, edit, how)
@@ -231,9 +245,7 @@ def _set_group(connection: Connection, group: str, fields: tuple[str, ...], how:
 
     They are those of a map file, such as alias=web.
     """
-    commit_edit(
-        connection, lambda lunmap, _: with_fields(lunmap, "groups", find_group(lunmap, group), fields), how
-    )
+    commit_fields(connection, "groups", group, fields, how)
 
 
 @group_verbs.command("delete")
@@ -243,9 +255,13 @@ def _set_group(connection: Connection, group: str, fields: tuple[str, ...], how:
 @click.pass_obj
 def _delete_group(connection: Connection, group: str, unmap: bool, how: How) -> None:
     """Delete GROUP; its hosts stay."""
-    commit_edit(
-        connection, lambda lunmap, _: delete_group(lunmap, group, unmap=unmap), how, ("groups", group)
-    )
+
+    def edit(lunmap: Lunmap, _: FreeNumbers) -> Lunmap:
+        from lunmapd.core.edits.hosts import delete_group
+
+        return delete_group(lunmap, group, unmap=unmap)
+
+    commit_edit(connection, edit, how, ("groups", group))
 
 
 def _words(hosts: tuple[str, ...]) -> tuple[str, ...]:

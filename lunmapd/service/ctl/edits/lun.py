@@ -1,50 +1,41 @@
 """`lunmapctl lun`: create, change, grow, rename and delete Luns."""
 
-from collections.abc import Mapping
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import click
 
-from lunmapd.client import Access, Client, Lun, Lunmap, Shared
 from lunmapd.core.base.backings import PLUGINS, Backing, Plugin, backing_of, plugin_of
 from lunmapd.core.base.errors import Exit, LunmapdError
-from lunmapd.core.base.lunmap import AluaState, Scope
+from lunmapd.core.base.lunmap import Access, AluaState, Lun, Lunmap
 from lunmapd.core.base.text import exact_size, human_size
-from lunmapd.core.edits.assign import read_preferred, with_fields
-from lunmapd.core.edits.errors import BadAssignmentError
-from lunmapd.core.edits.find import find_grantee, find_lun, find_node, find_target
-from lunmapd.core.edits.luns import add_lun, drop_lun, rename_lun, resize_lun
-from lunmapd.core.edits.maps import AskedMap, FreeNumbers, map_lun, with_shared
-from lunmapd.core.map.short_names import short_names
-from lunmapd.service.ctl.cli import Connection
 from lunmapd.service.ctl.commit.permissions import REBACKING, REUSE_LUN, SHRINK
-from lunmapd.service.ctl.edits.run import How, commit_edit, edit_options
+from lunmapd.service.ctl.edits.options import How, commit_edit, commit_fields, edit_options
+from lunmapd.service.ctl.edits.shared import shared_choice, shared_option
 from lunmapd.service.ctl.start.lazy import is_planning
 from lunmapd.service.output import echo, echo_paragraphs
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from lunmapd.client import Client
+    from lunmapd.core.edits.maps import FreeNumbers
+    from lunmapd.service.ctl.connection import Connection
 
 _KINDS = {plugin.saved_name: plugin for plugin in PLUGINS.values()}
 
 
 def _read_size(context: click.Context, option: click.Parameter, value: str | None) -> int | None:
     """Return the bytes of a size such as 64GiB."""
+    if value is None:
+        return None
     from lunmapd.core.map.mapfile import parse_size
 
     try:
-        return None if value is None else parse_size(value)
+        return parse_size(value)
     except ValueError as error:
         raise click.BadParameter(str(error), context, option) from None
-
-
-shared_option = click.option(
-    "--shared",
-    type=click.Choice([scope.value for scope in Scope]),
-    help="For a Lun of several nodes: whether hosts are offered reservations and COMPARE AND WRITE.  "
-    "[default: as all other Luns]",
-)
-
-
-def shared_choice(word: str | None) -> Shared | None:
-    """Return the choice of the option."""
-    return None if word is None else Shared(Scope(word), Scope(word))
 
 
 @click.group()
@@ -108,6 +99,11 @@ def _create(
     grants, backing = [_grant(word) for word in hosts], _backing(_KINDS[kind], path)
 
     def edit(lunmap: Lunmap, free: FreeNumbers) -> Lunmap:
+        from lunmapd.core.edits.assign import read_preferred
+        from lunmapd.core.edits.find import find_grantee, find_node, find_target
+        from lunmapd.core.edits.luns import add_lun
+        from lunmapd.core.edits.maps import AskedMap, map_lun, with_shared
+
         nodes = tuple(find_node(lunmap, each) for each in on.split(",")) if on else ()
         new = Lun(
             backing,
@@ -147,6 +143,8 @@ def _grant(word: str) -> tuple[str, int | None, Access | None]:
         elif each in {"ro", "rw"}:
             access = Access(each)
         else:
+            from lunmapd.core.edits.errors import BadAssignmentError
+
             raise BadAssignmentError(
                 f"{word!r} is no HOST[,LUN][,ro]: {each!r} is neither a number, ro nor rw"
             )
@@ -164,9 +162,7 @@ def _set(connection: Connection, name: str, fields: tuple[str, ...], how: How) -
     They are those of a map file, such as preferred=n2 or shared.reservations=off. An empty VALUE gives a
     field its default.
     """
-    commit_edit(
-        connection, lambda lunmap, _: with_fields(lunmap, "luns", find_lun(lunmap, name), fields), how
-    )
+    commit_fields(connection, "luns", name, fields, how)
 
 
 @lun_verbs.command("grow")
@@ -187,11 +183,14 @@ def _grow(connection: Connection, name: str, size: int | None, how: How) -> None
             size = _wait_grown(client, name, how.wait)
 
     def edit(lunmap: Lunmap, _: FreeNumbers) -> Lunmap:
+        from lunmapd.core.edits.luns import resize_lun
+
         return resize_lun(lunmap, name, size)
 
     commit_edit(connection, edit, how)
     if how.output == "json" or how.dry_run or is_planning():
         return
+    from lunmapd.core.map.short_names import short_names
     from lunmapd.service.ctl.text.hosts.host_lines import resize_commands
 
     with connection.client() as client:
@@ -211,6 +210,8 @@ def _wait_grown(client: Client, word: str, seconds: float) -> int:
     Without a size in the map it is unknown whether nodes report the former size or the new one. Raises
     UsageError, and NotGrownError.
     """
+    from lunmapd.core.edits.find import find_lun
+
     lunmap = client.read().lunmap
     name = find_lun(lunmap, word)
     lun = lunmap.luns[name]
@@ -283,7 +284,13 @@ def _rename(connection: Connection, old: str, new: str, how: How) -> None:
     Its serial and maps stay. Every node makes its storage object anew, so hosts lose all paths for a moment:
     'plan' shows which.
     """
-    commit_edit(connection, lambda lunmap, _: rename_lun(lunmap, old, new), how)
+
+    def edit(lunmap: Lunmap, _: FreeNumbers) -> Lunmap:
+        from lunmapd.core.edits.luns import rename_lun
+
+        return rename_lun(lunmap, old, new)
+
+    commit_edit(connection, edit, how)
 
 
 @lun_verbs.command("delete")
@@ -293,4 +300,10 @@ def _rename(connection: Connection, old: str, new: str, how: How) -> None:
 @click.pass_obj
 def _delete(connection: Connection, name: str, unmap: bool, how: How) -> None:
     """Delete the Lun NAME; its data stay."""
-    commit_edit(connection, lambda lunmap, _: drop_lun(lunmap, name, unmap=unmap), how, ("luns", name))
+
+    def edit(lunmap: Lunmap, _: FreeNumbers) -> Lunmap:
+        from lunmapd.core.edits.luns import drop_lun
+
+        return drop_lun(lunmap, name, unmap=unmap)
+
+    commit_edit(connection, edit, how, ("luns", name))

@@ -1,14 +1,19 @@
 """`lunmapctl map` and `unmap`: who sees a Lun."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import click
 
-from lunmapd.client import Access, Lunmap
-from lunmapd.core.edits.find import find_grantee, find_lun, find_target
-from lunmapd.core.edits.maps import AskedMap, FreeNumbers, find_map_target, map_lun, unmap_lun, with_shared
-from lunmapd.service.ctl.cli import Connection
 from lunmapd.service.ctl.commit.permissions import REUSE_LUN
-from lunmapd.service.ctl.edits.lun import shared_choice, shared_option
-from lunmapd.service.ctl.edits.run import How, commit_edit, edit_options
+from lunmapd.service.ctl.edits.options import How, commit_edit, edit_options
+from lunmapd.service.ctl.edits.shared import shared_choice, shared_option
+
+if TYPE_CHECKING:
+    from lunmapd.core.base.lunmap import Lunmap
+    from lunmapd.core.edits.maps import FreeNumbers
+    from lunmapd.service.ctl.connection import Connection
 
 
 @click.command("map")
@@ -41,6 +46,10 @@ def map_verb(
     """
 
     def edit(lunmap: Lunmap, free: FreeNumbers) -> Lunmap:
+        from lunmapd.core.base.lunmap import Access
+        from lunmapd.core.edits.find import find_grantee, find_lun
+        from lunmapd.core.edits.maps import AskedMap, find_map_target, map_lun, with_shared
+
         lun, wanted = find_lun(lunmap, name), None if access is None else Access(access)
         for host in hosts:
             grantee = find_grantee(lunmap, host)
@@ -66,6 +75,9 @@ def unmap_verb(
         raise click.UsageError("name the hosts, or use --all")
 
     def edit(lunmap: Lunmap, _: FreeNumbers) -> Lunmap:
+        from lunmapd.core.edits.find import find_grantee, find_lun, find_target
+        from lunmapd.core.edits.maps import unmap_lun
+
         lun, through = find_lun(lunmap, name), find_target(lunmap, target) if target else ""
         if everybody:
             return unmap_lun(lunmap, lun, None, through)

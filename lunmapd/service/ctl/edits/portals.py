@@ -2,11 +2,11 @@
 
 import click
 
-from lunmapd.core.base.names import parse_portal
-
 
 def read_portals(context: click.Context, option: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
     """Return portals in the spelling of the map."""
+    from lunmapd.core.base.names import parse_portal
+
     try:
         return tuple(map(parse_portal, values))
     except ValueError as error:

@@ -1,22 +1,26 @@
 """`lunmapctl retire`: a node out of use for good."""
 
+from __future__ import annotations
+
 import time
-from collections.abc import Callable, Iterator
 from functools import partial
+from typing import TYPE_CHECKING
 
 import click
 from msgspec.structs import replace
 
-from lunmapd.client import Client, LunmapdError, Note
-from lunmapd.core.base.errors import Exit
-from lunmapd.core.base.lunmap import Lunmap, is_drained
-from lunmapd.core.edits.find import find_node
-from lunmapd.core.edits.servers import end_service, remove_node
-from lunmapd.service.ctl.cli import Connection
-from lunmapd.service.ctl.commit.consent import show_foreseen
+from lunmapd.client import Note
+from lunmapd.core.base.errors import Exit, LunmapdError
 from lunmapd.service.ctl.edits.drain import drain_node, find_losses, wait_until_drained
-from lunmapd.service.ctl.edits.run import How, commit_edit_by, edit_options
+from lunmapd.service.ctl.edits.options import How, edit_options
 from lunmapd.service.output import echo
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from lunmapd.client import Client
+    from lunmapd.core.base.lunmap import Lunmap
+    from lunmapd.service.ctl.connection import Connection
 
 _POLL = 0.2  # seconds
 _PATIENCE = 60.0  # seconds
@@ -45,6 +49,8 @@ def retire(connection: Connection, node: str, how: How) -> None:
     like 'drain'. With -o json each commit is a document of its own.
     """
     with connection.client() as client:
+        from lunmapd.core.edits.find import find_node
+
         lunmap = client.read().lunmap
         if node not in client.fleet().nodes:
             find_node(lunmap, node)
@@ -60,6 +66,9 @@ def retire(connection: Connection, node: str, how: How) -> None:
 
 def _show_plan(client: Client, node: str, how: How) -> None:
     """Print what changes in the map by all steps, and what the nodes would do by those until its end."""
+    from lunmapd.core.edits.servers import remove_node
+    from lunmapd.service.ctl.commit.consent import show_foreseen
+
     serving = client.propose_edit(lambda newest, _: _without_service(newest, node), how.note)
     whole = client.propose_edit(lambda newest, _: remove_node(newest, node), how.note)
     if how.output != "json":
@@ -70,11 +79,15 @@ def _show_plan(client: Client, node: str, how: How) -> None:
 
 
 def _without_service(lunmap: Lunmap, node: str) -> Lunmap:
+    from lunmapd.core.edits.servers import end_service
+
     return end_service(lunmap, node) if node in lunmap.nodes else lunmap
 
 
 def _steps(lunmap: Lunmap, node: str) -> Iterator[str]:
     """Yield what is left to do."""
+    from lunmapd.core.base.lunmap import is_drained
+
     if node in lunmap.nodes:
         if not is_drained(lunmap, node):
             yield f"drain {node}: hosts are led to other paths, then their sessions end"
@@ -86,6 +99,9 @@ def _steps(lunmap: Lunmap, node: str) -> Iterator[str]:
 
 def _end_service(client: Client, node: str, how: How, report: Callable[[str], None]) -> None:
     """Take a node out of the map, step by step."""
+    from lunmapd.core.edits.servers import end_service, remove_node
+    from lunmapd.service.ctl.edits.run import commit_edit_by
+
     waiting = replace(how, wait=_seconds(how))
     later = replace(how, wait=None, note=replace(how.note, expect=None))
     # Whatever refuses the last commit does so before the first one.

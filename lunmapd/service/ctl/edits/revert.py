@@ -2,9 +2,9 @@
 
 import click
 
-from lunmapd.service.ctl.cli import Connection
 from lunmapd.service.ctl.commit.permissions import EVERY_PERMISSION
-from lunmapd.service.ctl.edits.run import How, commit_proposed, edit_options
+from lunmapd.service.ctl.connection import Connection
+from lunmapd.service.ctl.edits.options import How, edit_options
 
 
 @click.command()
@@ -18,4 +18,6 @@ def revert(connection: Connection, revision: int, how: How) -> None:
     and revision. Like 'rollback' it obeys the rules of any commit, shows what the nodes would do, and asks.
     """
     with connection.client() as client:
+        from lunmapd.service.ctl.edits.run import commit_proposed
+
         commit_proposed(client, client.propose_revert(revision, how.note), how)

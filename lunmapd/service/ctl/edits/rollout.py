@@ -4,11 +4,9 @@ import click
 
 from lunmapd.client import Note
 from lunmapd.service.cli import output_option
-from lunmapd.service.ctl.cli import Connection
-from lunmapd.service.ctl.commit.steps import echo_duties
-from lunmapd.service.ctl.commit.waiting import echo_made, remember_nodes, wait_for, wait_option
+from lunmapd.service.ctl.commit.options import wait_option
+from lunmapd.service.ctl.connection import Connection
 from lunmapd.service.ctl.text.output import note_options
-from lunmapd.service.ctl.text.rollout_lines import rollout_report, rollout_sentence
 from lunmapd.service.output import echo, echo_json
 
 
@@ -23,6 +21,8 @@ def rollout_verbs() -> None:
 def show_rollout(connection: Connection, output: str) -> None:
     """Show what is tried, by which nodes, and until when."""
     with connection.client() as client:
+        from lunmapd.service.ctl.text.rollout_lines import rollout_report, rollout_sentence
+
         fleet = client.fleet()
     report = rollout_report(fleet)
     if output == "json":
@@ -44,6 +44,8 @@ def proceed(connection: Connection, note: Note, wait: float | None, output: str)
     With --confirm-within it is still undone unless 'confirm' keeps it.
     """
     with connection.client() as client:
+        from lunmapd.service.ctl.commit.waiting import echo_made, wait_for
+
         made = client.continue_rollout(note)
         going_on = "all nodes may follow the revision; 'lunmapctl confirm' keeps it"
         echo_made(made, (), output, going_on, wait)
@@ -61,6 +63,9 @@ def abort(connection: Connection, note: Note, wait: float | None, output: str) -
     An object that was edited out of band meanwhile keeps that edit, and is named: 'repair' reverts it.
     """
     with connection.client() as client:
+        from lunmapd.service.ctl.commit.steps import echo_duties
+        from lunmapd.service.ctl.commit.waiting import echo_made, remember_nodes, wait_for
+
         tried = client.read().lunmap
         remember_nodes(client, note, wait)
         made = client.abort_rollout(note)

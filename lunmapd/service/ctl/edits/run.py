@@ -1,102 +1,21 @@
-"""What the short verbs share: the options, the plan, the commit, and what the hosts have to do."""
+"""What the short verbs share once they are connected: the plan, the commit, and what the hosts have to do."""
 
-import functools
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
-from msgspec import Struct
 from msgspec.structs import replace
 
-from lunmapd.client import Client, Lunmap, Note, Proposal, Revision
-from lunmapd.core.base.lunmap import Section
+from lunmapd.client import Client, Lunmap, Proposal, Revision
+from lunmapd.core.base.sections import Section
 from lunmapd.core.base.text import nearest, suggestion
-from lunmapd.service.cli import output_option
-from lunmapd.service.ctl.cli import Connection
-from lunmapd.service.ctl.commit.consent import Consent, consent_options
-from lunmapd.service.ctl.commit.permissions import EditPermission, permission_options
-from lunmapd.service.ctl.commit.steps import (
-    commit_proposal,
-    dry_run_option,
-    nothing_text,
-    show_plan,
-    warn_of_changes,
-)
-from lunmapd.service.ctl.commit.waiting import rollout_options, wait_for, wait_option
-from lunmapd.service.ctl.edits.words import typed_words
+from lunmapd.service.ctl.commit.steps import commit_proposal, nothing_text, show_plan, warn_of_changes
+from lunmapd.service.ctl.commit.waiting import wait_for
+from lunmapd.service.ctl.edits.options import EditMap, How
 from lunmapd.service.ctl.start.lazy import is_planning
-from lunmapd.service.ctl.text.output import note_options
 
-if TYPE_CHECKING:
-    from lunmapd.core.edits.maps import FreeNumbers
-
-EditMap = Callable[[Lunmap, "FreeNumbers"], Lunmap]
 FindLosses = Callable[[], tuple[str, ...]]
 """Finds the `losses` of `agree`."""
 
 _ATTEMPTS = 3
-
-
-class How(Struct, frozen=True):
-    """How an edit is committed."""
-
-    note: Note
-    consent: Consent
-    dry_run: bool
-    wait: float | None
-    output: str
-
-
-def edit_options(
-    *permissions: EditPermission, can_empty: bool = False, can_try: bool = True
-) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Return a decorator that adds the options of every short verb; the command receives them as `how`.
-
-    `permissions` are those that its edit can need. `can_empty`: it can remove the last node or object.
-    `can_try`: it is one commit, which can start a rollout.
-    """
-    tried = rollout_options if can_try else _leave_as_it_is
-
-    def decorate(command: Callable[..., None]) -> Callable[..., None]:
-        @note_options
-        @permission_options(*permissions)
-        @tried
-        @consent_options(can_empty=can_empty)
-        @dry_run_option
-        @wait_option
-        @output_option
-        @functools.wraps(command)
-        def wrapped(
-            *args: object,
-            note: Note,
-            consent: Consent,
-            dry_run: bool,
-            wait: float | None,
-            output: str,
-            **rest: object,
-        ) -> None:
-            if not note.message:
-                note = replace(note, message=typed_words())
-            command(*args, how=How(note, consent, dry_run, wait, output), **rest)
-
-        return wrapped
-
-    return decorate
-
-
-def _leave_as_it_is(command: Callable[..., None]) -> Callable[..., None]:
-    return command
-
-
-def commit_edit(
-    connection: Connection, edit: EditMap, how: How, gone: tuple[Section, str] | None = None
-) -> None:
-    """Edit the newest map: show, ask, commit, and print what the hosts have to do.
-
-    If another client changed the same objects meanwhile, the edit is made and shown again. `gone` is the
-    section and the word of an object that the edit removes.
-    """
-    with connection.client() as client:
-        commit_edit_by(client, edit, how, gone)
 
 
 def commit_edit_by(

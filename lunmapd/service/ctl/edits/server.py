@@ -1,17 +1,19 @@
 """`lunmapctl target` and `node`: what serves the Luns."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import click
 
-from lunmapd.client import Authentication, Lunmap, Node, PortalGroup, Target
-from lunmapd.core.edits.assign import with_fields
-from lunmapd.core.edits.find import find_node, find_target
-from lunmapd.core.edits.maps import FreeNumbers
-from lunmapd.core.edits.servers import add_node, create_target, delete_target, remove_node
-from lunmapd.core.map.short_names import find_name
-from lunmapd.service.ctl.cli import Connection
+from lunmapd.core.base.lunmap import Authentication, Lunmap, Node, PortalGroup, Target
 from lunmapd.service.ctl.commit.permissions import REBACKING, REUSE_ID
+from lunmapd.service.ctl.edits.options import How, commit_edit, commit_fields, edit_options
 from lunmapd.service.ctl.edits.portals import read_portals
-from lunmapd.service.ctl.edits.run import How, commit_edit, edit_options
+
+if TYPE_CHECKING:
+    from lunmapd.core.edits.maps import FreeNumbers
+    from lunmapd.service.ctl.connection import Connection
 
 
 @click.group()
@@ -38,6 +40,8 @@ def _create(connection: Connection, iqn: str, on: str, alias: str, authenticatio
     """
 
     def edit(lunmap: Lunmap, _: FreeNumbers) -> Lunmap:
+        from lunmapd.core.edits.servers import create_target
+
         nodes = on.split(",") if on else sorted(lunmap.nodes)
         if not on and iqn in lunmap.targets:
             nodes = list(lunmap.targets[iqn].nodes)
@@ -66,9 +70,7 @@ def _set(connection: Connection, target: str, fields: tuple[str, ...], how: How)
 
     They are those of a map file, such as alias=san, nodes=n1,n2 or authentication=chap.
     """
-    commit_edit(
-        connection, lambda lunmap, _: with_fields(lunmap, "targets", find_target(lunmap, target), fields), how
-    )
+    commit_fields(connection, "targets", target, fields, how)
 
 
 @target_verbs.command("delete")
@@ -80,6 +82,9 @@ def _delete(connection: Connection, target: str, unmap: bool, how: How) -> None:
     """Delete TARGET; Luns and hosts stay."""
 
     def edit(lunmap: Lunmap, _: FreeNumbers) -> Lunmap:
+        from lunmapd.core.edits.servers import delete_target
+        from lunmapd.core.map.short_names import find_name
+
         return delete_target(lunmap, find_name(target, lunmap.targets) or target, unmap=unmap)
 
     commit_edit(connection, edit, how, ("targets", target))
@@ -117,6 +122,8 @@ def _add(
     """
 
     def edit(lunmap: Lunmap, free: FreeNumbers) -> Lunmap:
+        from lunmapd.core.edits.servers import add_node
+
         return add_node(lunmap, node, Node(tag or 0, portals), targets, free)
 
     commit_edit(connection, edit, how)
@@ -133,9 +140,7 @@ def _set_node(connection: Connection, node: str, fields: tuple[str, ...], how: H
     They are those of a map file, such as portals=10.0.1.4,10.0.2.4 or labels.rack=r1; 'drain' and 'undrain'
     change the state.
     """
-    commit_edit(
-        connection, lambda lunmap, _: with_fields(lunmap, "nodes", find_node(lunmap, node), fields), how
-    )
+    commit_fields(connection, "nodes", node, fields, how)
 
 
 @node_verbs.command("remove")
@@ -147,4 +152,10 @@ def _remove(connection: Connection, node: str, how: How) -> None:
 
     Then stop lunmapd there, and let 'forget' remove its status.
     """
-    commit_edit(connection, lambda lunmap, _: remove_node(lunmap, node), how, ("nodes", node))
+
+    def edit(lunmap: Lunmap, _: FreeNumbers) -> Lunmap:
+        from lunmapd.core.edits.servers import remove_node
+
+        return remove_node(lunmap, node)
+
+    commit_edit(connection, edit, how, ("nodes", node))

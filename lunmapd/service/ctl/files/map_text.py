@@ -3,7 +3,7 @@
 from msgspec.structs import replace
 
 from lunmapd.client import FileBase, Lunmap, LunmapdError, Snapshot
-from lunmapd.core.base.lunmap import SECTIONS, Section
+from lunmapd.core.base.sections import SECTION_NAMES, Section
 from lunmapd.core.map import mapfile
 from lunmapd.core.map.file_base import base_line
 
@@ -33,5 +33,5 @@ def base_at(snapshot: Snapshot, section: Section | None, name: str | None) -> Fi
 def map_text(snapshot: Snapshot, section: Section | None, name: str | None) -> str:
     """Return a map, or a part of it, as a file with its base. Raises NotFoundError."""
     selected = select(snapshot.lunmap, section, name)
-    shown = mapfile.show_map(selected, (section,) if section else tuple(SECTIONS))
+    shown = mapfile.show_map(selected, (section,) if section else SECTION_NAMES)
     return f"{base_line(base_at(snapshot, section, name))}\n{shown}"

@@ -3,7 +3,7 @@
 import click
 
 from lunmapd.core.base.errors import LunmapdError
-from lunmapd.service.ctl.cli import Connection
+from lunmapd.service.ctl.connection import Connection
 from lunmapd.service.ctl.plugin import end_with, end_with_error
 
 

@@ -3,13 +3,13 @@
 import sys
 
 import click
+from msgspec.structs import replace
 
-from lunmapd.core.base.errors import Exit
+from lunmapd.core.base.root_error import Exit
 from lunmapd.service.cli import output_option
-from lunmapd.service.ctl.cli import Connection
-from lunmapd.service.ctl.text.layout import full_names_option, names_for
+from lunmapd.service.ctl.connection import Connection
+from lunmapd.service.ctl.text.layout import full_names_option
 from lunmapd.service.output import echo_json, echo_paragraphs
-from lunmapd.service.table import terminal_layout
 
 
 @click.command()
@@ -28,13 +28,15 @@ def explain(connection: Connection, name: str, lun: str | None, output: str, ful
     """
     with connection.client() as client:
         from lunmapd.service.ctl.text.explanation import explain_object, explanation_paragraphs, world_of
+        from lunmapd.service.ctl.text.layout import names_for
+        from lunmapd.service.table import terminal_layout
 
         world = world_of(client.fleet())
         found = explain_object(world, name, lun)
     if output == "json":
         echo_json(found)
     else:
-        layout = terminal_layout()._replace(full_names=full_names)
+        layout = replace(terminal_layout(), full_names=full_names)
         echo_paragraphs(*explanation_paragraphs(found, names_for(world.lunmap, layout), layout))
     if not found.is_well:
         sys.exit(Exit.DEGRADED)

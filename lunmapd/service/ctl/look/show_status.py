@@ -9,7 +9,7 @@ import click
 from lunmapd.client import Client, Fleet
 from lunmapd.core.map.find_object import find_object
 from lunmapd.core.map.short_names import FULL_NAMES, ShortNames
-from lunmapd.service.ctl.cli import Connection
+from lunmapd.service.ctl.connection import Connection
 from lunmapd.service.ctl.text.group_lines import owned_groups_table
 from lunmapd.service.ctl.text.layout import names_for
 from lunmapd.service.ctl.text.narrow import only_bad, only_object

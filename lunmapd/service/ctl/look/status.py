@@ -4,8 +4,8 @@ import sys
 
 import click
 
-from lunmapd.core.base.errors import Exit
-from lunmapd.service.ctl.cli import Connection
+from lunmapd.core.base.root_error import Exit
+from lunmapd.service.ctl.connection import Connection
 from lunmapd.service.ctl.text.layout import output_options
 from lunmapd.service.table import Layout
 

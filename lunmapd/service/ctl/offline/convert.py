@@ -28,8 +28,9 @@ from lunmapd.core.map.credentials import change_credentials
 from lunmapd.core.secrets.sealing import NONCE_BYTES, Vault
 from lunmapd.service import keyfile
 from lunmapd.service.cli import output_option
-from lunmapd.service.ctl.cli import Connection
-from lunmapd.service.ctl.secrets.secret_keys import configured_key_file, key_file_option
+from lunmapd.service.ctl.connection import Connection
+from lunmapd.service.ctl.secrets.options import key_file_option
+from lunmapd.service.ctl.secrets.secret_keys import configured_key_file
 from lunmapd.service.output import echo, echo_json
 
 

@@ -3,8 +3,10 @@
 import shlex
 from collections.abc import Iterator
 
+from msgspec.structs import asdict
+
 from lunmapd.service.cli import DEFAULT_SETTINGS_FILE
-from lunmapd.service.ctl.cli import Connection
+from lunmapd.service.ctl.connection import Connection
 from lunmapd.store.session.secret_files import is_credential
 from lunmapd.store.session.session import DEFAULT_CHROOT
 
@@ -25,7 +27,7 @@ def _options(connection: Connection) -> Iterator[str]:
             yield from ("--config", str(connection.config.absolute()))
         return
     yield from ("--hosts", connection.hosts)
-    for name, value in connection.tls._asdict().items():
+    for name, value in asdict(connection.tls).items():
         if value:
             yield from (f"--tls-{name}", value)
 

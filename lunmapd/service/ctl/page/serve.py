@@ -4,7 +4,7 @@ import sys
 
 import click
 
-from lunmapd.service.ctl.cli import Connection
+from lunmapd.service.ctl.connection import Connection
 from lunmapd.service.ctl.page.libraries import check_libraries
 from lunmapd.service.ctl.page.listen import Listen, open_socket, parse_listen, url_of
 from lunmapd.service.output import echo

@@ -1,19 +1,17 @@
 """Where a verb gets a password from: it asks, reads it, or makes one and hands it over once."""
 
-import functools
 import secrets
 import string
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import click
-from msgspec import Struct
 
 from lunmapd.core.base.password import Secret
 from lunmapd.core.secrets.sealing import UnfitPasswordError, check_password, warn_password
 from lunmapd.files import create_private
+from lunmapd.service.ctl.secrets.options import PasswordSource
 from lunmapd.service.ctl.text.output import committed_revision
 from lunmapd.service.output import echo
 from lunmapd.store.commit.commit_errors import CommitInterruptedError, OutcomeUnknownError
@@ -22,46 +20,6 @@ from lunmapd.store.session.secret_files import read_secret
 _LETTERS = string.ascii_letters + string.digits
 _LENGTH = 16
 """The longest that every initiator takes; 95 bits."""
-
-
-class PasswordSource(Struct, frozen=True):
-    """Where the password comes from; without any of these it is asked for, or read from standard input."""
-
-    file: Path | None = None
-    generate: bool = False
-    generate_to: Path | None = None
-
-    def __bool__(self) -> bool:
-        return self != PasswordSource()
-
-
-def password_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Add the options that name the source of a password; the command receives them as `source`."""
-
-    @click.option(
-        "--password-file",
-        "file",
-        type=click.Path(path_type=Path),
-        help="Read the password from the first line of this file, which only its owner may read.",
-    )
-    @click.option("--generate", is_flag=True, help="Generate it, and show it once, on a terminal only.")
-    @click.option(
-        "--generate-to",
-        type=click.Path(path_type=Path),
-        metavar="FILE",
-        help="Generate it, and write it to this new file of mode 600.",
-    )
-    @functools.wraps(command)
-    def wrapped(
-        *args: object, file: Path | None, generate: bool, generate_to: Path | None, **rest: object
-    ) -> None:
-        if sum((file is not None, generate, generate_to is not None)) > 1:
-            raise click.UsageError("use one of --password-file, --generate and --generate-to")
-        if generate and not sys.stdout.isatty():
-            raise click.UsageError("--generate shows the password on a terminal only: use --generate-to FILE")
-        command(*args, source=PasswordSource(file, generate, generate_to), **rest)
-
-    return wrapped
 
 
 @contextmanager

@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import click
 from msgspec import Struct
 
 from lunmapd.client import Client
@@ -17,13 +16,6 @@ from lunmapd.service.table import table
 
 if TYPE_CHECKING:
     from lunmapd.client import Fleet
-
-key_file_option = click.option(
-    "--key-file",
-    type=click.Path(path_type=Path),
-    envvar="LUNMAPCTL_KEY_FILE",
-    help="The key file.  [default: that of the settings]",
-)
 
 
 class KeyMissingError(LunmapdError):

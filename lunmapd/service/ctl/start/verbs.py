@@ -12,7 +12,7 @@ _GROUPS: Mapping[str, tuple[tuple[str, str, str, str], ...]] = {
         ("explain", "look.explain", "explain", "Show why a host sees a Lun, or why not."),
         ("get", "get", "get", "Print the map, a section or an object."),
         ("log", "history", "log", "List the revisions, newest first."),
-        ("plan", "edit", "plan", "Show what nodes would do, and to whom."),
+        ("plan", "look.plan", "plan", "Show what nodes would do, and to whom."),
         ("probe", "probe", "probe", "Compare what a host sees with the map."),
         ("serve", "page.serve", "serve_pages", "Serve a read-only page for browsers."),
         ("show", "history", "show", "Show one revision with its changes."),

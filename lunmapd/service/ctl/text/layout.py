@@ -2,12 +2,15 @@
 
 import functools
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import click
 
-from lunmapd.core.base.lunmap import Lunmap
-from lunmapd.core.map.short_names import FULL_NAMES, ShortNames, short_names
 from lunmapd.service.table import UNFITTED, Layout, terminal_layout
+
+if TYPE_CHECKING:
+    from lunmapd.core.base.lunmap import Lunmap
+    from lunmapd.core.map.short_names import ShortNames
 
 full_names_option = click.option(
     "--full-names", is_flag=True, help="Print iSCSI names in full, not the part after the last colon."
@@ -48,6 +51,8 @@ def layout_of(output: str, *, full_names: bool) -> Layout:
     return UNFITTED if output == "wide" else terminal_layout(full_names=full_names)
 
 
-def names_for(lunmap: Lunmap, layout: Layout) -> ShortNames:
+def names_for(lunmap: "Lunmap", layout: Layout) -> "ShortNames":
     """Return the short names to use in a layout."""
+    from lunmapd.core.map.short_names import FULL_NAMES, short_names
+
     return FULL_NAMES if layout.full_names else short_names(lunmap)

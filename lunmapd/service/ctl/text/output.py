@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING
 import click
 from msgspec import Struct
 
-from lunmapd.client import Note
+from lunmapd.client.note import Note
 from lunmapd.service.cli import OutputError, describe_os_error
 from lunmapd.service.output import echo, echo_json, echo_painted
-from lunmapd.store.commit.commit_errors import CommitInterruptedError
 
 if TYPE_CHECKING:
     from lunmapd.client import Change, Revision
@@ -50,19 +49,25 @@ def committing() -> Iterator[None]:
     """Let an interrupt, and an output that can't be written, state what the command has committed."""
     try:
         yield
-    except CommitInterruptedError:
-        raise
-    except KeyboardInterrupt:
-        raise CommitInterruptedError.after(committed_revision()) from None
+    except KeyboardInterrupt as error:
+        raise _with_commit(error) from None
     except click.Abort as error:
         # A question of click makes it of Ctrl-C, and of an input that ends.
         if not isinstance(error.__context__, KeyboardInterrupt):
             raise
-        raise CommitInterruptedError.after(committed_revision()) from None
+        raise _with_commit(error.__context__) from None
     except OSError as error:
         if (revision := committed_revision()) is None:
             raise
         raise OutputError(f"revision {revision} is committed, but {describe_os_error(error)}") from None
+
+
+def _with_commit(error: KeyboardInterrupt) -> KeyboardInterrupt:
+    """Return an interrupt that states what was committed."""
+    from lunmapd.store.commit.commit_errors import CommitInterruptedError
+
+    is_stated = isinstance(error, CommitInterruptedError)
+    return error if is_stated else CommitInterruptedError.after(committed_revision())
 
 
 def note_options(command: Callable[..., None]) -> Callable[..., None]:

@@ -4,8 +4,9 @@ from collections.abc import Callable, Mapping
 
 from lunmapd.client import Lunmap
 from lunmapd.core.base.backings import source
-from lunmapd.core.base.lunmap import Section, Target, initiators_of
+from lunmapd.core.base.lunmap import Target, initiators_of
 from lunmapd.core.base.names import naa
+from lunmapd.core.base.sections import Section
 from lunmapd.core.base.text import human_size
 from lunmapd.core.map.short_names import ShortNames
 from lunmapd.service.table import Column, Table

@@ -11,7 +11,8 @@ from kazoo.protocol.states import ZnodeStat
 from kazoo.security import ACL, Id
 from msgspec import Struct
 
-from lunmapd.core.base.access import AclEntries, Permission, Principal, Role
+from lunmapd.core.base.permissions.access import AclEntries, Permission
+from lunmapd.core.base.permissions.principals import Principal, Role
 from lunmapd.store.session.session import FORBIDDEN, WINDOW, Forbidden, KazooCall, Reply, Session
 from lunmapd.store.tree.znodes import request_children, request_stat
 

@@ -1,6 +1,6 @@
 """The roles of principals: read from the ACLs of the tree, and inherited by new znodes.
 
-`lunmapd.core.base.access` computes the ACL of each znode from the roles (docs/adr/0008).
+`lunmapd.core.base.permissions.access` computes the ACL of each znode from the roles (docs/adr/0008).
 """
 
 from collections.abc import Collection, Mapping
@@ -8,8 +8,9 @@ from collections.abc import Collection, Mapping
 from kazoo.exceptions import NodeExistsError, NoNodeError
 from msgspec.structs import replace
 
-from lunmapd.core.base.access import MEMBERS, ROLLOUTS, AclEntries, Permission, Roles, acl_at, roles_of
-from lunmapd.core.base.acl_entries import inherit
+from lunmapd.core.base.permissions.access import AclEntries, Permission, Roles, acl_at, roles_of
+from lunmapd.core.base.permissions.acl_entries import inherit
+from lunmapd.core.base.permissions.principals import MEMBERS, ROLLOUTS
 from lunmapd.store.session import paths
 from lunmapd.store.session.errors import NotInitialisedError
 from lunmapd.store.session.session import Session

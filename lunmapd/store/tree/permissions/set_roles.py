@@ -10,8 +10,9 @@ from kazoo.exceptions import NoNodeError, NotEmptyError
 from msgspec import Struct
 from msgspec.structs import replace
 
-from lunmapd.core.base.access import MEMBERS, WORLD, Permission, Role, Roles, acl_at
-from lunmapd.core.base.acl_entries import AclDifference, compare_acls
+from lunmapd.core.base.permissions.access import Permission, Roles, acl_at
+from lunmapd.core.base.permissions.acl_entries import AclDifference, compare_acls
+from lunmapd.core.base.permissions.principals import MEMBERS, WORLD, Role
 from lunmapd.store.session import paths
 from lunmapd.store.session.access_errors import NotPermittedError
 from lunmapd.store.session.interrupt import interrupt_leaves

@@ -11,7 +11,7 @@ from lunmapd.agent.loop.wakeup import Wakeup
 from lunmapd.agent.reconcile.result import PassResult
 from lunmapd.agent.state.claims import ClaimsUnwritableError
 from lunmapd.agent.state.machine_id import MachineId, NoMachineIdError, read_machine_id
-from lunmapd.core.base.events import WakeCause
+from lunmapd.core.base.event_reasons import WakeCause
 from lunmapd.core.base.reasons import Reason
 from lunmapd.core.fleet.status import APPLIED, MAX_FAILING, MAX_LOGINS, RESERVATIONS, STORE, HistoryPoint
 from lunmapd.core.node import lio_objects

@@ -6,7 +6,7 @@ import pytest
 
 from fakes.clock import Clock
 from lunmapd.agent.loop.isolation import ContactTimer
-from lunmapd.core.base.access import Role
+from lunmapd.core.base.permissions.principals import Role
 from lunmapd.core.planning.enablement import Enablement
 from lunmapd.store.session.access_errors import (
     CredentialsError,

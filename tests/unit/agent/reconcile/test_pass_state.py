@@ -12,7 +12,8 @@ from lunmapd.core.base.backings import Block
 from lunmapd.core.base.disruption import Disruption
 from lunmapd.core.base.documents import encode
 from lunmapd.core.base.errors import LunmapdError
-from lunmapd.core.base.events import Event, FullPass
+from lunmapd.core.base.event_reasons import FullPass
+from lunmapd.core.base.events import Event
 from lunmapd.core.base.lunmap import Initiator, Lun, Lunmap, Map, Node, PortalGroup, Target
 from lunmapd.core.base.reasons import Reason
 from lunmapd.core.node import lio_objects

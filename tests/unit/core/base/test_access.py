@@ -5,11 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from lunmapd.core.base.access import (
-    WORLD,
+from lunmapd.core.base.password import Secret
+from lunmapd.core.base.permissions.access import (
     Permission,
-    Principal,
-    Role,
     Roles,
     acl_at,
     acl_size,
@@ -22,7 +20,7 @@ from lunmapd.core.base.access import (
     with_password,
     without_grant,
 )
-from lunmapd.core.base.password import Secret
+from lunmapd.core.base.permissions.principals import WORLD, Principal, Role
 
 HASH = "3OptnM09ILoVSfbZtd3mB0IViII="  # of a:b, by ZooKeeper's own DigestAuthenticationProvider
 OPS, BOB = Principal("sasl", "ops"), Principal("digest", f"bob:{HASH}")

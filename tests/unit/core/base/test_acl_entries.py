@@ -3,8 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lunmapd.core.base.access import WORLD, AclEntries, Permission, Principal
-from lunmapd.core.base.acl_entries import (
+from lunmapd.core.base.permissions.access import AclEntries, Permission
+from lunmapd.core.base.permissions.acl_entries import (
     CREATOR,
     AclDifference,
     allowed,
@@ -12,6 +12,7 @@ from lunmapd.core.base.acl_entries import (
     inherit,
     show_permission,
 )
+from lunmapd.core.base.permissions.principals import WORLD, Principal
 
 OPS, N1 = Principal("sasl", "ops"), Principal("x509", "CN=n1")
 BOB, HIDDEN = Principal("digest", "bob:3OptnM09ILoVSfbZtd3mB0IViII="), Principal("digest", "bob:x")

@@ -7,13 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lunmapd.core.base.backing_reports import (
-    CHUNK_NAMES,
     BackingReport,
     chunk_of,
     pack_reports,
     unpack_reports,
 )
 from lunmapd.core.base.documents import DocumentError
+from lunmapd.core.base.permissions.principals import CHUNK_NAMES
 
 _TEXTS = st.text(max_size=20)
 _REPORTS = st.dictionaries(

@@ -4,7 +4,7 @@ import pytest
 from msgspec.structs import replace
 
 from lunmapd.core.base.backings import Block, RamDisk
-from lunmapd.core.base.events import FullPass
+from lunmapd.core.base.event_reasons import FullPass
 from lunmapd.core.base.lunmap import (
     Authentication,
     Chap,

@@ -10,7 +10,8 @@ from lunmapd.client import Lunmap
 from lunmapd.core.base.disruption import Disruption
 from lunmapd.core.base.lunmap import EMPTY_MAP
 from lunmapd.core.fleet.path_state import NodeView
-from lunmapd.service.ctl.commit.consent import Consent, NotAgreedError, agree
+from lunmapd.service.ctl.commit.consent import NotAgreedError, agree
+from lunmapd.service.ctl.commit.options import Consent
 from support.agents import mapped_luns
 from support.forecasts import HERE, forecast, proposal, view
 from support.small_map import LUN, MAP, H

@@ -9,13 +9,13 @@ import pytest
 
 from lunmapd.client import FileBase, LastChange, Revision
 from lunmapd.service.ctl.files.map_file import (
-    Basis,
     MapFile,
     UndoesCommitsError,
     ask_undone,
     read_map_file,
     renew_base,
 )
+from lunmapd.service.ctl.files.options import Basis
 
 REVISION = Revision(32, "d", "ann", "2026-11-29T12:00:00Z", "", ())
 UNDONE = (LastChange("luns/db1", "size", 5, "ann", "2026-11-29T12:00:00Z"),)

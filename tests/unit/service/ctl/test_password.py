@@ -11,7 +11,8 @@ import pytest
 from click.testing import CliRunner
 
 from lunmapd.core.secrets.sealing import UnfitPasswordError
-from lunmapd.service.ctl.secrets.password import PasswordSource, obtained_password, password_options
+from lunmapd.service.ctl.secrets.options import PasswordSource, password_options
+from lunmapd.service.ctl.secrets.password import obtained_password
 from lunmapd.service.ctl.text.output import watch_commits
 from lunmapd.store.commit.commit_errors import CommitInterruptedError, OutcomeUnknownError
 from lunmapd.store.session.access_errors import CredentialsError

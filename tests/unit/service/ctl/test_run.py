@@ -4,8 +4,9 @@ import pytest
 from msgspec.structs import replace
 
 from lunmapd.client import Note
-from lunmapd.service.ctl.commit.consent import Consent
-from lunmapd.service.ctl.edits.run import How, bind
+from lunmapd.service.ctl.commit.options import Consent
+from lunmapd.service.ctl.edits.options import How
+from lunmapd.service.ctl.edits.run import bind
 
 HOW = How(Note("why"), Consent(), dry_run=False, wait=None, output="table")
 

@@ -6,9 +6,9 @@ from click.testing import CliRunner
 
 from lunmapd.service.ctl.commit.permissions import EVERY_PERMISSION
 from lunmapd.service.ctl.edits.lun import lun_verbs
-from lunmapd.service.ctl.edits.run import edit_options
+from lunmapd.service.ctl.edits.options import edit_options
 from lunmapd.service.ctl.edits.words import HOW_OPTIONS, typed_words
-from lunmapd.service.ctl.secrets.password import password_options
+from lunmapd.service.ctl.secrets.options import password_options
 
 
 def test_it_leaves_out_the_options_of_every_verb() -> None:
@@ -35,7 +35,9 @@ def test_it_leaves_out_the_options_of_every_verb() -> None:
 def test_it_is_the_verb_as_it_was_typed(words: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """With its arguments and its own options; a long one is cut off."""
     seen = list[str]()
-    monkeypatch.setattr("lunmapd.service.ctl.edits.lun.commit_edit", lambda *_: seen.append(typed_words()))
+    for module in ("lun", "options"):
+        name = f"lunmapd.service.ctl.edits.{module}.commit_edit"
+        monkeypatch.setattr(name, lambda *_: seen.append(typed_words()))
 
     @click.group()
     def ctl() -> None:

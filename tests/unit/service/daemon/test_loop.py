@@ -9,7 +9,8 @@ import pytest
 from fakes.lio import FakeLio
 from lunmapd.agent.loop.policy import Policy
 from lunmapd.agent.loop.wakeup import Wakeup
-from lunmapd.core.base.events import Event, WakeCause
+from lunmapd.core.base.event_reasons import WakeCause
+from lunmapd.core.base.events import Event
 from lunmapd.service.daemon.loop import Loop, ProcessContext, SettingsFile
 from lunmapd.service.daemon.manager import Manager
 from lunmapd.service.daemon.signals import Signals

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from lunmapd.agent.loop.wakeup import Wakeup
-from lunmapd.core.base.events import WakeCause
+from lunmapd.core.base.event_reasons import WakeCause
 from lunmapd.service.daemon.manager import Manager
 from lunmapd.service.daemon.signals import Signals
 

@@ -5,10 +5,11 @@ import pytest
 from hypothesis import given
 from msgspec.structs import replace
 
-from lunmapd.core.base.access import Permission, Principal, acl_size
 from lunmapd.core.base.backings import Block
 from lunmapd.core.base.documents import encode
 from lunmapd.core.base.lunmap import Lun, Lunmap
+from lunmapd.core.base.permissions.access import Permission, acl_size
+from lunmapd.core.base.permissions.principals import Principal
 from lunmapd.core.history.changes import Head, Revision, as_bytes
 from lunmapd.core.history.checkpoint import EMPTY_CHECKPOINT, Checkpoint
 from lunmapd.core.history.digest import show_digest

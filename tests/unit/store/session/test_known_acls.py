@@ -1,6 +1,7 @@
 """An ACL that was read is used again only for a znode that has the same one still."""
 
-from lunmapd.core.base.access import Permission, Principal
+from lunmapd.core.base.permissions.access import Permission
+from lunmapd.core.base.permissions.principals import Principal
 from lunmapd.store.session.known_acls import KnownAcls
 
 ANN = {Principal("digest", "ann:x"): Permission.READ}

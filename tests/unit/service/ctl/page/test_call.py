@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from lunmapd.service.ctl.cli import Connection, TlsFiles
+from lunmapd.service.ctl.connection import Connection, TlsFiles
 from lunmapd.service.ctl.page.call import call_of
 from lunmapd.store.session.session import DEFAULT_CHROOT
 

@@ -9,18 +9,16 @@ import base64
 import hashlib
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from enum import IntFlag, StrEnum
+from enum import IntFlag
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from lunmapd.core.base.password import Secret
+from lunmapd.core.base.permissions.principals import FLOATING, MEMBERS, ROLLOUTS, WORLD, Principal, Role
 
-MEMBERS = "members"
-FLOATING = "floating"
 _CANDIDATES = "candidates"
 _OF_ALL = ("lease", "wish")
-ROLLOUTS = "rollouts"
 _ALGORITHMS = {28: "sha1", 44: "sha256", 64: "sha384", 88: "sha512"}
 """The algorithm of a hash by the length of its base64 text (DigestAuthenticationProvider.digestAlg)."""
 _HASH = re.compile(r"[A-Za-z0-9+/]+={0,2}")
@@ -38,33 +36,6 @@ class Permission(IntFlag):
     ALL = 31
     OWN = READ | WRITE | CREATE | DELETE
 
-
-class Role(StrEnum):
-    """The role of a principal in the tree."""
-
-    ADMIN = "admin"
-    READER = "reader"
-    NODE = "node"
-
-
-class Principal(Struct, frozen=True, order=True):
-    """A ZooKeeper principal: an authentication scheme, and an id of that scheme."""
-
-    scheme: str
-    id: str
-
-    def __str__(self) -> str:
-        if self == WORLD:
-            return self.scheme
-        return f"{self.scheme}:{self.user}"
-
-    @property
-    def user(self) -> str:
-        """The id without the hash of a digest's password."""
-        return self.id.partition(":")[0] if self.scheme == "digest" else self.id
-
-
-WORLD = Principal("world", "anyone")
 
 AclEntries = Mapping[Principal, Permission]
 Members = Mapping[str, frozenset[Principal]]

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
-from lunmapd.core.base.access import WORLD, AclEntries, Permission, Principal
+from lunmapd.core.base.permissions.access import AclEntries, Permission
+from lunmapd.core.base.permissions.principals import WORLD, Principal
 
 # ZooKeeper replaces this id with all principals that the session has authenticated as (scheme "auth").
 CREATOR = Principal("auth", "")
