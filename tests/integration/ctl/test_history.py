@@ -88,7 +88,7 @@ def test_diff_compares_two_revisions(ctl_with_history: Ctl) -> None:
 def test_a_rollback_is_committed_on_top(ctl_with_history: Ctl) -> None:
     """A rollback makes a new revision with a message; a rollback to the current map makes none."""
     answer = ctl_with_history("rollback", "1", "-m", "as it was", "--author", "ann")
-    assert answer.out.splitlines()[-1] == "committed revision 4"
+    assert "committed revision 4" in answer.out.splitlines()
     assert asked(ctl_with_history, "diff", "1..4") == []
     assert ctl_with_history("rollback", "1").out == "nothing to change: the map equals revision 1\n"
     assert asked(ctl_with_history, "log")[0]["message"] == "as it was"
