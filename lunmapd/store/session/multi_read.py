@@ -13,8 +13,6 @@ from typing import Any, NamedTuple
 
 from kazoo.client import KazooClient
 
-from lunmapd.store.session.known_acls import AclVersion
-
 _INT = struct.Struct(">i")
 _LONG = struct.Struct(">q")
 _HEADER = struct.Struct(">i?i")  # MultiHeader: type, done, err
@@ -30,6 +28,12 @@ _STAT_SIZE = 68  # bytes
 
 
 NO_NODE, NO_AUTH = -101, -102  # KeeperException.Code
+AclVersion = tuple[int, int]
+"""The zxid that created a znode, and the version of its ACL: they identify the ACL.
+
+Stat.czxid and Stat.aversion: a setACL raises the version by one (DataTree.java, setACL), a znode that is
+created again has another zxid.
+"""
 
 
 class ZnodeRead(NamedTuple):

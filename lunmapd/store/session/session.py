@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Sequence
 from copy import copy
 from enum import Enum
-from typing import Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, Protocol, Self, TypeVar
 
 from kazoo.client import KazooClient
 from kazoo.exceptions import (
@@ -29,10 +29,12 @@ from lunmapd.store.session import paths
 from lunmapd.store.session.access_errors import NotPermittedError, UnknownIdentityError
 from lunmapd.store.session.credentials import ANONYMOUS, Credentials
 from lunmapd.store.session.errors import LostError, NotServedError, StoreError, UnreachableError
-from lunmapd.store.session.known_acls import KnownAcls
 from lunmapd.store.session.link import Link
 from lunmapd.store.session.refusals import NOT_SERVED, LoginRequiredError, not_served, refused
 from lunmapd.store.session.whoami import ask_who
+
+if TYPE_CHECKING:
+    from lunmapd.core.base.permissions.access import AclEntries
 
 _T = TypeVar("_T")
 _T_co = TypeVar("_T_co", covariant=True)
@@ -90,7 +92,8 @@ class Session:
     NotAuthenticatedError, CredentialsError, SaslMissingError and NoClientError at once; NotPermittedError and
     UnknownIdentityError; and ServerRefusedError for any other unexpected answer. kazoo's NoNodeError,
     NodeExistsError, NotEmptyError and BadVersionError are passed on. `at` is the path in the tree of the
-    znode that errors name. `committing` are the threads that make a commit with it. `beat` is called before
+    znode that errors name. `committing` are the threads that make a commit with it, `known_acls` the last ACL
+    that was read of each znode, with its version, by path (AclVersion). `beat` is called before
     each request, since it may take as long as the deadline. Use the session as a context manager, or close
     it.
     """
@@ -109,7 +112,7 @@ class Session:
         self.beat = beat
         self.root = "/" + chroot.strip("/")
         self.deadline = deadline
-        self.known_acls = KnownAcls()
+        self.known_acls: dict[str, tuple[tuple[int, int], AclEntries]] = {}
         self.committing: set[int] = set()
         self.link = Link(hosts, timeout, deadline, credentials)
 

@@ -13,6 +13,7 @@ from lunmapd.core.history.map_change import ObjectName
 from lunmapd.store.session import paths
 from lunmapd.store.session.session import Session
 from lunmapd.store.tree.lineage import check_lineage, check_past
+from lunmapd.store.tree.permissions.acl import known_acl
 from lunmapd.store.tree.read import read_tree
 from lunmapd.store.tree.snapshot import Raw, Snapshot, advance, meta_of, with_head
 from lunmapd.store.tree.znodes import Top, decode_revisions, read_top_with, read_znodes, sync
@@ -79,7 +80,7 @@ def refresh_for_commit(session: Session, known: Snapshot, expected: int) -> Comm
     parents = (paths.REVISIONS, paths.QUEUE)
     read, found = _refresh(session, known, "", min(expected, _MOST_EXPECTED), parents)
     raws = {path: raw for path, raw in zip(parents, found, strict=True) if raw is not None}
-    acls = {path: session.known_acls.get(path, raw.acl) for path, raw in raws.items()}
+    acls = {path: known_acl(session, path, raw.acl) for path, raw in raws.items()}
     writers = raws[paths.QUEUE].children if paths.QUEUE in raws else 0
     return CommitRead(read.snapshot, writers, {path: acl for path, acl in acls.items() if acl is not None})
 

@@ -28,7 +28,6 @@ from lunmapd.core.history.checkpoint import Checkpoint
 from lunmapd.core.history.digest import digest_documents, replace_document, show_digest
 from lunmapd.core.history.rollout import tried_revision
 from lunmapd.core.history.spans import Span
-from lunmapd.store.session.known_acls import AclVersion
 
 _T = TypeVar("_T")
 
@@ -61,7 +60,7 @@ class Raw(Struct, frozen=True):
     """The bytes of a znode and its version; ANY_VERSION if the bytes were taken from a revision.
 
     `forbidden` is why the client may not read the znode, "" if it may. Then there are no bytes. `children` is
-    the number of its children, `acl` the version of its ACL, and `owner` the id of the session that owns it
+    the number of its children, `acl` the AclVersion, and `owner` the id of the session that owns it
     (0: none does), if the znode was read by `read_many`.
     """
 
@@ -69,7 +68,7 @@ class Raw(Struct, frozen=True):
     version: int
     forbidden: str = ""
     children: int = 0
-    acl: AclVersion | None = None
+    acl: tuple[int, int] | None = None
     owner: int = 0
 
 

@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from lunmapd.core.base.permissions.access import AclEntries, Permission
 from lunmapd.core.base.permissions.principals import Principal, Role
+from lunmapd.store.session.multi_read import AclVersion
 from lunmapd.store.session.session import FORBIDDEN, WINDOW, Forbidden, KazooCall, Reply, Session
 from lunmapd.store.tree.znodes import request_children, request_stat
 
@@ -63,8 +64,14 @@ def _noted(
         return None
     entries, stat = reply
     acl = _from_kazoo(entries)
-    session.known_acls.note(path, (stat.czxid, stat.aversion), acl)
+    session.known_acls[path] = (stat.czxid, stat.aversion), acl
     return acl
+
+
+def known_acl(session: Session, path: str, version: AclVersion | None) -> AclEntries | None:
+    """Return the ACL of a znode that has this version of it now; None if the session has not read it."""
+    found = session.known_acls.get(path)
+    return found[1] if found is not None and found[0] == version else None
 
 
 def read_znode_acls(session: Session, paths: Sequence[str]) -> list[ZnodeAcl | None]:
