@@ -15,8 +15,9 @@ from lunmapd.agent.state.claims import Claims
 from lunmapd.agent.state.map_snapshot import LocalSnapshot
 from lunmapd.core.base.documents import decode, encode
 from lunmapd.core.fleet.status import HistoryPoint
-from lunmapd.core.history.changes import Head, Revision, diff_maps, patch_map_digest
+from lunmapd.core.history.changes import Head, Revision, diff_maps, patch_map_digest, split_path
 from lunmapd.core.history.digest import digest_documents, show_digest
+from lunmapd.core.history.map_change import change_among
 from lunmapd.core.planning.decide import PassInput
 from lunmapd.core.secrets.sealing import Keyring, Vault
 from lunmapd.lio.worker.kernel import Kernel
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from lunmapd.core.base.lunmap import Lunmap
+    from lunmapd.core.history.map_change import MapChange
 
 _TIME = "2026-01-01T00:00:00Z"
 
@@ -65,18 +67,21 @@ class Node:
         head = Head(revision.revision, revision.digest)
         snapshot = advance(self.snapshot, head, revision.revision, [revision])
         assert snapshot is not None
-        self._turn(snapshot)
+        objects = (split_path(change.path) for change in revision.changes)
+        self._turn(snapshot, change_among(objects, self.snapshot.lunmap, snapshot.lunmap))
 
     def again(self) -> None:
         """Make a pass by the same map."""
         assert self.snapshot is not None
         self._turn(self.snapshot)
 
-    def _turn(self, snapshot: Snapshot) -> None:
+    def _turn(self, snapshot: Snapshot, change: MapChange | None = None) -> None:
+        """Store a map and make a pass by it, as the daemon does; `change` leads to it."""
         if snapshot is not self.snapshot:
-            self._local.keep(snapshot)
+            self._local.keep(snapshot, change)
         self.snapshot = snapshot
-        given = PassInput(NODE, snapshot.revision, snapshot.lunmap, {}, Vault("bench", Keyring()))
+        vault = Vault("bench", Keyring())
+        given = PassInput(NODE, snapshot.revision, snapshot.lunmap, {}, vault, change=change)
         result = reconcile(PassPorts(self.kernel, self._claims), given, self._state)
         at = HistoryPoint("bench", snapshot.revision, snapshot.digest)
         self._status = next_status(self._status, CycleResult(at, result), _TIME)
