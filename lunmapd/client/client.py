@@ -468,11 +468,14 @@ class Client:
 
         return read_with_history(self._session, known)
 
-    def known_problems(self) -> KnownProblems:
-        """Read what is wrong with the nodes before a commit, for `wait_applied` after it."""
+    def known_problems(self, known: Snapshot | None = None) -> KnownProblems:
+        """Read what is wrong with the nodes before a commit, for `wait_applied` after it.
+
+        Of the map only what is new since `known` is read.
+        """
         from lunmapd.client.fleet import known_problems
 
-        return known_problems(self._session)
+        return known_problems(self._session, known)
 
     def wait_applied(
         self,

@@ -237,9 +237,9 @@ def watch_nodes(
         time.sleep(min(_POLL, left))
 
 
-def known_problems(session: Session) -> KnownProblems:
+def known_problems(session: Session, known: Snapshot | None) -> KnownProblems:
     """Read the state before a commit: see `Client.known_problems`."""
-    fleet = read_nodes(session)
+    fleet = read_nodes(session, known)
     return KnownProblems(fleet.snapshot.lunmap, fleet.views(datetime.now(UTC)))
 
 

@@ -48,7 +48,7 @@ def commit_proposal(
         # During a rollout 'confirm' would keep the revision, so the agreement confirms its removals.
         note = replace(note, confirm_removals=any(node.mass_removal for node in forecast.nodes))
     if consent is not None:
-        remember_nodes(client, note, wait)
+        remember_nodes(client, note, wait, proposal.before)
     made = None if consent is None else client.apply(proposal, note)
     echo_made(made, proposal.changes, output, nothing, wait, is_shown=bool(proposal.changes))
     if made is not None and output != "json":

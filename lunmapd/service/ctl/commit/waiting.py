@@ -15,7 +15,7 @@ from lunmapd.service.ctl.text.output import echo_committed
 from lunmapd.service.output import echo
 
 if TYPE_CHECKING:
-    from lunmapd.client import Change, Client, FirstNodes, Fleet, Progress, Revision
+    from lunmapd.client import Change, Client, FirstNodes, Fleet, Progress, Revision, Snapshot
     from lunmapd.core.fleet.known_problems import KnownProblems
 
 _PATIENCE = 60.0
@@ -23,12 +23,17 @@ _FIRST, _AUTHOR = "lunmapd.first", "lunmapd.author"
 _KNOWN = "lunmapd.known"
 
 
-def remember_nodes(client: "Client", note: Note, seconds: float | None) -> None:
-    """Read the nodes before a commit, for `wait_for`: what is wrong with them, and the first of a rollout."""
+def remember_nodes(
+    client: "Client", note: Note, seconds: float | None, before: "Snapshot | None" = None
+) -> None:
+    """Read the nodes before a commit, for `wait_for`: what is wrong with them, and the first of a rollout.
+
+    Of the map only what is new since `before` is read.
+    """
     meta = click.get_current_context().meta
     is_tried = bool(note.first) and meta.get(TRIAL_PAUSE) is not None
     if seconds is not None or is_tried:
-        meta[_KNOWN] = client.known_problems()
+        meta[_KNOWN] = client.known_problems(before)
     if is_tried:
         meta[_FIRST] = client.first_nodes(note)
         meta[_AUTHOR] = note.author

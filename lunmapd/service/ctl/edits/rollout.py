@@ -66,12 +66,12 @@ def abort(connection: Connection, note: Note, wait: float | None, output: str) -
         from lunmapd.service.ctl.commit.steps import echo_duties
         from lunmapd.service.ctl.commit.waiting import echo_made, remember_nodes, wait_for
 
-        tried = client.read().lunmap
-        remember_nodes(client, note, wait)
+        tried = client.read()
+        remember_nodes(client, note, wait, tried)
         made = client.abort_rollout(note)
         echo_made(made, made.changes, output, "", wait)
         if output != "json":
-            echo_duties(tried, client.read().lunmap)
+            echo_duties(tried.lunmap, client.read().lunmap)
         undone = {change.path for change in made.changes}
         for edit in client.edited():
             if edit.path in undone:
