@@ -5,10 +5,12 @@ from collections.abc import Iterable
 from typing import Any
 
 from msgspec import to_builtins
+from msgspec.structs import replace
 
-from lunmapd.core.base.lunmap import Document, Lunmap
+from lunmapd.core.base.lunmap import Document, Group, Lunmap
 from lunmapd.core.base.sections import Section
 from lunmapd.core.edits.errors import BadAssignmentError
+from lunmapd.core.edits.find import find_host
 from lunmapd.core.edits.objects import with_object
 from lunmapd.core.map.mapfile import read_document
 
@@ -41,8 +43,14 @@ def assign_fields(section: Section, name: str, document: Document, words: Iterab
 
 
 def with_fields(lunmap: Lunmap, section: Section, name: str, words: Iterable[str]) -> Lunmap:
-    """Return the map with fields of an object set, as `assign_fields` does."""
-    changed = assign_fields(section, name, lunmap.section(section)[name], words)
+    """Return the map with fields of an object set, as `assign_fields` does.
+
+    The initiators of a group may be given by short names. Raises NoSuchNameError.
+    """
+    former = lunmap.section(section)[name]
+    changed = assign_fields(section, name, former, words)
+    if isinstance(changed, Group) and changed != former:
+        changed = replace(changed, initiators=tuple(find_host(lunmap, host) for host in changed.initiators))
     return with_object(lunmap, section, name, changed)
 
 

@@ -4,10 +4,11 @@ import pytest
 from msgspec.structs import replace
 
 from lunmapd.core.base.errors import InvalidInputError
-from lunmapd.core.base.lunmap import Node, PortalGroup, Scope, Shared
+from lunmapd.core.base.lunmap import Group, Node, PortalGroup, Scope, Shared
 from lunmapd.core.edits.assign import assign_fields, with_fields
 from lunmapd.core.edits.errors import BadAssignmentError
-from support.small_map import LUN, MAP, T
+from lunmapd.core.map.short_names import NoSuchNameError
+from support.small_map import LUN, MAP, H, T
 
 
 def test_fields_are_spelled_as_in_a_file() -> None:
@@ -28,6 +29,14 @@ def test_the_object_of_a_map_is_changed_alone() -> None:
     """The map has it in the same place, and all else as before."""
     changed = with_fields(MAP, "luns", "a", ("product=new",))
     assert changed == replace(MAP, luns={**MAP.luns, "a": replace(MAP.luns["a"], product="new")})
+
+
+def test_the_hosts_of_a_group_have_short_names() -> None:
+    """They stand for initiators of the map; a word that stands for none is refused."""
+    lunmap = replace(MAP, groups={"web": Group(())})
+    assert with_fields(lunmap, "groups", "web", ("initiators=h",)).groups["web"] == Group((H,))
+    with pytest.raises(NoSuchNameError, match="no initiator 'x'"):
+        with_fields(lunmap, "groups", "web", ("initiators=h,x",))
 
 
 def test_the_nodes_of_a_target_keep_their_settings() -> None:
