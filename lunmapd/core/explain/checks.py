@@ -11,7 +11,6 @@ from lunmapd.core.base.lunmap import (
     AluaState,
     GroupId,
     Lun,
-    Map,
     NodeState,
     is_drained,
     reporting_nodes,
@@ -71,24 +70,45 @@ class Check(Struct, frozen=True):
         return self.verdict is not Verdict.OK and not self.intended
 
 
-def path_checks(world: World, lun: str, entry: Map, initiator: str, route: Route) -> tuple[Check, ...]:
-    """Return the checks of a path of an initiator to a Lun.
+class Approach(Struct, frozen=True):
+    """The checks of a path that are the same for all Luns with the same target and group of a map.
+
+    `first` are those before the Lun. Without a `status` they are all: the path is checked no further.
+    """
+
+    first: tuple[Check, ...]
+    status: NodeStatus | None = None
+    access: tuple[Check, ...] = ()
+    last: tuple[Check, ...] = ()
+
+
+def approach_by(world: World, initiator: str, target: str, group: str, route: Route) -> Approach:
+    """Return the checks of the path of an initiator that do not depend on the Lun.
 
     A node that is drained, or whose status does not describe the present, is checked no further.
     """
     owner, status = tuple(owner_checks(world, route)), world.current_status(route.node)
     if route.floating and not route.node:
-        return owner
+        return Approach(owner)
     if status is None or is_drained(world.lunmap, route.node):
-        return (node_check(world, route.node),)
+        return Approach((node_check(world, route.node),))
+    access = (
+        *_access_checks(world, target, group, initiator, route, status),
+        portal_check(world, target, route, status),
+    )
+    return Approach(owner, status, access, (login_check(world, Login(target, initiator), route, status),))
+
+
+def path_checks(world: World, lun: str, route: Route, approach: Approach) -> tuple[Check, ...]:
+    """Return the checks of a path to a Lun."""
+    if approach.status is None:
+        return approach.first
     rest = (
-        device_check(world, lun, route.node, status),
-        *_access_checks(world, entry, initiator, route, status),
-        portal_check(world, entry.target, route, status),
+        device_check(world, lun, route.node, approach.status),
+        *approach.access,
         *alua_check(world, lun, route),
     )
-    login = login_check(world, Login(entry.target, initiator), route, status)
-    return (*owner, serving_check(world, lun, route, rest), *rest, login)
+    return (*approach.first, serving_check(world, lun, route, rest), *rest, *approach.last)
 
 
 def owner_checks(world: World, route: Route) -> Iterator[Check]:
@@ -161,18 +181,18 @@ def device_check(world: World, lun: str, node: str, status: NodeStatus) -> Check
     return Check(Topic.DEVICE, Verdict.OK, f"exported{known}", node)
 
 
-def _access_checks(
-    world: World, entry: Map, initiator: str, route: Route, status: NodeStatus
+def _access_checks(  # noqa: PLR0913, PLR0917 - whatever names a path
+    world: World, target: str, group: str, initiator: str, route: Route, status: NodeStatus
 ) -> Iterator[Check]:
     """Yield what keeps the target or the initiator from being served by a node."""
     node, suffix = route.node, _suffix(route)
     scopes = {
-        f"targets/{entry.target}",
-        f"groups/{entry.group}",
+        f"targets/{target}",
+        f"groups/{group}",
         f"initiators/{initiator}",
         f"nodes/{node}",
-        f"tpg {entry.target}{suffix}",
-        f"acl {entry.target} {initiator}{suffix}",
+        f"tpg {target}{suffix}",
+        f"acl {target} {initiator}{suffix}",
     }
     for failing in status.failing:
         if scope_of(failing, tags_on(world.lunmap, node)) in scopes and not failing.kept:

@@ -1,15 +1,18 @@
 """What a host sees: its Luns with their paths, and one Lun check by check."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import cache, partial
 
 from msgspec import Struct
 
 from lunmapd.core.base.lunmap import GroupId, Map, reporting_nodes
 from lunmapd.core.base.names import naa
 from lunmapd.core.explain.checks import (
+    Approach,
     Check,
     Topic,
     Verdict,
+    approach_by,
     describe_refusal,
     path_checks,
     remedy_of_refusal,
@@ -19,6 +22,9 @@ from lunmapd.core.explain.world import Route, World, maps_to
 from lunmapd.core.fleet.path_state import NO_OWNER
 from lunmapd.core.map.short_names import short_names
 from lunmapd.core.node.observed import Login
+
+_Approaches = Callable[[str, str, Route], Approach]
+"""Takes target and group of a map, and the route; each result is kept, since many Luns share it."""
 
 
 class SeenPath(Struct, frozen=True):
@@ -93,11 +99,11 @@ class PairExplanation(Struct, frozen=True):
 
 def explain_host(world: World, initiator: str) -> HostExplanation:
     """Return what an initiator of the map sees."""
-    lunmap = world.lunmap
+    lunmap, approaches = world.lunmap, _approaches(world, initiator)
     seen, problems = list[SeenLun](), list[Check]()
     for name, lun in sorted(lunmap.luns.items()):
         for entry in maps_to(lunmap, lun, initiator):
-            paths = _paths(world, name, entry, initiator)
+            paths = _paths(world, name, entry, approaches)
             seen.append(_seen(world, name, entry, paths))
             problems += [
                 check for checks in paths.values() for check in checks if check.verdict is not Verdict.OK
@@ -121,9 +127,10 @@ def explain_pair(world: World, initiator: str, lun: str) -> PairExplanation:
         unmapped = Check(Topic.MAPPED, Verdict.NO, sentence, "", *run(_map_command(world, initiator, lun)))
         return PairExplanation(initiator, lun, (unmapped, *_refusals(world, initiator)))
     checks, usable, paths = list[Check](), 0, 0
+    approaches = _approaches(world, initiator)
     for entry in entries:
         checks.append(Check(Topic.MAPPED, Verdict.OK, _mapped(entry)))
-        found = _paths(world, lun, entry, initiator)
+        found = _paths(world, lun, entry, approaches)
         checks += [check for of_node in found.values() for check in of_node]
         checks += [] if found else [_unserved(entry.target)]
         usable += sum(_worst(of_node).verdict is Verdict.OK for of_node in found.values())
@@ -148,7 +155,11 @@ def _unserved(target: str) -> Check:
     return Check(Topic.NODE, Verdict.NO, f"no node serves {target}", "", *remedy)
 
 
-def _paths(world: World, lun: str, entry: Map, initiator: str) -> dict[Route, tuple[Check, ...]]:
+def _approaches(world: World, initiator: str) -> _Approaches:
+    return cache(partial(approach_by, world, initiator))
+
+
+def _paths(world: World, lun: str, entry: Map, approaches: _Approaches) -> dict[Route, tuple[Check, ...]]:
     """Return the checks of each path by a map."""
     target = world.lunmap.targets.get(entry.target)
     if target is None:
@@ -157,7 +168,10 @@ def _paths(world: World, lun: str, entry: Map, initiator: str) -> dict[Route, tu
     routes = [Route(node) for node in nodes if node in target.nodes]
     groups = (GroupId(entry.target, name) for name in sorted(target.floating))
     routes += [Route(world.owner(group), *group) for group in groups]
-    return {route: path_checks(world, lun, entry, initiator, route) for route in routes}
+    return {
+        route: path_checks(world, lun, route, approaches(entry.target, entry.group, route))
+        for route in routes
+    }
 
 
 def _worst(checks: tuple[Check, ...]) -> Check:
