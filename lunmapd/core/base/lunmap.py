@@ -87,8 +87,11 @@ class Map(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, g
 
     def __post_init__(self) -> None:
         """Share the texts of equal names: JSON decodes new texts for each map; many maps have few names."""
-        for name in ("target", "initiator", "group"):
-            force_setattr(self, name, intern(str(getattr(self, name))))
+        force_setattr(self, "target", intern(str(self.target)))
+        if self.initiator:
+            force_setattr(self, "initiator", intern(str(self.initiator)))
+        if self.group:
+            force_setattr(self, "group", intern(str(self.group)))
 
 
 class Shared(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -130,9 +133,11 @@ class Lun(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, g
             force_setattr(self, "attributes", _NONE)
         if not isinstance(self.backing, RamDisk) and not self.backing.overrides:
             force_setattr(self.backing, "overrides", _NONE)
-        for entry in self.maps[1:]:
-            if entry.lun == self.maps[0].lun:
-                force_setattr(entry, "lun", self.maps[0].lun)
+        if len(self.maps) > 1:
+            number = self.maps[0].lun
+            for entry in self.maps[1:]:
+                if entry.lun == number:
+                    force_setattr(entry, "lun", number)
 
 
 class PortalGroup(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):

@@ -106,7 +106,7 @@ def check_user_config(text: str) -> str | None:
 
 def _check_length(text: str) -> str | None:
     """Check the length in bytes; half of a surrogate pair, which UTF-8 lacks, counts as three bytes."""
-    length = len(text.encode(errors="surrogatepass"))
+    length = len(text) if text.isascii() else len(text.encode(errors="surrogatepass"))
     if length <= MAX_PATH:
         return None
     return (

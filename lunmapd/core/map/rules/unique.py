@@ -28,16 +28,23 @@ def check_unique(lunmap: Lunmap) -> Iterator[Problem]:
 
 
 def _naas(lunmap: Lunmap) -> Iterator[UniqueValue]:
+    identifiers = {name: names.naa(lun.serial) for name, lun in lunmap.luns.items()}
+    if len(set(identifiers.values())) == len(identifiers):
+        return
     for name, lun in lunmap.luns.items():
         if names.check_serial(lun.serial) is None:
-            yield names.naa(lun.serial), ("luns", name, "serial"), 2
+            yield identifiers[name], ("luns", name, "serial"), 2
 
 
 def _sources(lunmap: Lunmap) -> Iterator[UniqueValue]:
-    for name, lun in lunmap.luns.items():
-        if not isinstance(lun.backing, RamDisk):
-            place: Place = ("luns", name, "backing", source_field(lun.backing))
-            yield source(lun.backing), place, 2
+    sources = {
+        name: source(lun.backing) for name, lun in lunmap.luns.items() if not isinstance(lun.backing, RamDisk)
+    }
+    if len(set(sources.values())) == len(sources):
+        return
+    for name, path in sources.items():
+        place: Place = ("luns", name, "backing", source_field(lunmap.luns[name].backing))
+        yield path, place, 2
 
 
 def _sources_on_nodes(lunmap: Lunmap) -> Iterator[UniqueValue]:
@@ -92,7 +99,8 @@ def _numbers(lunmap: Lunmap) -> Iterator[UniqueValue]:
 
 def _mappings(lunmap: Lunmap) -> Iterator[UniqueValue]:
     for name, lun in lunmap.luns.items():
-        for index, entry in enumerate(lun.maps):
+        # Two maps of one Lun can clash, and neither those of two Luns nor the initiators of one map.
+        for index, entry in enumerate(lun.maps) if len(lun.maps) > 1 else ():
             for initiator in dict.fromkeys(initiators_of(lunmap, entry)):
                 value = (name, entry.target, initiator)
                 yield value, ("luns", name, "maps", index), 4

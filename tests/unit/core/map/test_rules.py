@@ -4,10 +4,14 @@ from typing import Any
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
+from lunmapd.core.base.backings import FileIO
 from lunmapd.core.base.errors import InvalidInputError
+from lunmapd.core.base.lunmap import Scope, Shared
 from lunmapd.core.map.mapfile import parse_map
 from lunmapd.core.map.rules import check_changes, check_map, check_served
+from support.small_map import LUN, MAP
 from support.valid_map import GOOD, H, T, edited, problems_of
 
 
@@ -171,3 +175,11 @@ def test_the_name_that_was_probably_meant_is_suggested() -> None:
     ]
     many = "".join(f"  {H}{number}: {{}}\n" for number in range(64))
     assert problems_of(text.replace(f"  {H}: {{}}\n", f"  {H}: {{}}\n{many}"))[1].endswith("example:hh'")
+
+
+def test_a_wrong_serial_clashes_with_none() -> None:
+    """Two serials without a hex digit are two wrong serials, and no clash of the NAA that LIO gives both."""
+    first = replace(LUN, serial="xx", shared=Shared(Scope.OFF, Scope.OFF))
+    second = replace(first, serial="xy", backing=FileIO("/srv/b"), maps=())
+    found = check_map(replace(MAP, luns={"a": first, "b": second}))
+    assert [problem.place for problem in found] == [("luns", "a", "serial"), ("luns", "b", "serial")]
