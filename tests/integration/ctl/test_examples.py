@@ -32,6 +32,7 @@ SECRET = f"{0:014}"
 ENDLESS = {"status -w", "serve", "serve --listen 127.0.0.1:8080"}
 """They end by a key or Ctrl-C."""
 ENDS = {
+    "apply map.yaml --first n1 --confirm-within 10m": 6,
     "check": 2,
     "status": 6,
     "explain": 6,
@@ -48,6 +49,7 @@ ENDS = {
 
 
 REFUSED = {
+    "apply map.yaml --first n1 --confirm-within 10m",
     "float set pool gold failback=manual",
     "float move san gold n2",
     "float delete pool gold",
@@ -55,7 +57,7 @@ REFUSED = {
     "rollout abort -m 'host1 lost a path'",
     "rollout continue",
 }
-"""They end before they print anything: there is no such group, and nothing to undo or to end."""
+"""They end before they print anything: no node lives, no such group is there, and nothing to undo or to end."""
 LOST = re.compile(
     r"lunmapctl: (revision \d+ is committed, but )?can't read or write: No space left on device\n"
 )
