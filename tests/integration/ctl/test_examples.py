@@ -57,7 +57,7 @@ REFUSED = {
     "rollout abort -m 'host1 lost a path'",
     "rollout continue",
 }
-"""They end before they print anything: no node lives, no such group is there, and nothing to undo or to end."""
+"""They end before they print anything: no node lives, there is no such group, and nothing to undo or end."""
 LOST = re.compile(
     r"lunmapctl: (revision \d+ is committed, but )?can't read or write: No space left on device\n"
 )
