@@ -1,9 +1,10 @@
-"""Ctrl-C while kazoo sends a request, or a module is imported."""
+"""Ctrl-C while kazoo sends a request, a module is imported, or a thread begins or ends to wait."""
 
 import importlib
 import os
 import signal
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -86,3 +87,45 @@ def test_an_interrupt_during_an_import_is_not_lost(tmp_path: Path, monkeypatch: 
     with pytest.raises(KeyboardInterrupt):
         _import("interrupted")
     assert "interrupted" in sys.modules
+
+
+class _Lock:
+    """A lock of a condition; an interrupt comes at one of the two uses by a wait."""
+
+    def __init__(self, at: str) -> None:
+        self._lock = threading.Lock()
+        self._at = at
+
+    def acquire(self, blocking: bool = True) -> bool:  # noqa: FBT001, FBT002 - as threading.Lock has it
+        if self._at == "acquire":
+            os.kill(os.getpid(), signal.SIGINT)
+        return self._lock.acquire(blocking)
+
+    def release(self) -> None:
+        self._lock.release()
+        if self._at == "release":
+            os.kill(os.getpid(), signal.SIGINT)
+
+    def __enter__(self) -> bool:
+        return self._lock.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
+
+    def _is_owned(self) -> bool:
+        return self._lock.locked()
+
+
+def _wait(condition: threading.Condition, timeout: float) -> None:
+    with condition:
+        condition.wait(timeout)
+        signal.sigtimedwait([], 10)  # an interrupt ends it
+
+
+@pytest.mark.parametrize(("at", "timeout"), [("release", 60), ("acquire", 0.01)])
+def test_an_interrupt_while_a_wait_changes_its_lock_is_not_replaced(at: str, timeout: float) -> None:
+    """Neither before it waits nor after it: the lock is held when the interrupt is raised."""
+    raise_interrupts()
+    lock: Any = _Lock(at)
+    with pytest.raises(KeyboardInterrupt):
+        _wait(threading.Condition(lock), timeout)
