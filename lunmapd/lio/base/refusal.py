@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -10,6 +11,7 @@ from lunmapd.core.node.failure import Failure
 from lunmapd.lio.base import rts
 
 _IN_USE = (errno.EBUSY, errno.ENOTEMPTY)
+_HBA = re.compile(r"(?<=/core/)(\w+)_\d+(?=/)")
 
 
 class KernelRefusedError(Exception):
@@ -54,6 +56,8 @@ def _errno(error: BaseException | None) -> int | None:
 
 
 def _text(error: Exception, number: int | None) -> str:
-    text = str(error)
+    # Each attempt to create a storage object takes another HBA: with its number each one would change the
+    # status of the node.
+    text = _HBA.sub(r"\1_*", str(error))
     meaning = os.strerror(number) if number else ""
     return text if meaning in text else f"{text} ({meaning})"
