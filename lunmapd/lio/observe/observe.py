@@ -52,6 +52,8 @@ def observe_lio(
     called with the path of each of the largest directories before it is read.
     """
     observation = Observation(root, hints, emit)
+    if not observation.expected and not observation.stuck:
+        _expect_exported(observation, enter)
     enter("core")
     observe_storage_objects(observation)
     enter("iscsi")
@@ -75,6 +77,21 @@ def observe_lio(
         observation.counters,
     )
     return ObservationResult(observed, observation.index)
+
+
+def _expect_exported(observation: Observation, enter: Callable[[str], None]) -> None:
+    """Expect in each HBA the storage object that a LUN exports from it.
+
+    A first observation knows none. To read the symlink of a LUN is cheaper than to list an HBA, which is done
+    where the HBA does not hold what is expected.
+    """
+    for iqn in observation.list_directories("iscsi"):
+        for tpg in observation.list_directories(f"iscsi/{iqn}"):
+            enter(f"iscsi/{iqn}/{tpg}")
+            for lun in observation.list_directories(f"iscsi/{iqn}/{tpg}/lun"):
+                link = observation.read_link(f"iscsi/{iqn}/{tpg}/lun/{lun}") or ""
+                hba, _, name = link.rpartition("/")
+                observation.expected[hba.rpartition("/")[2]] = name
 
 
 def kernel_features() -> AbstractSet[str]:

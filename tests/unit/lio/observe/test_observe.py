@@ -163,6 +163,23 @@ def test_what_was_expected_in_a_directory_is_looked_for_first(tree: Tree) -> Non
     }
 
 
+def test_a_first_observation_expects_what_luns_export(tree: Tree) -> None:
+    """It finds the same as one that expects nothing: one object in an HBA, several, a half one, and none."""
+    served(tree)
+    nothing = ObservationHints(hbas={"none": "fileio_1"})
+
+    def alike() -> bool:
+        return observe_lio(tree.root, NOBODY).observed == observe_lio(tree.root, NOBODY, nothing).observed
+
+    assert alike()
+    tree.storage_object("beside", "fileio_10000")
+    tree.storage_object("half", "fileio_10001", serial="")
+    tree.link(f"{TPGT}/lun/lun_1", "core/fileio_10001/half")
+    tree.link(f"{TPGT}/lun/lun_2", "core/fileio_10002/gone")
+    (tree.root / f"{TPGT}/lun/lun_3").mkdir()
+    assert alike()
+
+
 def test_second_copies_are_leftovers(tree: Tree) -> None:
     """Of two storage objects with one name and two LUNs of one storage object, the first counts."""
     served(tree)
