@@ -215,9 +215,11 @@ def test_a_lun_0_that_is_not_mapped_answers(
     wait_for("a write", lambda: initiator.machine.run(write, check=False).status, lambda status: status == 0)
     converge(real, maps.served(node.address, *kept, mapped[2]))
     read = f"dd of=/run/read bs=4k count=1 iflag=direct if={disk}"
-    ready = "00 00 00 00 00 00"  # TEST UNIT READY; sg_turs of sg3-utils 1.48 sends nothing
-    told = f"for lun in 0 0 0 1 1 1; do sg_raw {disk}$lun {ready} >/dev/null 2>&1; done"
-    initiator.machine.run(f"{told}; sg_raw {disk}0 {ready} && {read}0 && ! cmp -s /run/block /run/read")
+    # TEST UNIT READY; sg_turs of sg3-utils 1.48 sends nothing. The device that answers in place of LUN 0 is
+    # read-only, which the host notices when it looks at its disk again.
+    ready = f"sg_raw --readonly {disk}$lun 00 00 00 00 00 00"
+    told = f"for lun in 0 0 0 1 1 1; do {ready} >/dev/null 2>&1; done"
+    initiator.machine.run(f"{told}; lun=0; {ready} && {read}0 && ! cmp -s /run/block /run/read")
     assert initiator.machine.run(f"{read}1", check=False).status != 0
     log_out(node, initiator)
 
