@@ -2,9 +2,11 @@
 
 import pytest
 from msgspec import UNSET, Raw
+from msgspec.structs import replace
 
 from lunmapd.core.history.changes import Allowance, Change, Head, Revision, Rollout
 from lunmapd.core.history.rollout import (
+    aborted_by,
     base_head,
     edited_objects,
     followed_head,
@@ -97,6 +99,14 @@ def test_the_undoing_record_goes_back() -> None:
     assert record.changes == (Change("luns/a", Raw(b"{}"), UNSET),)
     assert (record.revision, record.digest, record.author, record.undoes) == (6, "before", "ann", 5)
     assert record.message == "undo revision 5, which was not confirmed"
+
+
+def test_the_admin_who_aborts_is_known() -> None:
+    """The record of an abort has its author and message; that of the deadline is nobody's."""
+    tried = Revision(5, "tried", "ann", "then", "why", ())
+    record = undoing_revision(tried, ROLLOUT)
+    assert aborted_by(record) == ""
+    assert aborted_by(replace(record, author="bob", message="no")) == "bob"
 
 
 def test_the_deadline_counts_from_the_commit() -> None:
