@@ -15,12 +15,17 @@ _HBA = re.compile(r"(?<=/core/)(\w+)_\d+(?=/)")
 
 
 class KernelRefusedError(Exception):
-    """The kernel, rtslib or a check before them refused a step; `failure` has the reason and the message."""
+    """The kernel, rtslib or a check before them refused a step; `failure` has the reason and the message.
+
+    The message names a file of a storage object without the number of its HBA. Each attempt to create the
+    object takes another HBA, and with its number each one would change the status of the node.
+    """
 
     def __init__(self, reason: Reason, message: str) -> None:
         """Build the Failure of `reason` and `message`."""
-        super().__init__(message)
-        self.failure = Failure(reason, message)
+        stable = _HBA.sub(r"\1_*", message)
+        super().__init__(stable)
+        self.failure = Failure(reason, stable)
 
 
 @contextmanager
@@ -56,8 +61,6 @@ def _errno(error: BaseException | None) -> int | None:
 
 
 def _text(error: Exception, number: int | None) -> str:
-    # Each attempt to create a storage object takes another HBA: with its number each one would change the
-    # status of the node.
-    text = _HBA.sub(r"\1_*", str(error))
+    text = str(error)
     meaning = os.strerror(number) if number else ""
     return text if meaning in text else f"{text} ({meaning})"

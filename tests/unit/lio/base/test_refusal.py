@@ -5,6 +5,7 @@ import os
 
 import pytest
 
+from lunmapd.core.base.reasons import Reason
 from lunmapd.lio.base.refusal import KernelRefusedError, attempt
 
 
@@ -21,3 +22,10 @@ def test_another_attempt_has_the_same_message(first: str, second: str) -> None:
     message = _refused(first)
     assert message == _refused(second)
     assert message.endswith(f"/core/{first.rpartition('_')[0]}_*/a/attrib/optimal_sectors'")
+
+
+def test_a_check_of_another_attempt_has_the_same_message() -> None:
+    """An attribute that the kernel lacks is refused without an error of the kernel."""
+    place = "this kernel has no attrib/x in /sys/kernel/config/target/core/fileio_{}/a"
+    messages = {str(KernelRefusedError(Reason.KERNEL_REFUSED, place.format(number))) for number in (7, 8)}
+    assert messages == {place.format("*")}
